@@ -1,0 +1,192 @@
+/// The API server's object store as its clients see it: resourceVersion, watches, optimistic concurrency, finalizers,
+/// graceful deletion. Where its members run, and whether they can be reached, is the control plane's business (see Availability).
+///
+/// Source: apiserver pkg/registry/generic/registry/store.go, pkg/registry/rest/{create,delete,update}.go;
+///         reference chapters 4.2, 4.4, 4.6.
+/// Leaves out: watch history and 410 Gone (clients here never fall behind), field validation (sim/scenario does it on input).
+/// Checked by: tests/models/kubernetes/api_server_test.cpp.
+///
+/// Reading is free and always fresh; writing needs writable(). A client that cannot write retries on availability changes
+/// (on_availability) or by its own timers. Watchers hear of a change `watch_latency` later, several changes in one batch, in
+/// the order of their resourceVersions.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "sim/core/engine.hpp"
+#include "sim/core/event_log.hpp"
+#include "sim/core/symbol.hpp"
+#include "sim/models/kubernetes/api/objects.hpp"
+#include "sim/models/kubernetes/api/table.hpp"
+#include "sim/models/kubernetes/api/well_known.hpp"
+
+namespace sim::k8s {
+
+/// What a write changed, so that a watcher can skip what does not concern it. A bit set.
+enum class Change : std::uint32_t {
+  kNone = 0,
+  kSpec = 1u << 0,         // desired state: replicas, template, unschedulable, schedule ...
+  kStatus = 1u << 1,       // counters of a controller
+  kLabels = 1u << 2,
+  kTaints = 1u << 3,       // node: taints or unschedulable
+  kConditions = 1u << 4,   // node: Ready and pressure conditions
+  kAllocatable = 1u << 5,  // node
+  kBinding = 1u << 6,      // pod: node set
+  kPhase = 1u << 7,        // pod
+  kReady = 1u << 8,        // pod: condition Ready flipped, or podIP changed
+  kDeletion = 1u << 9,     // deletionTimestamp set or shortened
+  kContainers = 1u << 10,  // pod: container statuses
+  kScheduling = 1u << 11,  // pod: PodScheduled condition, nominatedNodeName
+  kOwners = 1u << 12,
+  kImages = 1u << 13,      // node: image list
+};
+constexpr Change operator|(Change a, Change b) { return static_cast<Change>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b)); }
+constexpr bool has(Change set, Change bit) { return (static_cast<std::uint32_t>(set) & static_cast<std::uint32_t>(bit)) != 0; }
+
+struct WatchEvent {
+  enum class Type : std::uint8_t { kAdded, kModified, kDeleted } type = Type::kAdded;
+  ObjectRef object;
+  Change changes = Change::kNone;
+  CauseId cause{};  // current while the event is delivered
+  /// For kDeleted: the object as it was. Cast with last_state<T>().
+  std::shared_ptr<const void> last;
+
+  template <class T>
+  bool is() const { return object.kind == T::kKind; }
+  template <class T>
+  Ref<T> ref() const { return Ref<T>{object.slot, object.generation}; }
+  template <class T>
+  const T& last_state() const { return *static_cast<const T*>(last.get()); }
+};
+
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  /// Called once per change, in order; the engine's cause is that of the change.
+  virtual void on_event(const WatchEvent& event) = 0;
+};
+
+enum class ApiStatus : std::uint8_t {
+  kOk,
+  kNotFound,
+  kConflict,         // resourceVersion or uid precondition failed, or the name exists
+  kTooManyRequests,  // eviction refused by a budget
+  kServerError,      // more than one PodDisruptionBudget matches
+  kUnavailable,      // no member can serve a write
+};
+const char* to_string(ApiStatus status);
+
+struct DeleteOptions {
+  std::optional<std::int64_t> grace_period_seconds;  // absent: the pod's own
+  std::optional<std::uint64_t> uid;                  // precondition
+  enum class Propagation : std::uint8_t { kBackground, kForeground, kOrphan } propagation = Propagation::kBackground;
+};
+
+class ApiServer {
+ public:
+  ApiServer(Engine& engine, EventLog& log, Interner& names);
+  ApiServer(const ApiServer&) = delete;
+  ApiServer& operator=(const ApiServer&) = delete;
+
+  template <class T>
+  const Table<T>& all() const { return std::get<Table<T>>(tables_); }
+  template <class T>
+  const T* get(Ref<T> ref) const { return all<T>().find(ref); }
+  template <class T>
+  Ref<T> find(Symbol ns, Symbol name) const { return all<T>().find(ns, name); }
+  template <class T>
+  static ObjectRef untyped(Ref<T> ref) { return ObjectRef{T::kKind, ref.slot, ref.generation}; }
+
+  /// Stores a new object: sets uid, resourceVersion, creationTimestamp. The object's cause is the current one.
+  /// Ref{} when the name exists (409 AlreadyExists).
+  template <class T>
+  Ref<T> create(T object);
+
+  /// Changes an object: bumps its resourceVersion (and generation when `changes` has kSpec) and tells the watchers.
+  /// With `expected_version`, refuses (kConflict) when somebody else wrote since.
+  template <class T, class Mutate>
+  ApiStatus update(Ref<T> ref, Change changes, Mutate&& mutate, std::optional<std::uint64_t> expected_version = std::nullopt) {
+    T* object = std::get<Table<T>>(tables_).find(ref);
+    if (object == nullptr) return ApiStatus::kNotFound;
+    if (expected_version && *expected_version != object->meta.resource_version) return ApiStatus::kConflict;
+    mutate(*object);
+    object->meta.resource_version = ++resource_version_;
+    if (has(changes, Change::kSpec)) ++object->meta.generation;
+    notify(WatchEvent::Type::kModified, untyped(ref), changes, nullptr);
+    return ApiStatus::kOk;
+  }
+
+  /// DELETE. Pods are deleted gracefully (deletionTimestamp = now + grace; removed by the kubelet's grace-0 delete), at once when
+  /// unbound, terminal or grace 0; anything with finalizers waits for them. Dependents are the garbage collector's business.
+  /// Source: store.go Delete, rest/delete.go BeforeDelete, pod strategy CheckGracefulDelete (reference 4.6).
+  template <class T>
+  ApiStatus remove(Ref<T> ref, const DeleteOptions& options = {});
+
+  /// Takes a finalizer off; the last one of a deleted object removes it.
+  template <class T>
+  ApiStatus remove_finalizer(Ref<T> ref, Symbol finalizer);
+
+  /// Hears of every later change of these kinds.
+  void watch(std::initializer_list<Kind> kinds, Watcher& watcher);
+  void unwatch(Watcher& watcher);
+
+  // ---- availability: set by the control plane model ----
+  bool writable() const { return writable_; }  // a member is up and etcd has quorum
+  bool readable() const { return readable_; }  // a member is up
+  void set_availability(bool readable, bool writable);
+  /// Called after each change of availability, in the order of registration.
+  void on_availability(std::function<void()> listener) { availability_listeners_.push_back(std::move(listener)); }
+
+  /// "Pod/default/web-0": the subject of log records.
+  template <class T>
+  Symbol subject(const T& object) { return subject(T::kKind, object.meta.ns, object.meta.name); }
+  Symbol subject(Kind kind, Symbol ns, Symbol name);
+  /// Records what happened to an object, makes it the object's newest cause, and returns it.
+  template <class T>
+  CauseId record(Ref<T> ref, std::string_view kind, std::string_view message);
+
+  Engine& engine() { return engine_; }
+  EventLog& log() { return log_; }
+  Interner& names() { return names_; }
+  const Interner& names() const { return names_; }
+  const WellKnown& well_known() const { return well_known_; }
+  std::uint64_t resource_version() const { return resource_version_; }
+
+  /// API and watch latency between a write and its arrival at a watcher. 5 to 10 ms is typical (reference 5.1).
+  SimDuration watch_latency{std::chrono::milliseconds(5)};
+
+ private:
+  struct Subscription {
+    Watcher* watcher = nullptr;
+    std::uint32_t kinds = 0;
+    std::vector<WatchEvent> pending;
+    bool scheduled = false;
+  };
+  void notify(WatchEvent::Type type, ObjectRef object, Change changes, std::shared_ptr<const void> last);
+  void deliver(Subscription& subscription);
+  template <class T>
+  void erase(Ref<T> ref);
+
+  Engine& engine_;
+  EventLog& log_;
+  Interner& names_;
+  WellKnown well_known_;
+  std::tuple<Table<Node>, Table<Pod>, Table<Deployment>, Table<ReplicaSet>, Table<StatefulSet>, Table<DaemonSet>, Table<Job>,
+             Table<CronJob>, Table<Service>, Table<Endpoints>, Table<PodDisruptionBudget>, Table<PriorityClass>, Table<Namespace>,
+             Table<OtherObject>>
+      tables_;
+  std::vector<std::unique_ptr<Subscription>> subscriptions_;
+  std::vector<std::function<void()>> availability_listeners_;
+  std::uint64_t resource_version_ = 0;
+  std::uint64_t uid_ = 0;
+  bool writable_ = true;
+  bool readable_ = true;
+};
+
+}  // namespace sim::k8s
