@@ -1,0 +1,116 @@
+/// Machines: power, boot, network reach, CPU, memory, disk, NIC. One host runs one kubelet (a node) or is the physical host of VMs.
+///
+/// States: off -> booting -> up -> (hung) ; power loss and crash go to off at once, a reboot goes through booting.
+/// A hung host has power and link, but nothing on it runs (kernel livelock or panic without reboot).
+///
+/// Source: boot times and laws from reference platform 11.2 (bare-metal reboot lognormal 8 min sigma 0.35, VM 40 s sigma 0.4, kubelet and
+///         containerd 45 s sigma 0.5 after boot). Leaves out: see docs/models/host.md.
+/// Checked by: tests/models/host_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/core/engine.hpp"
+#include "sim/core/event_log.hpp"
+#include "sim/core/random.hpp"
+#include "sim/models/topology/topology.hpp"
+
+namespace sim::host {
+
+struct HostId {
+  std::uint32_t value = UINT32_MAX;
+  constexpr explicit operator bool() const { return value != UINT32_MAX; }
+  friend constexpr auto operator<=>(HostId, HostId) = default;
+};
+
+enum class Machine : std::uint8_t { kBareMetal, kVm };
+enum class HostState : std::uint8_t { kOff, kBooting, kUp, kHung };
+const char* to_string(HostState state);
+
+struct BootTime {
+  SimDuration median{};
+  double sigma = 0.0;  // of the lognormal; 0: always the median
+};
+
+/// What happens when a host's memory is exhausted and nothing is left to reclaim.
+enum class MemoryExhaustion : std::uint8_t {
+  kOomKill,  ///< the kernel kills the process with the highest score, after a stall
+  kHang,     ///< the host livelocks in reclaim until it is reset (the watchdog or a person reboots it)
+};
+
+struct HostSpec {
+  std::string name;
+  Machine machine = Machine::kBareMetal;
+  double cpu_cores = 8;
+  std::int64_t memory_bytes = 32ll << 30;
+  std::int64_t disk_bytes = 200ll << 30;
+  SimDuration disk_fsync_median{std::chrono::microseconds(300)};  // local NVMe/SSD with PLP: lognormal sigma 0.6 (platform 6.4)
+  double disk_fsync_sigma = 0.6;
+  double nic_bits_per_second = 10e9;
+  BootTime boot{};           // firmware and OS; Machine's default when zero
+  BootTime kubelet_start{};  // from OS up to kubelet and runtime ready; default 45 s, 0.5
+  MemoryExhaustion memory_exhaustion = MemoryExhaustion::kOomKill;
+  SimDuration oom_stall{std::chrono::seconds(30)};        // reclaim stalls before the OOM killer acts: nothing on the host makes progress
+  SimDuration hang_reset_after{std::chrono::minutes(10)};  // kHang: until the host is reset and reboots; zero: never by itself
+};
+
+class Hosts {
+ public:
+  Hosts(Engine& engine, EventLog& log, const Randomness& random, topology::Topology& topology);
+
+  /// The topology element of the same name (kind host or VM) must exist. The host starts up (state kUp).
+  HostId add(HostSpec spec);
+  HostId find(std::string_view name) const;
+  std::size_t size() const { return hosts_.size(); }
+  const HostSpec& spec(HostId id) const { return hosts_[id.value].spec; }
+  HostState state(HostId id) const { return hosts_[id.value].state; }
+  bool is_running(HostId id) const { return state(id) == HostState::kUp; }
+  topology::ElementId element(HostId id) const { return hosts_[id.value].element; }
+  /// Link up, switch up, not partitioned away (and running or hung).
+  bool has_network(HostId id) const;
+  /// Two running hosts reach each other: both have network and are in the same partition.
+  bool reachable(HostId a, HostId b) const;
+  /// Last cause of a change of state, power or network: why it is as it is.
+  CauseId last_cause(HostId id) const { return hosts_[id.value].cause; }
+
+  // What breaks it and mends it. Each writes a record (HostCrashed, HostPoweredOff, HostHung, HostBooting, HostUp ...) with the current cause.
+  void crash(HostId id);                 ///< dies at once; stays off until power_on(), unless `restart_after` of reboot()
+  void power_off(HostId id);             ///< the same, in the words of a person who pulled the plug
+  void power_on(HostId id);              ///< boots (needs power)
+  void reboot(HostId id);                ///< down now, boots at once
+  void hang(HostId id, std::string_view why);  ///< resets itself after spec.hang_reset_after
+  void reset(HostId id);                 ///< hung or up: reboots
+  /// Puts the host into network partition number `partition`; hosts of different partitions do not reach each other. 0 is where all start.
+  void set_partition(HostId id, std::uint32_t partition);
+
+  struct Change {
+    enum class What : std::uint8_t { kDown, kHung, kBooting, kUp, kNetwork } what;
+    HostId host;
+  };
+  /// Called after each change, with its record as the current cause, in the order of registration.
+  void on_change(std::function<void(const Change&)> listener) { listeners_.push_back(std::move(listener)); }
+
+ private:
+  struct Host {
+    HostSpec spec;
+    topology::ElementId element;
+    HostState state = HostState::kUp;
+    std::uint32_t partition = 0;
+    std::uint32_t boots = 0;
+    CauseId cause{};
+    TimerId timer{};
+  };
+  // The implementation may add members here.
+  Engine& engine_;
+  EventLog& log_;
+  const Randomness& random_;
+  topology::Topology& topology_;
+  std::vector<Host> hosts_;
+  std::vector<std::function<void(const Change&)>> listeners_;
+};
+
+}  // namespace sim::host

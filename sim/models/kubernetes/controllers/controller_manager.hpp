@@ -1,0 +1,35 @@
+/// kube-controller-manager: the list of control loops, started and stopped together with the leader lease.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "sim/models/kubernetes/controllers/controller.hpp"
+#include "sim/models/kubernetes/kubelet/kubelets.hpp"
+
+namespace sim::k8s {
+
+struct ControllerManagerConfig {
+  SimDuration node_monitor_period{std::chrono::seconds(5)};
+  SimDuration node_monitor_grace_period{std::chrono::seconds(50)};
+  double node_eviction_rate = 0.1;             // nodes per second and zone
+  double secondary_node_eviction_rate = 0.01;
+  std::size_t large_cluster_size_threshold = 50;
+  double unhealthy_zone_threshold = 0.55;
+  std::int64_t terminated_pod_gc_threshold = 12500;
+};
+
+class ControllerManager {
+ public:
+  ControllerManager(const ControllerContext& context, Kubelets& kubelets, const ControllerManagerConfig& config);
+  ~ControllerManager();
+  void start();
+  void stop();
+  bool is_running() const { return running_; }
+
+ private:
+  std::vector<std::unique_ptr<Controller>> controllers_;
+  bool running_ = false;
+};
+
+}  // namespace sim::k8s

@@ -1,0 +1,52 @@
+/// What the containers of a pod do, which no manifest says: how long they take to start, how much memory they use, when they end.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sim/core/time.hpp"
+#include "sim/models/kubernetes/api/objects.hpp"
+
+namespace sim::k8s {
+
+/// Applies to the pods that match all of what is set; of several that match, the last one of the list wins, field by field.
+struct PodBehaviour {
+  // whom
+  Symbol ns;                       // empty: every namespace
+  std::optional<LabelSelector> selector;
+  // what; absent: the default
+  std::optional<SimDuration> start_up;       // container start until its readiness probe can succeed (default 2s)
+  std::optional<double> start_up_sigma;      // lognormal spread (default 0.3; 0 = exact)
+  std::optional<SimDuration> run_time;       // containers of Jobs: until they exit (default 30s)
+  std::optional<std::int32_t> exit_code;     // with which they do (default 0)
+  std::optional<std::int64_t> memory_bytes;  // working set of the pod once started (default: its request, or 64 MiB)
+  std::optional<SimDuration> stop_time;      // from SIGTERM to exit (default 1s)
+};
+
+struct ResolvedBehaviour {
+  SimDuration start_up{std::chrono::seconds(2)};
+  double start_up_sigma = 0.3;
+  SimDuration run_time{std::chrono::seconds(30)};
+  std::int32_t exit_code = 0;
+  std::int64_t memory_bytes = 0;
+  SimDuration stop_time{std::chrono::seconds(1)};
+};
+
+ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours, const Pod& pod, const Interner& names);
+
+/// Size of an image, for pulls and the scheduler's ImageLocality.
+struct ImageInfo {
+  Symbol image;  // normalised
+  std::int64_t bytes = 300ll << 20;
+};
+struct ImageConfig {
+  std::int64_t default_bytes = 300ll << 20;
+  std::vector<ImageInfo> images;
+  double registry_bytes_per_second = 100e6;  // per node, compressed, unpack included
+  /// Host of the registry's pods inside the cluster, by Service "namespace/name"; empty: outside, always up.
+  Symbol registry_service;
+  bool preloaded = true;  // nodes start with the images of the pods that run on them at the start
+};
+
+}  // namespace sim::k8s

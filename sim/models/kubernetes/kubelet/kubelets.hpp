@@ -1,0 +1,78 @@
+/// The kubelets of all nodes: registration, status and lease, admission, pods from bound to ended, restarts, termination,
+/// memory pressure and eviction, reboot.
+///
+/// Source: reference kubernetes chapter 3. Leaves out: see docs/models/kubelet.md.
+/// Checked by: tests/models/kubernetes/kubelet_*_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "sim/core/engine.hpp"
+#include "sim/core/event_log.hpp"
+#include "sim/core/random.hpp"
+#include "sim/models/host/hosts.hpp"
+#include "sim/models/kubernetes/api/api_server.hpp"
+#include "sim/models/kubernetes/control_plane/control_plane.hpp"
+#include "sim/models/kubernetes/kubelet/behaviour.hpp"
+
+namespace sim::k8s {
+
+struct KubeletConfig {
+  std::int64_t hard_eviction_memory = 100ll << 20;  // memory.available
+  SimDuration lease_renew{std::chrono::seconds(10)};
+  bool serialize_image_pulls = true;
+};
+
+/// A node's heartbeat as the node lifecycle controller can see it, without one event per renewal.
+struct Heartbeat {
+  bool renewing = false;   ///< kubelet up and API reachable: the lease is renewed every 10 s
+  SimTime last_renewal{};  ///< when not renewing: the last one that went through
+};
+
+class Kubelets : public Watcher {
+ public:
+  Kubelets(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ControlPlane& control_plane, ApiServer& api,
+           KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images);
+  ~Kubelets() override;
+
+  /// This node's kubelet runs on `host`. The Node object exists already. Call before start().
+  void add_node(Ref<Node> node, host::HostId host);
+  /// Posts the first status of every node (Ready) and begins to watch pods.
+  void start();
+
+  host::HostId host_of(Ref<Node> node) const;
+  Ref<Node> node_of(host::HostId host) const;
+  Heartbeat heartbeat(Ref<Node> node) const;
+  /// Called when a node's heartbeat stops or comes back.
+  void on_heartbeat(std::function<void(Ref<Node>)> listener);
+  /// Working set of everything on the node, in bytes, now.
+  std::int64_t memory_used(Ref<Node> node) const;
+  /// Whether the pod's containers really run, whatever the API says (a partitioned node's pods run on).
+  bool is_really_running(Ref<Pod> pod) const;
+  /// ... and are ready to serve.
+  bool is_serving(Ref<Pod> pod) const;
+  /// Called when is_serving() of a pod changed (also when its node died or was cut off); the current cause explains it.
+  void on_serving(std::function<void(Ref<Pod>, bool serving)> listener);
+
+  // Faults
+  void kill_kubelet(Ref<Node> node, SimDuration restart_after);  ///< containers run on; zero: stays dead until restart_kubelet
+  void restart_kubelet(Ref<Node> node);
+  /// The containers of the pod take `bytes_per_second` more from now on, until the pod ends. A restarted container starts small and leaks again.
+  void leak_memory(Ref<Pod> pod, double bytes_per_second);
+  /// Every pod, now and later, that matches: the leak is in the image, not in one pod.
+  void leak_memory(Symbol ns, const LabelSelector& selector, double bytes_per_second);
+  void kill_container(Ref<Pod> pod);  ///< exits 137; restarted by policy with back-off
+  /// Readiness fails (true) or recovers (false) although the containers run.
+  void set_unready(Ref<Pod> pod, bool unready);
+
+  void on_event(const WatchEvent& event) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sim::k8s

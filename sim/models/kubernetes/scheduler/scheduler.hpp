@@ -1,0 +1,49 @@
+/// kube-scheduler: queue, cache of nodes, the default plugins, binding, preemption.
+///
+/// Source: reference kubernetes chapter 1 (v1.36.3). Leaves out: see docs/models/scheduler.md.
+/// Checked by: tests/models/kubernetes/scheduler/*_test.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/core/engine.hpp"
+#include "sim/core/event_log.hpp"
+#include "sim/core/random.hpp"
+#include "sim/models/kubernetes/api/api_server.hpp"
+
+namespace sim::k8s {
+
+struct SchedulerConfig {
+  int percentage_of_nodes_to_score = 0;  // 0: adaptive
+  SimDuration pod_initial_backoff{std::chrono::seconds(1)};
+  SimDuration pod_max_backoff{std::chrono::seconds(10)};
+  SimDuration scheduling_latency{std::chrono::microseconds(500)};  // one scheduling cycle
+  SimDuration binding_latency{std::chrono::milliseconds(5)};       // POST pods/binding until it is stored
+};
+
+class Scheduler : public Watcher {
+ public:
+  Scheduler(Engine& engine, EventLog& log, const Randomness& random, ApiServer& api, SchedulerConfig config);
+  ~Scheduler() override;
+
+  /// The lease was gained: cache and queue are rebuilt from lists (back-off memory is lost).
+  void start();
+  /// The lease was lost: nothing is scheduled, cycles in flight are dropped.
+  void stop();
+  bool is_running() const;
+
+  /// Why a pod is Pending, in the words of the FailedScheduling event; empty when it never failed.
+  std::string last_failure(Ref<Pod> pod) const;
+  std::size_t pending_count() const;
+
+  void on_event(const WatchEvent& event) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sim::k8s

@@ -1,0 +1,57 @@
+/// One simulated world: everything that a run consists of. No globals: many worlds live in one process, on several threads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/core/engine.hpp"
+#include "sim/core/event_log.hpp"
+#include "sim/core/random.hpp"
+#include "sim/core/symbol.hpp"
+#include "sim/models/host/hosts.hpp"
+#include "sim/models/kubernetes/api/api_server.hpp"
+#include "sim/models/kubernetes/control_plane/control_plane.hpp"
+#include "sim/models/kubernetes/controllers/controller_manager.hpp"
+#include "sim/models/kubernetes/kubelet/behaviour.hpp"
+#include "sim/models/kubernetes/kubelet/kubelets.hpp"
+#include "sim/models/kubernetes/scheduler/scheduler.hpp"
+#include "sim/models/topology/topology.hpp"
+
+namespace sim {
+
+struct WorldConfig {
+  std::uint64_t seed = 1;
+  k8s::ControlPlaneConfig control_plane;
+  k8s::SchedulerConfig scheduler;
+  k8s::KubeletConfig kubelet;
+  k8s::ImageConfig images;
+  k8s::ControllerManagerConfig controllers;
+};
+
+class World {
+ public:
+  explicit World(WorldConfig config);
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  /// Starts every system: the control plane elects leaders, kubelets register, controllers and scheduler begin.
+  void start();
+
+  // In the order in which they are built: each knows only those above it.
+  Engine engine;
+  Interner names;
+  EventLog log;
+  Randomness random;
+  topology::Topology topology;
+  host::Hosts hosts;
+  k8s::ApiServer api;
+  k8s::ControlPlane control_plane;
+  std::vector<k8s::PodBehaviour> behaviours;
+  k8s::ImageConfig images;
+  k8s::Kubelets kubelets;
+  k8s::Scheduler scheduler;
+  k8s::ControllerManager controllers;
+};
+
+}  // namespace sim
