@@ -2,7 +2,10 @@
 /// with the leader lease.
 ///
 /// Source: client-go util/workqueue (default rate limiter 5 ms * 2^n up to 1000 s per item), controller defaults QPS 20, burst 30 per controller
-///         (reference chapter 2). Leaves out: stale informer caches (a sync reads fresh state one watch latency late).
+///         (reference chapter 2).
+/// Leaves out: stale informer caches (a sync reads fresh state one watch latency late); parallel workers (a queue has one, whose syncs take
+///         no time beyond what the client's budget imposes).
+/// Checked by: tests/models/kubernetes/controllers/controller_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -50,12 +53,16 @@ class WorkQueue {
  public:
   using Sync = std::function<void(ObjectRef)>;
   WorkQueue(Engine& engine, ClientBudget& budget, Sync sync);
+  ~WorkQueue() { clear(); }
+  WorkQueue(const WorkQueue&) = delete;
+  WorkQueue& operator=(const WorkQueue&) = delete;
 
-  /// The key's next sync runs under the current cause.
+  /// The key's next sync runs under the current cause (the latest add that has one wins).
   void add(ObjectRef key);
   void add_after(ObjectRef key, SimDuration delay);  ///< the earlier of two pending delays wins
   void add_rate_limited(ObjectRef key);
   void forget(ObjectRef key);  ///< resets the key's back-off
+  bool empty() const { return queued_.empty(); }
   void clear();                ///< stops everything (leadership lost)
 
  private:
