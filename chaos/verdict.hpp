@@ -1,0 +1,191 @@
+/// What a run showed: expectations held or not, outages with their causes, figures of services and components, lanes for a
+/// picture of the run. Plain values: a Verdict outlives its world, and the verdicts of a thousand replications fit in memory.
+///
+/// Times are virtual, from the start of the run. CauseIds point into the log of the run's world, if that was kept; `why` says
+/// the same in words and needs no world.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/core/cause.hpp"
+#include "sim/core/time.hpp"
+
+namespace chaos {
+
+using sim::CauseId;
+using sim::SimDuration;
+using sim::SimTime;
+
+/// One step on the way from a symptom to its root: a record of the log.
+struct CauseStep {
+  CauseId id{};
+  SimTime time{};
+  std::string kind;     // "NodeNotReady"
+  std::string subject;  // "Node/w1"
+  std::string message;
+};
+
+/// From a symptom back to its root: the symptom's own record first, the root (mostly FaultInjected) last. A chain that is longer
+/// than the bound keeps its beginning and its root; `left_out` says how many steps between the last two are not shown.
+struct Why {
+  std::vector<CauseStep> steps;
+  std::size_t left_out = 0;
+  /// Further records that share the guilt ("quorum lost": one for each member that is gone).
+  std::vector<CauseStep> contributing;
+  /// Name of the injected fault at the root of the chain or, if it has none, of a contributing chain. Empty: no fault.
+  std::string fault;
+  bool empty() const { return steps.empty(); }
+};
+
+/// The operators' three classes of symptoms.
+enum class Severity : std::uint8_t {
+  kNone,    ///< self-healing has it: nobody needs to know
+  kNotice,  ///< no user sees it yet, somebody should look
+  kAlert,   ///< users see it now
+};
+const char* to_string(Severity severity);  // "none", "notice", "alert"
+
+// ---- Expectations -------------------------------------------------------------------------------------------------
+
+enum class Unit : std::uint8_t { kRatio, kSeconds, kCount };
+const char* to_string(Unit unit);  // "ratio", "seconds", "count"
+/// A figure for people: "99.95 %", "5m 12s", "3".
+std::string format_figure(Unit unit, double value);
+
+/// Which side of the bound is right.
+enum class Comparison : std::uint8_t { kAtLeast, kAtMost };
+const char* to_string(Comparison comparison);  // ">=", "<="
+
+/// One bound of an expectation ("availability >= 99.9 %") and what was measured.
+struct Measure {
+  std::string name;  // the key in the scenario: "availability", "longestOutage", "minServing" ...
+  Unit unit = Unit::kCount;
+  Comparison comparison = Comparison::kAtLeast;
+  double bound = 0.0;
+  double measured = 0.0;
+  bool held = true;
+  /// When the bound was first broken for certain (an average: when it fell below and stayed there is known only at the end: the start of the
+  /// first interval that cost something). Absent while it holds.
+  std::optional<SimTime> first_violation;
+  /// How far beyond the bound, in `unit`; 0 while it holds.
+  double excess = 0.0;
+  CauseId cause{};  // of the first violation, or of the worst one
+  Why why;          // filled for broken bounds only
+};
+
+struct ExpectationResult {
+  std::string name;     // as the scenario calls it
+  std::string kind;     // "service", "component", "pods-pending" ...
+  std::string subject;  // "Service/shop/web", "etcd", "pods app=web": what was looked at
+  bool held = true;     // all measures hold
+  /// Why it could not be judged ("the run ended before its window began"): then `held` is false and there are no measures.
+  std::string not_judged;
+  SimTime from{};  // the window that was looked at
+  SimTime to{};
+  std::vector<Measure> measures;
+};
+
+// ---- Outages ------------------------------------------------------------------------------------------------------
+
+enum class OutageKind : std::uint8_t {
+  kServiceDown,            ///< no endpoint that the API lists as ready serves
+  kServiceDegraded,        ///< some endpoints that the API lists as ready do not serve
+  kApiUnreadable,          ///< no API server answers
+  kApiUnwritable,          ///< answers, but no write goes through
+  kEtcdNoQuorum,
+  kNoScheduler,            ///< nobody holds the lease and can use it
+  kNoControllerManager,
+  kNodeNotReady,           ///< as the API says: Ready is not True
+  kNodeDown,               ///< the machine does not run, or has no network, whatever the API says
+  kPodPending,             ///< longer than the threshold
+};
+const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
+
+/// Something was not as it should be, from `start` to `end`.
+struct Outage {
+  OutageKind kind = OutageKind::kServiceDown;
+  Severity severity = Severity::kNotice;
+  std::string subject;  // "Service/shop/web", "Node/w1", "etcd", "kube-apiserver"
+  SimTime start{};
+  SimTime end{};
+  bool open = false;  // still so when the run ended; `end` is the end of the run
+  CauseId cause{};    // the record that tells why it began
+  std::vector<CauseId> contributing;
+  Why why;
+  SimDuration length() const { return end - start; }
+};
+
+/// Availability of one thing over the run without its warm-up.
+struct AvailabilityStats {
+  std::string subject;
+  SimDuration measured{};       // how long it was looked at (a Service: since it first had a serving endpoint)
+  double availability = 1.0;    // time average; a Service's success share counts as a fraction
+  std::uint64_t outages = 0;
+  SimDuration down{};           // sum of the outages
+  SimDuration longest{};
+  SimDuration degraded{};       // Services: 0 < share < 1
+  std::optional<std::int64_t> serving_min;  // Services: fewest serving endpoints
+  bool never_up = false;        // it was not available at any time: availability 0
+};
+
+// ---- Lanes --------------------------------------------------------------------------------------------------------
+
+/// One subject's states over the whole run (warm-up included), for a picture of it.
+struct Lane {
+  struct Interval {
+    SimTime start{};
+    SimTime end{};
+    std::string state;  // "Ready", "NotReady", "down", "serving", "degraded", "no leader", "active" ...
+    Severity severity = Severity::kNone;
+    CauseId cause{};
+  };
+  std::string group;    // "fault", "control-plane", "service", "node"
+  std::string subject;
+  std::vector<Interval> intervals;  // in order, without overlap; gaps: it did not exist
+};
+
+/// One thing that was done to the world.
+struct FaultRun {
+  std::string name;       // as the scenario calls it; "drain-w3#2" is the second repetition
+  std::string kind;       // "drain"
+  std::string target;     // "Node/w3, Node/w4" (shortened when long)
+  SimTime injected{};
+  std::optional<SimTime> ended;      // duration over, or the work (drain, maintenance) finished
+  std::string outcome;    // "done", "active" at the end of the run, "not injected: ..." or what went wrong with it
+  bool failed = false;    // it could not do its work (drain stopped, nothing matched)
+  CauseId cause{};        // its FaultInjected record
+};
+
+// ---- All of it ----------------------------------------------------------------------------------------------------
+
+struct Verdict {
+  bool held = true;  // every expectation holds
+  std::uint64_t seed = 0;
+  SimTime measured_from{};  // end of the warm-up
+  SimTime ended{};          // where the run stopped
+  bool complete = true;     // reached the time that the scenario asks for
+
+  std::vector<ExpectationResult> expectations;  // in the scenario's order
+  std::vector<FaultRun> faults;                 // in the order of injection
+  std::vector<Outage> outages;                  // by start, then kind, then subject
+  std::uint64_t outages_left_out = 0;           // beyond RunOptions::outages_max: the shortest are left out first
+  std::vector<AvailabilityStats> services;      // by subject
+  std::vector<AvailabilityStats> components;    // "kube-apiserver (read)", "kube-apiserver (write)", "etcd", "kube-scheduler", "kube-controller-manager"
+  AvailabilityStats nodes;                      // all nodes together: availability = share of node time that was Ready
+  std::uint64_t pods_pending_long = 0;          // how many waits longer than the threshold
+  SimDuration pods_pending_longest{};
+
+  std::vector<Lane> lanes;          // faults, control plane, services, nodes; by group, then subject
+  std::uint64_t lanes_left_out = 0; // of nodes without any change in a large cluster, then beyond RunOptions::lanes_max
+
+  /// How many records of each kind the log has, by kind ("Evicted", 12).
+  std::vector<std::pair<std::string, std::uint64_t>> record_counts;
+  std::uint64_t pods_at_end = 0;
+  std::uint64_t nodes_at_end = 0;
+};
+
+}  // namespace chaos
