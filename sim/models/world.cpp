@@ -1,0 +1,32 @@
+#include "sim/models/world.hpp"
+
+namespace sim {
+
+World::World(WorldConfig config)
+    : log(engine, names),
+      random(config.seed),
+      topology(engine, log),
+      hosts(engine, log, random, topology),
+      api(engine, log, names),
+      control_plane(engine, log, random, hosts, api, config.control_plane),
+      images(std::move(config.images)),
+      kubelets(engine, log, random, hosts, control_plane, api, config.kubelet, behaviours, images),
+      scheduler(engine, log, random, api, config.scheduler),
+      controllers(k8s::ControllerContext{engine, log, random, api}, kubelets, config.controllers) {}
+
+void World::start() {
+  // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
+  control_plane.on_leadership([this](k8s::Component component, bool gained) {
+    if (component == k8s::Component::kScheduler) {
+      gained ? scheduler.start() : scheduler.stop();
+    } else if (component == k8s::Component::kControllerManager) {
+      gained ? controllers.start() : controllers.stop();
+    }
+  });
+  kubelets.start();
+  control_plane.start();
+  if (control_plane.leads(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
+  if (control_plane.leads(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
+}
+
+}  // namespace sim
