@@ -311,6 +311,7 @@ struct Deployment {
   bool available = false;           // condition Available
   bool progress_deadline_exceeded = false;
   SimTime last_progress{};
+  Symbol progressing_reason;  // of condition Progressing: "NewReplicaSetAvailable", "ReplicaSetUpdated", ...
 };
 
 struct ReplicaSet {
@@ -321,6 +322,8 @@ struct ReplicaSet {
   PodTemplate pod_template;
   std::int64_t min_ready_seconds = 0;
   std::int64_t revision = 0;  // annotation deployment.kubernetes.io/revision
+  std::int64_t desired_replicas = -1;  // annotation deployment.kubernetes.io/desired-replicas; -1: absent
+  std::int64_t max_replicas = -1;      // annotation deployment.kubernetes.io/max-replicas; -1: absent
   // status
   std::uint64_t observed_generation = 0;
   std::int64_t status_replicas = 0;
@@ -396,7 +399,12 @@ struct Job {
   std::vector<std::int64_t> completed_indexes;  // sorted; indexed jobs
   bool complete = false;
   bool failed_condition = false;
-  Symbol failed_reason;  // "BackoffLimitExceeded", "DeadlineExceeded"
+  Symbol failed_reason;  // "BackoffLimitExceeded", "DeadlineExceeded"; set with failure_target already
+  bool success_criteria_met = false;     // condition SuccessCriteriaMet: Complete follows when all pods have ended
+  bool failure_target = false;           // condition FailureTarget: Failed follows when all pods have ended
+  bool suspended = false;                // condition Suspended
+  std::optional<SimTime> finished_at;    // transition time of Complete or Failed
+  bool is_finished() const { return complete || failed_condition; }
 };
 
 struct CronJob {
