@@ -32,7 +32,7 @@ RunEnd Engine::run_until(SimTime end, const std::atomic<bool>* stop) {
     const SimTime next = queue_.next_time();
     if (next > end || queue_.empty()) {
       const bool drained = queue_.empty();
-      if (end != kEndOfTime) now_ = end;
+      if (end != kEndOfTime && end > now_) now_ = end;
       return drained ? RunEnd::kNoEvents : RunEnd::kTimeLimit;
     }
     step();

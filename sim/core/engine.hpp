@@ -49,7 +49,9 @@ class Engine {
   /// Runs `action()` after `delay` (negative counts as zero).
   template <class Action>
   TimerId after(SimDuration delay, Action&& action) {
-    return at(now_ + delay, std::forward<Action>(action));
+    // Past the end of time counts as the end of time: a wait of SimDuration::max() means "never".
+    const bool fits = delay <= kEndOfTime - now_;
+    return at(fits ? now_ + (delay < SimDuration::zero() ? SimDuration::zero() : delay) : kEndOfTime, std::forward<Action>(action));
   }
   /// Takes a pending event off the queue. False when it has run, was cancelled, or was never set.
   bool cancel(TimerId timer) noexcept { return queue_.cancel(timer); }

@@ -42,7 +42,11 @@ CauseId EventLog::record(std::string_view kind, Symbol subject, std::string_view
   hash_ = mix_text(hash_, message);
   records_.push_back(record);
   const CauseId id{static_cast<std::uint32_t>(records_.size())};
-  for (const auto& listener : listeners_) listener(id, records_.back());
+  // A copy, and by index: a listener may record, or add a listener.
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    const auto listener = listeners_[i];
+    listener(id, record);
+  }
   return id;
 }
 

@@ -7,7 +7,11 @@
 namespace sim {
 
 EventQueue::~EventQueue() {
-  for (const Entry& entry : heap_) {
+  // What an action owns may cancel other events when it goes away: no handle is valid from here on.
+  std::vector<Entry> left;
+  left.swap(heap_);
+  for (const Entry& entry : left) slots_[entry.slot].generation = 0;
+  for (const Entry& entry : left) {
     Slot& slot = slots_[entry.slot];
     slot.invoke(slot.storage, Op::kDestroy);
   }
@@ -81,9 +85,11 @@ bool EventQueue::cancel(TimerId timer) noexcept {
   if (!is_pending(timer)) return false;
   Slot& slot = slots_[timer.slot];
   remove(slot.position);
-  slot.invoke(slot.storage, Op::kDestroy);
-  release(timer.slot);
   ++cancelled_;
+  // Freed before the action is destroyed (from a copy), since that may cancel further events.
+  Slot copy = slot;
+  release(timer.slot);
+  copy.invoke(copy.storage, Op::kDestroy);
   return true;
 }
 

@@ -16,9 +16,10 @@ struct Unit {
 };
 constexpr std::int64_t kSecond = 1'000'000'000;
 // Longest names first, so that "ms" is not read as "m".
-constexpr std::array<Unit, 9> kUnits = {{{"ns", 1},
+constexpr std::array<Unit, 10> kUnits = {{{"ns", 1},
                                          {"us", 1'000},
-                                         {"\u00b5s", 1'000},
+                                         {"\u00b5s", 1'000},  // micro sign
+                                         {"\u03bcs", 1'000},  // Greek letter mu
                                          {"ms", 1'000'000},
                                          {"s", kSecond},
                                          {"m", 60 * kSecond},
@@ -44,6 +45,7 @@ std::optional<SimDuration> parse_duration(std::string_view text) {
   }
   if (text.empty()) return std::nullopt;
   __extension__ using Wide = __int128;
+  const Wide limit = Wide(INT64_MAX) + 1;  // that much only below zero
   Wide total = 0;
   while (!text.empty()) {
     Wide whole = 0;
@@ -53,7 +55,7 @@ std::optional<SimDuration> parse_duration(std::string_view text) {
     std::size_t i = 0;
     for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i, ++digits) {
       whole = whole * 10 + (text[i] - '0');
-      if (whole > INT64_MAX) return std::nullopt;
+      if (whole > limit) return std::nullopt;
     }
     if (i < text.size() && text[i] == '.') {
       for (++i; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i, ++digits) {
@@ -73,8 +75,9 @@ std::optional<SimDuration> parse_duration(std::string_view text) {
     if (unit == nullptr) return std::nullopt;
     text.remove_prefix(unit->name.size());
     total += whole * unit->nanoseconds + Wide(fraction) * unit->nanoseconds / scale;
-    if (total > INT64_MAX) return std::nullopt;
+    if (total > limit) return std::nullopt;
   }
+  if (total == limit && !negative) return std::nullopt;
   return SimDuration(static_cast<std::int64_t>(negative ? -total : total));
 }
 
@@ -83,7 +86,7 @@ std::string format_duration(SimDuration span) {
   if (rest == 0) return "0s";
   std::string text;
   if (rest < 0) {
-    if (rest == INT64_MIN) return "-292y";
+    if (rest == INT64_MIN) return "-106751d23h47m16s854ms775us808ns";  // its negation does not fit
     text = "-";
     rest = -rest;
   }
@@ -101,9 +104,10 @@ std::string humanize(SimDuration span) {
   if (span < SimDuration::zero()) return "-" + humanize(span == SimDuration::min() ? SimDuration::max() : -span);
   const double s = seconds(span);
   if (span.count() == 0) return "0s";
-  if (s < 1e-3) return fmt::format("{:.0f}us", s * 1e6);
-  if (s < 1) return fmt::format("{:.0f}ms", s * 1e3);
-  if (s < 10) return fmt::format("{:.2f}s", s);
+  if (span.count() < 1'000) return fmt::format("{}ns", span.count());
+  if (s < 0.9995e-3) return fmt::format("{:.0f}us", s * 1e6);
+  if (s < 0.9995) return fmt::format("{:.0f}ms", s * 1e3);
+  if (s < 9.995) return fmt::format("{:.2f}s", s);
   const auto whole = static_cast<std::int64_t>(std::llround(s));
   if (whole < 60) return fmt::format("{}s", whole);
   constexpr std::array<std::pair<std::int64_t, char>, 4> kSteps = {{{86'400, 'd'}, {3'600, 'h'}, {60, 'm'}, {1, 's'}}};
