@@ -1,0 +1,71 @@
+#include <algorithm>
+
+#include "analysis/assets.hpp"
+#include "analysis/json_text.hpp"
+#include "analysis/run_report.hpp"
+
+namespace analysis {
+
+namespace {
+
+constexpr std::string_view kPlaceholder = "/*SQUALL-DATA*/";
+
+/// JSON inside a <script> element: no '<' may remain, or "</script>" in a pod's message would end it.
+std::string for_script(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  for (const char c : json) {
+    if (c == '<') {
+      out += "\\u003c";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string lanes_json(const chaos::Verdict& verdict) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  writer.StartArray();
+  for (const chaos::Lane& lane : verdict.lanes) {
+    writer.StartObject();
+    field(writer, "group", lane.group);
+    field(writer, "subject", lane.subject);
+    key(writer, "intervals");
+    writer.StartArray();
+    for (const chaos::Lane::Interval& interval : lane.intervals) {
+      writer.StartObject();
+      field(writer, "start", interval.start);
+      field(writer, "end", interval.end);
+      field(writer, "state", interval.state);
+      field(writer, "severity", chaos::to_string(interval.severity));
+      writer.EndObject();
+    }
+    writer.EndArray();
+    writer.EndObject();
+  }
+  writer.EndArray();
+  return std::string(buffer.GetString(), buffer.GetSize());
+}
+
+std::string quoted(std::string_view value) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  text(writer, value);
+  return std::string(buffer.GetString(), buffer.GetSize());
+}
+
+}  // namespace
+
+std::string html_report(const RunReport& report) {
+  const chaos::Verdict& verdict = report.outcome->verdict;
+  const std::string data = "{\"description\":" + quoted(report.description) + ",\"summary\":" + summary_json(report) +
+                           ",\"lanes\":" + lanes_json(verdict) + ",\"lanesLeftOut\":" + std::to_string(verdict.lanes_left_out) + "}";
+  std::string page(assets::report_html());
+  const std::size_t place = page.find(kPlaceholder);
+  page.replace(place, kPlaceholder.size(), for_script(data));
+  return page;
+}
+
+}  // namespace analysis

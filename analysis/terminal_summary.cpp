@@ -1,0 +1,173 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/run_report.hpp"
+#include "sim/core/time.hpp"
+
+namespace analysis {
+
+namespace {
+
+/// ANSI colours, or nothing.
+struct Style {
+  bool on = false;
+  std::string wrap(const char* code, std::string_view content) const {
+    return on ? fmt::format("\x1b[{}m{}\x1b[0m", code, content) : std::string(content);
+  }
+  std::string bold(std::string_view t) const { return wrap("1", t); }
+  std::string dim(std::string_view t) const { return wrap("2", t); }
+  std::string good(std::string_view t) const { return wrap("32", t); }
+  std::string bad(std::string_view t) const { return wrap("1;31", t); }
+  std::string warn(std::string_view t) const { return wrap("33", t); }
+};
+
+std::string at(sim::SimTime time) { return sim::humanize(time.time_since_epoch()); }
+
+/// At most `width` columns (of ASCII or short UTF-8), cut with an ellipsis. Cuts between characters only.
+std::string cut(std::string_view content, std::size_t width) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    if ((static_cast<unsigned char>(content[i]) & 0xC0) == 0x80) continue;
+    if (++columns > width) return std::string(content.substr(0, i > 0 ? i - 1 : 0)) + "…";
+  }
+  return std::string(content);
+}
+
+void write_why(std::string& out, const chaos::Why& why, const Style& style, std::size_t width, std::size_t indent) {
+  constexpr std::size_t kStepsShown = 9;
+  const std::string margin(indent, ' ');
+  const std::size_t room = width > indent + 24 ? width - indent - 16 : 24;
+  std::size_t shown = 0;
+  for (std::size_t i = 0; i < why.steps.size(); ++i) {
+    const bool is_last = i + 1 == why.steps.size();
+    if (shown >= kStepsShown && !is_last) continue;  // the root is always shown
+    if (is_last && why.steps.size() > kStepsShown + 1) out += fmt::format("{}{}\n", margin, style.dim(fmt::format("   … {} more steps", why.steps.size() - kStepsShown - 1 + why.left_out)));
+    const chaos::CauseStep& step = why.steps[i];
+    const std::string line = step.message.empty() ? fmt::format("{} {}", step.kind, step.subject) : step.message;
+    out += fmt::format("{}{} {:>9}  {}\n", margin, i == 0 ? "why" : " ← ", at(step.time), cut(line, room));
+    ++shown;
+    if (i == 0) {
+      for (const chaos::CauseStep& also : why.contributing) {
+        out += fmt::format("{}  + {:>8}  {}\n", margin, at(also.time), cut(also.message.empty() ? also.subject : also.message, room));
+      }
+    }
+  }
+}
+
+std::string figure_line(const chaos::Measure& measure) {
+  return fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
+                     chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
+}
+
+void write_objectives(std::string& out, const chaos::Verdict& verdict, const Style& style, std::size_t width) {
+  if (verdict.expectations.empty()) return;
+  out += style.bold("  Objectives\n");
+  for (const chaos::ExpectationResult& result : verdict.expectations) {
+    const std::string mark = result.held ? style.good("✓") : style.bad("✗");
+    out += fmt::format("   {} {}  {}\n", mark, style.bold(result.name), style.dim(cut(fmt::format("{} {}", result.kind, result.subject), width / 2)));
+    if (!result.not_judged.empty()) out += fmt::format("       {}\n", style.warn("not judged: " + result.not_judged));
+    for (const chaos::Measure& measure : result.measures) {
+      if (measure.held) {
+        out += fmt::format("       {}\n", style.dim(figure_line(measure)));
+        continue;
+      }
+      out += fmt::format("       {}{}\n", style.bad(figure_line(measure)),
+                         measure.first_violation ? fmt::format(", first at {}", at(*measure.first_violation)) : "");
+      write_why(out, measure.why, style, width, 7);
+    }
+  }
+  out += '\n';
+}
+
+void write_outages(std::string& out, const chaos::Verdict& verdict, const Style& style, std::size_t width) {
+  constexpr std::size_t kShown = 12;
+  if (verdict.outages.empty()) {
+    out += fmt::format("  {}\n\n", style.good("No outages."));
+    return;
+  }
+  std::vector<const chaos::Outage*> worst;
+  for (const chaos::Outage& outage : verdict.outages) worst.push_back(&outage);
+  // What users see first, then by length; the order of the list breaks ties.
+  std::stable_sort(worst.begin(), worst.end(), [](const chaos::Outage* a, const chaos::Outage* b) {
+    return a->severity != b->severity ? a->severity > b->severity : a->length() > b->length();
+  });
+  const std::size_t total = worst.size() + verdict.outages_left_out;
+  out += style.bold(fmt::format("  Outages ({}{})\n", total, total > kShown ? fmt::format(", the worst {}", kShown) : ""));
+  for (std::size_t i = 0; i < worst.size() && i < kShown; ++i) {
+    const chaos::Outage& outage = *worst[i];
+    const std::string length = sim::humanize(outage.length()) + (outage.open ? "+" : "");
+    const std::string what = fmt::format("{} {}", outage.subject, chaos::to_string(outage.kind));
+    const std::string head = fmt::format("   {:>9}  {:>8}  {:<44}", at(outage.start), length, cut(what, 44));
+    const bool is_alert = outage.severity == chaos::Severity::kAlert;
+    const std::string because = outage.why.fault.empty() ? std::string() : "  ← " + outage.why.fault;
+    out += (is_alert ? style.bad(head) : style.warn(head)) + style.dim(cut(because, width > 70 ? width - 70 : 20)) + "\n";
+  }
+  out += '\n';
+}
+
+void write_services(std::string& out, const chaos::Verdict& verdict, const Style& style) {
+  std::vector<const chaos::AvailabilityStats*> rows;
+  for (const chaos::AvailabilityStats& stats : verdict.components) rows.push_back(&stats);
+  std::size_t perfect = 0;
+  for (const chaos::AvailabilityStats& stats : verdict.services) {
+    if (stats.availability >= 1.0) {
+      ++perfect;
+    } else {
+      rows.push_back(&stats);
+    }
+  }
+  if (rows.empty() && perfect == 0) return;
+  out += style.bold("  Availability") + style.dim("                                   share      outages   longest\n");
+  constexpr std::size_t kShown = 16;
+  std::size_t shown = 0;
+  for (const chaos::AvailabilityStats* stats : rows) {
+    if (++shown > kShown) break;
+    const std::string row = fmt::format("   {:<44} {:>9.4f} % {:>7} {:>9}", cut(stats->subject, 44), stats->availability * 100.0, stats->outages,
+                                        stats->outages == 0 ? "-" : sim::humanize(stats->longest));
+    out += (stats->availability >= 0.9999 ? row : style.warn(row)) + "\n";
+  }
+  if (rows.size() > kShown) out += style.dim(fmt::format("   … {} more in summary.json\n", rows.size() - kShown));
+  if (perfect > 0) out += style.dim(fmt::format("   {} service{} without any interruption\n", perfect, perfect == 1 ? "" : "s"));
+  out += '\n';
+}
+
+}  // namespace
+
+std::string terminal_summary(const RunReport& report, bool colour, int width_asked) {
+  const Style style{colour};
+  const std::size_t width = static_cast<std::size_t>(std::clamp(width_asked, 60, 160));
+  const chaos::RunOutcome& outcome = *report.outcome;
+  const chaos::Verdict& verdict = outcome.verdict;
+  std::string out;
+  out += fmt::format("\n  {}  {}\n", style.bold(report.scenario), style.dim(fmt::format("seed {}", report.seed)));
+  const std::string first_line = report.description.substr(0, report.description.find('\n'));
+  if (!first_line.empty()) out += fmt::format("  {}\n", style.dim(cut(first_line, width - 4)));
+  out += '\n';
+
+  std::size_t failed = 0;
+  for (const chaos::ExpectationResult& result : verdict.expectations) failed += result.held ? 0 : 1;
+  std::string headline;
+  if (verdict.expectations.empty()) {
+    headline = style.bold("NO OBJECTIVES") + "  the scenario expects nothing: see the outages below";
+  } else if (failed == 0) {
+    headline = style.good("HELD") + fmt::format("  all {} objectives hold", verdict.expectations.size());
+  } else {
+    headline = style.bad("FAILED") + fmt::format("  {} of {} objectives do not hold", failed, verdict.expectations.size());
+  }
+  out += fmt::format("  {}\n", headline);
+  out += fmt::format("  {}\n\n", style.dim(fmt::format("{} simulated in {:.2f} s: {} events, {} records, {} nodes, {} pods at the end{}",
+                                                       at(verdict.ended), report.wall_seconds, outcome.engine_stats.executed, outcome.log_records,
+                                                       verdict.nodes_at_end, verdict.pods_at_end,
+                                                       verdict.complete ? "" : " (stopped early: this is what was seen so far)")));
+  write_objectives(out, verdict, style, width);
+  for (const chaos::FaultRun& fault : verdict.faults) {
+    if (fault.failed) out += fmt::format("  {} {}: {}\n", style.warn("fault"), fault.name, fault.outcome);
+  }
+  write_outages(out, verdict, style, width);
+  write_services(out, verdict, style);
+  out += fmt::format("  {}\n", style.dim("eventLogHash " + outcome.event_log_hash));
+  return out;
+}
+
+}  // namespace analysis
