@@ -1,0 +1,59 @@
+/// What always looks on, whether or not anything is expected: services, nodes, the control plane, pods that wait; and the outages,
+/// figures and lanes that come of it.
+///
+/// Everything is noted when it changes; nothing polls. Causes are those that were current at the change.
+/// Checked by: tests/chaos/outages_test.cpp.
+#pragma once
+
+#include "chaos/outages/control_plane_observer.hpp"
+#include "chaos/outages/node_observer.hpp"
+#include "chaos/outages/pending_observer.hpp"
+#include "chaos/outages/service_observer.hpp"
+#include "chaos/verdict.hpp"
+#include "sim/models/world.hpp"
+
+namespace chaos {
+
+class Observers {
+ public:
+  Observers(sim::World& world, SimDuration pending_threshold);
+  /// Before World::start(): so that nothing is missed.
+  void start();
+
+  const ServiceObserver& services() const { return services_; }
+  const NodeObserver& nodes() const { return nodes_; }
+  const ControlPlaneObserver& control_plane() const { return control_plane_; }
+  const PendingObserver& pending() const { return pending_; }
+  sim::World& world() const { return world_; }
+
+ private:
+  sim::World& world_;
+  ServiceObserver services_;
+  NodeObserver nodes_;
+  ControlPlaneObserver control_plane_;
+  PendingObserver pending_;
+};
+
+/// From when on a service counts: the end of the warm-up; without one, when it first served (what starts is not out). Later if it
+/// was created later. Empty: it does not count at all (no selector, or it never had a pod behind it).
+std::optional<SimTime> counts_from(const ServiceHistory& service, SimTime warm_up_end);
+
+struct SummaryOptions {
+  SimTime warm_up_end{};
+  SimTime end{};
+  std::size_t outages_max = 2000;
+  std::size_t lanes_max = 2000;
+  std::size_t why_steps_max = 40;
+};
+/// Fills outages, figures, lanes (of what is observed) and counts of `verdict`.
+void summarize(const Observers& observers, const SummaryOptions& options, Verdict& verdict);
+
+/// The parts of it, pure functions of the histories.
+std::vector<Outage> service_outages(const ServiceHistory& service, const std::string& subject, const SummaryOptions& options);
+AvailabilityStats service_stats(const ServiceHistory& service, const std::string& subject, const SummaryOptions& options);
+Lane service_lane(const ServiceHistory& service, const std::string& subject, SimTime end);
+std::vector<Outage> node_outages(const NodeHistory& node, const std::string& subject, const SummaryOptions& options);
+Lane node_lane(const NodeHistory& node, const std::string& subject, SimTime end);
+AvailabilityStats signal_stats(const Signal& signal, const std::string& subject, SimTime from, SimTime end);
+
+}  // namespace chaos

@@ -1,0 +1,62 @@
+#include "chaos/outages/why.hpp"
+
+#include <algorithm>
+
+namespace chaos {
+namespace {
+
+CauseStep step_of(const sim::EventLog& log, CauseId id) {
+  const sim::EventLog::Record& record = log.at(id);
+  return CauseStep{id, record.time, log.kind(record), log.subject(record), std::string(log.message(record))};
+}
+
+/// More would not be read.
+constexpr std::size_t kContributingMax = 16;
+
+}  // namespace
+
+std::string fault_at_root(const sim::EventLog& log, CauseId cause) {
+  // Not chain(): that makes a vector, and this is asked for every contributing record.
+  CauseId at = cause;
+  while (at) {
+    const sim::EventLog::Record& record = log.at(at);
+    if (log.kind(record) == kFaultInjected) {
+      const std::string& subject = log.subject(record);
+      return subject.starts_with(kFaultSubject) ? subject.substr(kFaultSubject.size()) : subject;
+    }
+    at = record.cause;
+  }
+  return {};
+}
+
+Why explain(const sim::EventLog& log, CauseId cause, std::span<const CauseId> contributing, std::size_t steps_max) {
+  Why why;
+  if (!cause) return why;
+  const std::vector<CauseId> chain = log.chain(cause);
+  const std::size_t bound = std::max<std::size_t>(steps_max, 2);
+  for (std::size_t i = 0; i < chain.size(); ++i) {
+    const bool shown = chain.size() <= bound || i + 1 < bound || i + 1 == chain.size();
+    if (shown) {
+      why.steps.push_back(step_of(log, chain[i]));
+    } else {
+      ++why.left_out;
+    }
+  }
+  std::vector<CauseId> others;
+  const auto add = [&](CauseId id) {
+    if (!id || others.size() >= kContributingMax) return;
+    if (std::find(chain.begin(), chain.end(), id) != chain.end()) return;
+    if (std::find(others.begin(), others.end(), id) != others.end()) return;
+    others.push_back(id);
+  };
+  for (CauseId id : contributing) add(id);
+  for (CauseId id : chain) {
+    for (CauseId more : log.contributing(id)) add(more);
+  }
+  for (CauseId id : others) why.contributing.push_back(step_of(log, id));
+  why.fault = fault_at_root(log, cause);
+  for (std::size_t i = 0; why.fault.empty() && i < others.size(); ++i) why.fault = fault_at_root(log, others[i]);
+  return why;
+}
+
+}  // namespace chaos

@@ -1,0 +1,60 @@
+#include "chaos/verdict.hpp"
+
+#include <fmt/format.h>
+
+namespace chaos {
+
+const char* to_string(Severity severity) {
+  switch (severity) {
+    case Severity::kNone: return "none";
+    case Severity::kNotice: return "notice";
+    case Severity::kAlert: return "alert";
+  }
+  return "";
+}
+
+const char* to_string(Unit unit) {
+  switch (unit) {
+    case Unit::kRatio: return "ratio";
+    case Unit::kSeconds: return "seconds";
+    case Unit::kCount: return "count";
+  }
+  return "";
+}
+
+const char* to_string(Comparison comparison) { return comparison == Comparison::kAtLeast ? ">=" : "<="; }
+
+const char* to_string(OutageKind kind) {
+  switch (kind) {
+    case OutageKind::kServiceDown: return "service-down";
+    case OutageKind::kServiceDegraded: return "service-degraded";
+    case OutageKind::kApiUnreadable: return "api-unreadable";
+    case OutageKind::kApiUnwritable: return "api-unwritable";
+    case OutageKind::kEtcdNoQuorum: return "etcd-no-quorum";
+    case OutageKind::kNoScheduler: return "no-scheduler";
+    case OutageKind::kNoControllerManager: return "no-controller-manager";
+    case OutageKind::kNodeNotReady: return "node-not-ready";
+    case OutageKind::kNodeDown: return "node-down";
+    case OutageKind::kPodPending: return "pod-pending";
+  }
+  return "";
+}
+
+std::string format_figure(Unit unit, double value) {
+  switch (unit) {
+    case Unit::kRatio: {
+      // 99.9995 % must not read as 100 %: as many digits as it takes to differ from that, six at most.
+      const double percent = value * 100.0;
+      for (int digits = 2; digits < 6; ++digits) {
+        std::string text = fmt::format("{:.{}f} %", percent, digits);
+        if (percent >= 100.0 || text != fmt::format("{:.{}f} %", 100.0, digits)) return text;
+      }
+      return fmt::format("{:.6f} %", percent);
+    }
+    case Unit::kSeconds: return sim::humanize(sim::from_seconds(value));
+    case Unit::kCount: return fmt::format("{:.0f}", value);
+  }
+  return "";
+}
+
+}  // namespace chaos
