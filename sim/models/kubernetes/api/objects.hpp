@@ -470,6 +470,7 @@ struct PodDisruptionBudget {
     SimTime at{};
   };
   std::vector<Disrupted> disrupted_pods;
+  std::string sync_failed;  // message of condition DisruptionAllowed while its reason is SyncFailed; otherwise empty
 };
 
 struct PriorityClass {
