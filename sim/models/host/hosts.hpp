@@ -1,7 +1,11 @@
 /// Machines: power, boot, network reach, CPU, memory, disk, NIC. One host runs one kubelet (a node) or is the physical host of VMs.
 ///
 /// States: off -> booting -> up -> (hung) ; power loss and crash go to off at once, a reboot goes through booting.
-/// A hung host has power and link, but nothing on it runs (kernel livelock or panic without reboot).
+/// A hung host has power and link, but nothing on it runs (kernel livelock or panic without reboot). A host without power boots by itself when
+/// the power returns, unless a person or crash() had switched it off. A VM hangs and dies with its physical host and boots after it.
+///
+/// Records, subject "host/NAME": HostCrashed, HostPoweredOff, HostHung, HostReset, HostBooting, HostUp, HostNetworkLost, HostNetworkRestored,
+/// HostPartitioned.
 ///
 /// Source: boot times and laws from reference platform 11.2 (bare-metal reboot lognormal 8 min sigma 0.35, VM 40 s sigma 0.4, kubelet and
 ///         containerd 45 s sigma 0.5 after boot). Leaves out: see docs/models/host.md.
@@ -9,9 +13,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/core/engine.hpp"
@@ -70,28 +76,36 @@ class Hosts {
   HostState state(HostId id) const { return hosts_[id.value].state; }
   bool is_running(HostId id) const { return state(id) == HostState::kUp; }
   topology::ElementId element(HostId id) const { return hosts_[id.value].element; }
-  /// Link up, switch up, not partitioned away (and running or hung).
+  /// Link up, switch up, not partitioned away (and running or hung): the outside world (users, an external control plane, a registry
+  /// elsewhere) is in partition 0.
   bool has_network(HostId id) const;
-  /// Two running hosts reach each other: both have network and are in the same partition.
+  /// Two running hosts reach each other: both have a link and are in the same partition. A running host reaches itself without either.
   bool reachable(HostId a, HostId b) const;
+  std::uint32_t partition(HostId id) const { return hosts_[id.value].partition; }
+  /// How often it has booted since the start: 0 for a host that never went down.
+  std::uint32_t boots(HostId id) const { return hosts_[id.value].boots; }
+  /// From OS up to kubelet and runtime ready, in this boot: every caller gets the same value.
+  SimDuration kubelet_start_time(HostId id) const;
   /// Last cause of a change of state, power or network: why it is as it is.
   CauseId last_cause(HostId id) const { return hosts_[id.value].cause; }
 
   // What breaks it and mends it. Each writes a record (HostCrashed, HostPoweredOff, HostHung, HostBooting, HostUp ...) with the current cause.
-  void crash(HostId id);                 ///< dies at once; stays off until power_on(), unless `restart_after` of reboot()
+  void crash(HostId id);                 ///< dies at once; stays off until power_on() (or reboot())
   void power_off(HostId id);             ///< the same, in the words of a person who pulled the plug
-  void power_on(HostId id);              ///< boots (needs power)
-  void reboot(HostId id);                ///< down now, boots at once
-  void hang(HostId id, std::string_view why);  ///< resets itself after spec.hang_reset_after
-  void reset(HostId id);                 ///< hung or up: reboots
+  void power_on(HostId id);              ///< boots; without power (or with its physical host down) as soon as that is back
+  void reboot(HostId id);                ///< down now, boots at once; a host that is off boots
+  void hang(HostId id, std::string_view why);  ///< an up host; resets itself after spec.hang_reset_after
+  void reset(HostId id);                 ///< hung or up: reboots; otherwise nothing
   /// Puts the host into network partition number `partition`; hosts of different partitions do not reach each other. 0 is where all start.
+  /// The VMs of a physical host go with it.
   void set_partition(HostId id, std::uint32_t partition);
 
   struct Change {
     enum class What : std::uint8_t { kDown, kHung, kBooting, kUp, kNetwork } what;
     HostId host;
   };
-  /// Called after each change, with its record as the current cause, in the order of registration.
+  /// Called after each change, with its record as the current cause, in the order of registration. A change that a listener makes is told
+  /// to all listeners after the one that it heard of. kNetwork is told of running and hung hosts only.
   void on_change(std::function<void(const Change&)> listener) { listeners_.push_back(std::move(listener)); }
 
  private:
@@ -103,13 +117,32 @@ class Hosts {
     std::uint32_t boots = 0;
     CauseId cause{};
     TimerId timer{};
+    bool wants_on = true;  // boots as soon as it can
+    bool has_link = true;  // the topology's network
   };
-  // The implementation may add members here.
+  void on_topology(topology::ElementId element, topology::Aspect aspect, bool has);
+  CauseId record(HostId id, std::string_view kind, std::string_view message);
+  HostId physical_host(HostId id) const;
+  std::vector<HostId> vms_of(HostId id) const;
+  bool can_run(HostId id) const;
+  void go_down(HostId id, std::string_view kind, std::string_view message);
+  void start_boot(HostId id);
+  void finish_boot(HostId id, SimDuration took);
+  void notify(Change::What what, HostId id);
+
+  struct Pending {
+    Change change;
+    CauseId cause;
+  };
   Engine& engine_;
   EventLog& log_;
   const Randomness& random_;
   topology::Topology& topology_;
   std::vector<Host> hosts_;
+  std::unordered_map<std::string, std::uint32_t> by_name_;  // look-up only
+  std::vector<HostId> by_element_;                          // indexed by ElementId; HostId{} where there is no host
+  std::deque<Pending> pending_;
+  bool notifying_ = false;
   std::vector<std::function<void(const Change&)>> listeners_;
 };
 

@@ -1,8 +1,13 @@
 /// What depends on what in the physical world: regions, zones, racks, power feeds, switches, hosts, VMs.
 ///
-/// A directed graph (Boost.Graph, in the .cpp): an element needs its parents. A need has an aspect (power or network) and
-/// belongs to a redundancy group: the element keeps the aspect while at least one parent of each of its groups has it (two
-/// power feeds in one group: either is enough). Failing an element takes the aspect from it, and from everything whose groups are exhausted.
+/// A directed graph (Boost.Graph, in the .cpp) with one vertex for each aspect (power, network) of each element: an element
+/// needs its parents. A need belongs to a redundancy group: the element keeps the aspect while at least one parent of each of
+/// its groups has it (two power feeds in one group: either is enough). Failing an element takes the aspect from it, and from
+/// everything whose groups are exhausted. A switch forwards only while it has power.
+///
+/// Records: PowerLost, PowerRestored, NetworkLost, NetworkRestored, subject "rack/rack-a"; each caused by what took or gave it back,
+/// with every exhausted alternative as a contributing cause. Hosts and VMs have records of their own (sim/models/host) unless they are
+/// failed directly here.
 ///
 /// Source: reference platform 11, 12. Leaves out: partial capacity (a switch that drops half of its packets), cooling.
 /// Checked by: tests/models/topology_test.cpp.
@@ -57,15 +62,21 @@ class Topology {
   std::vector<ElementId> blast_radius(ElementId id, Aspect aspect) const;
   /// The nearest element of `kind` that `id` is placed in (itself included).
   ElementId enclosing(ElementId id, ElementKind kind) const;
+  /// The elements that are placed directly in `id`, in the order of place().
+  std::vector<ElementId> placed_in(ElementId id) const;
 
   /// The element itself breaks (or is switched off): takes `aspect` from it until restore(). A power feed or a rack loses power,
   /// a switch the network; failing a host's power is a crash. Consequences carry the current cause. Nestable: two
-  /// failures need two restores.
+  /// failures need two restores; a restore without a failure does nothing.
   void fail(ElementId id, Aspect aspect);
   void restore(ElementId id, Aspect aspect);
   bool has(ElementId id, Aspect aspect) const;
+  /// The records that explain why `id` has the aspect or not, the last change first, then whatever else had to fail for it.
+  /// Empty when it never changed.
+  std::vector<CauseId> reasons(ElementId id, Aspect aspect) const;
 
-  /// Called for each element whose aspect changed, parents first; the current cause explains it.
+  /// Called for each element whose aspect changed: power before network, parents before what needs them; the current cause explains it.
+  /// All elements have their new state by then.
   void on_change(std::function<void(ElementId, Aspect, bool has)> listener);
 
  private:
