@@ -6,6 +6,13 @@ namespace sim {
 
 Interner::Interner() { intern(""); }
 
+Interner::Interner(const Interner* first) {
+  intern("");
+  if (first == nullptr) return;
+  index_.reserve(first->texts_.size() * 2);
+  for (const std::string& text : first->texts_) intern(text);
+}
+
 Symbol Interner::intern(std::string_view text) {
   if (const auto found = index_.find(text); found != index_.end()) return Symbol{found->second};
   SIM_CHECK(texts_.size() < UINT32_MAX, "symbols are 32 bits");

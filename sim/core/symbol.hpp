@@ -23,6 +23,8 @@ struct Symbol {
 class Interner {
  public:
   Interner();
+  /// Begins with the names of another one, in their order, so that its symbols mean the same here. Null: begins empty.
+  explicit Interner(const Interner* first);
   Interner(const Interner&) = delete;
   Interner& operator=(const Interner&) = delete;
 

@@ -3,7 +3,8 @@
 namespace sim {
 
 World::World(WorldConfig config)
-    : log(engine, names),
+    : names(config.names.get()),
+      log(engine, names),
       random(config.seed),
       topology(engine, log),
       hosts(engine, log, random, topology),

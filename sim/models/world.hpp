@@ -22,6 +22,8 @@ namespace sim {
 
 struct WorldConfig {
   std::uint64_t seed = 1;
+  /// The world's names begin with these: objects that were made with them (a scenario's, decoded once for all of its runs) can be stored as they are.
+  std::shared_ptr<const Interner> names;
   k8s::ControlPlaneConfig control_plane;
   k8s::SchedulerConfig scheduler;
   k8s::KubeletConfig kubelet;
