@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "sim/core/math.hpp"
+
 namespace sim {
 
 std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
@@ -67,21 +69,21 @@ std::int64_t RandomStream::uniform_int(std::int64_t low, std::int64_t high) {
 
 SimDuration RandomStream::uniform(SimDuration low, SimDuration high) { return SimDuration(uniform_int(low.count(), high.count())); }
 bool RandomStream::chance(double p) { return uniform() < p; }
-double RandomStream::exponential(double mean) { return -mean * std::log(uniform()); }
-double RandomStream::weibull(double shape, double scale) { return scale * std::pow(-std::log(uniform()), 1.0 / shape); }
+double RandomStream::exponential(double mean) { return -mean * math::log(uniform()); }
+double RandomStream::weibull(double shape, double scale) { return scale * math::pow(-math::log(uniform()), 1.0 / shape); }
 
 double RandomStream::normal(double mean, double standard_deviation) {
   // Box-Muller, one of the pair: two uniforms a draw whatever happens, so draws stay in step.
   const double u = uniform();
   const double v = uniform();
-  return mean + standard_deviation * std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v);
+  return mean + standard_deviation * std::sqrt(-2.0 * math::log(u)) * math::cos_turns(v);
 }
 
-double RandomStream::lognormal(double median, double sigma) { return median * std::exp(normal(0.0, sigma)); }
+double RandomStream::lognormal(double median, double sigma) { return median * math::exp(normal(0.0, sigma)); }
 
 double RandomStream::gamma(double shape, double scale) {
   if (shape < 1.0) {
-    const double boost = std::pow(uniform(), 1.0 / shape);
+    const double boost = math::pow(uniform(), 1.0 / shape);
     return gamma(shape + 1.0, scale) * boost;
   }
   const double d = shape - 1.0 / 3.0;
@@ -91,7 +93,7 @@ double RandomStream::gamma(double shape, double scale) {
     const double t = 1.0 + c * x;
     if (t <= 0.0) continue;
     const double v = t * t * t;
-    if (std::log(uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v * scale;
+    if (math::log(uniform()) < 0.5 * x * x + d - d * v + d * math::log(v)) return d * v * scale;
   }
 }
 
