@@ -1,0 +1,70 @@
+#include "sim/cli/catalog_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "analysis/json_text.hpp"
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/load.hpp"
+#include "sim/cli/progress.hpp"
+
+namespace cli {
+
+namespace {
+
+struct Arguments {
+  std::string folder = "scenarios";
+  std::string format = "text";
+};
+
+int list_catalog(const Arguments& arguments) {
+  std::error_code error;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments.folder, error)) {
+    if (entry.path().extension() == ".yaml" && is_scenario_file(entry.path().string())) files.push_back(entry.path().string());
+  }
+  if (error) {
+    std::fputs(fmt::format("squall: {}: {}\n", arguments.folder, error.message()).c_str(), stderr);
+    return kWrongInput;
+  }
+  std::sort(files.begin(), files.end());
+  rapidjson::StringBuffer buffer;
+  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
+  writer.SetIndent(' ', 2);
+  writer.StartArray();
+  int exit_code = kOk;
+  for (const std::string& file : files) {
+    const LoadedScenario loaded = load_scenario(file, {}, true);
+    if (loaded.spec == nullptr) {
+      exit_code = kWrongInput;
+      continue;
+    }
+    const std::string first_line = loaded.description.substr(0, loaded.description.find('\n'));
+    if (arguments.format == "text") std::fputs(fmt::format("{}\n    {}\n", file, first_line).c_str(), stdout);
+    writer.StartObject();
+    analysis::field(writer, "file", file);
+    analysis::field(writer, "name", loaded.name);
+    analysis::field(writer, "description", loaded.description);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  if (arguments.format == "json") std::fputs((std::string(buffer.GetString(), buffer.GetSize()) + "\n").c_str(), stdout);
+  return exit_code;
+}
+
+}  // namespace
+
+void add_catalog_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("catalog", "Lists the scenarios of a folder with the first line of their story");
+  command->add_option("folder", arguments->folder, "Where the scenarios are")->capture_default_str();
+  command->add_option("--format", arguments->format, "text for people, json for programs")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  command->callback([arguments, &exit_code] { exit_code = list_catalog(*arguments); });
+}
+
+}  // namespace cli

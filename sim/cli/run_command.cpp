@@ -1,0 +1,116 @@
+#include "sim/cli/run_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "analysis/aggregate.hpp"
+#include "analysis/atomic_file.hpp"
+#include "analysis/replications.hpp"
+#include "analysis/run_report.hpp"
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/load.hpp"
+#include "sim/cli/progress.hpp"
+#include "sim/cli/run_options.hpp"
+
+namespace cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Arguments {
+  std::string scenario;
+  RunFlags flags;
+};
+
+double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
+
+int run_many(const LoadedScenario& loaded, const Arguments& arguments, const analysis::ReplicationOptions& options, Progress& progress) {
+  const auto began = Clock::now();
+  const auto results = analysis::run_replications({loaded.spec.get()}, options);
+  progress.finish();
+  const std::vector<analysis::Replication>& runs = results.front();
+  const analysis::Aggregate aggregate = analysis::aggregate(loaded.name, loaded.description, runs);
+  const std::string json = analysis::aggregate_json(aggregate);
+  if (arguments.flags.format == "json") {
+    std::fputs(json.c_str(), stdout);
+  } else {
+    std::fputs(analysis::aggregate_text(aggregate, use_colour(), seconds_since(began)).c_str(), stdout);
+  }
+  if (!arguments.flags.output.empty() && runs.front().done) {
+    const analysis::RunReport report{loaded.name, loaded.description, loaded.file, runs.front().seed, &runs.front().outcome, 0.0};
+    std::string error = analysis::write_run_folder(report, arguments.flags.output);
+    if (error.empty()) error = analysis::write_whole_file(arguments.flags.output + "/summary.json", json);
+    if (!error.empty()) {
+      std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
+      return kCannotWrite;
+    }
+    if (arguments.flags.format != "json") std::fputs(fmt::format("  {}/summary.json, and report.html of seed {}\n\n", arguments.flags.output, runs.front().seed).c_str(), stdout);
+  }
+  return aggregate.complete ? kOk : kInterrupted;
+}
+
+int run_scenario(const Arguments& arguments) {
+  const std::atomic<bool>& stop = stop_on_interrupt();
+  const LoadedScenario loaded = load_scenario(arguments.scenario, arguments.flags.overrides, arguments.flags.quiet);
+  if (loaded.spec == nullptr) return kWrongInput;
+  if (!arguments.flags.output.empty()) {
+    // Before the work, not after it.
+    if (const std::string error = analysis::make_folder(arguments.flags.output); !error.empty()) {
+      std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
+      return kCannotWrite;
+    }
+  }
+  Progress progress(arguments.flags.quiet);
+  analysis::ReplicationOptions options;
+  options.first_seed = arguments.flags.seed.value_or(loaded.seed);
+  options.count = arguments.flags.replications;
+  options.jobs = arguments.flags.threads();
+  options.run.stop = &stop;
+  options.run.until = arguments.flags.until();
+  const sim::SimTime until = options.run.until.value_or(loaded.until);
+  if (options.count > 1) {
+    options.progress = [&](std::size_t done, std::size_t total) {
+      progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} of {} replications", done, total));
+    };
+    return run_many(loaded, arguments, options, progress);
+  }
+  options.run.progress_every = std::max<sim::SimDuration>(until.time_since_epoch() / 500, std::chrono::seconds(1));
+  options.run.progress = [&](sim::SimTime now) {
+    progress.update(sim::seconds(now) / std::max(sim::seconds(until), 1e-9),
+                    fmt::format("{} of {}", sim::humanize(now.time_since_epoch()), sim::humanize(until.time_since_epoch())));
+  };
+  const auto began = Clock::now();
+  const auto results = analysis::run_replications({loaded.spec.get()}, options);
+  progress.finish();
+  const analysis::Replication& run = results.front().front();
+  if (!run.done) return kInterrupted;
+  const analysis::RunReport report{loaded.name, loaded.description, loaded.file, run.seed, &run.outcome, seconds_since(began)};
+  std::fputs((arguments.flags.format == "json" ? analysis::summary_json(report) : analysis::terminal_summary(report, use_colour(), terminal_width())).c_str(), stdout);
+  if (!arguments.flags.output.empty()) {
+    if (const std::string error = analysis::write_run_folder(report, arguments.flags.output); !error.empty()) {
+      std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
+      return kCannotWrite;
+    }
+    if (arguments.flags.format != "json") std::fputs(fmt::format("  {0}/report.html, {0}/summary.json, {0}/events.jsonl\n\n", arguments.flags.output).c_str(), stdout);
+  }
+  return run.outcome.verdict.complete ? kOk : kInterrupted;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("run", "Runs a scenario and tells what happened, and why");
+  command->add_option("scenario", arguments->scenario, "The scenario file")->required();
+  command->add_option("--replications", arguments->flags.replications, "How many runs, with seeds from --seed on")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  add_run_flags(*command, arguments->flags);
+  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExample: squall run scenarios/incident-1-shared.yaml --seed 7 -o out");
+  command->callback([arguments, &exit_code] { exit_code = run_scenario(*arguments); });
+}
+
+}  // namespace cli

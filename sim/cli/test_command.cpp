@@ -1,0 +1,194 @@
+#include "sim/cli/test_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "analysis/atomic_file.hpp"
+#include "analysis/json_text.hpp"
+#include "analysis/junit.hpp"
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/load.hpp"
+#include "sim/cli/progress.hpp"
+#include "sim/cli/run_options.hpp"
+#include "sim/scenario/document.hpp"
+
+namespace cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Arguments {
+  std::vector<std::string> paths;
+  std::string junit;
+  RunFlags flags;
+};
+
+/// Files as named; folders stand for the scenarios in them (files ending in .yaml or .yml, those with `kind: Scenario`), sorted by name.
+std::vector<std::string> expand(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(path, ignored)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, std::filesystem::directory_options::skip_permission_denied, ignored)) {
+      const std::string extension = entry.path().extension().string();
+      if (entry.is_regular_file(ignored) && (extension == ".yaml" || extension == ".yml") && is_scenario_file(entry.path().string())) found.push_back(entry.path().string());
+    }
+    std::sort(found.begin(), found.end());
+    files.insert(files.end(), found.begin(), found.end());
+  }
+  return files;
+}
+
+std::string result_line(const analysis::TestedScenario& tested, bool colour) {
+  const auto style = [&](const char* code, const std::string& content) { return colour ? fmt::format("\x1b[{}m{}\x1b[0m", code, content) : content; };
+  if (!tested.error.empty()) return fmt::format("{}  {}: {}\n", style("1;31", "ERROR "), tested.file, tested.error);
+  std::size_t failed = 0;
+  for (const chaos::ExpectationResult& result : tested.verdict.expectations) failed += result.held ? 0 : 1;
+  const std::size_t total = tested.verdict.expectations.size();
+  std::string out = fmt::format("{}  {}  {}\n", tested.verdict.held ? style("32", "ok    ") : style("1;31", "FAILED"), tested.file,
+                                style("2", total == 0 ? std::string("expects nothing") : fmt::format("{} of {} expectations hold, seed {}, {:.2f} s", total - failed, total, tested.seed, tested.wall_seconds)));
+  for (const chaos::ExpectationResult& result : tested.verdict.expectations) {
+    if (result.held) continue;
+    const std::string violation = analysis::describe_violation(result);
+    out += fmt::format("  {} {}: ", style("1;31", "✗"), style("1", result.name));
+    for (const char c : violation) {
+      out += c;
+      if (c == '\n') out += "    ";
+    }
+    while (out.ends_with(' ')) out.pop_back();
+  }
+  return out;
+}
+
+std::string results_json(const std::vector<analysis::TestedScenario>& tested) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
+  writer.SetIndent(' ', 2);
+  writer.StartArray();
+  for (const analysis::TestedScenario& scenario : tested) {
+    writer.StartObject();
+    analysis::field(writer, "file", scenario.file);
+    analysis::field(writer, "scenario", scenario.name);
+    analysis::field(writer, "seed", scenario.seed);
+    analysis::field(writer, "verdict", !scenario.error.empty() ? "error" : scenario.verdict.held ? "held" : "failed");
+    if (!scenario.error.empty()) analysis::field(writer, "error", scenario.error);
+    analysis::key(writer, "expectations");
+    writer.StartArray();
+    for (const chaos::ExpectationResult& result : scenario.verdict.expectations) {
+      writer.StartObject();
+      analysis::field(writer, "name", result.name);
+      analysis::field(writer, "held", result.held);
+      if (!result.held) analysis::field(writer, "violation", analysis::describe_violation(result));
+      writer.EndObject();
+    }
+    writer.EndArray();
+    writer.EndObject();
+  }
+  writer.EndArray();
+  return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
+}
+
+int test_scenarios(const Arguments& arguments) {
+  const std::atomic<bool>& stop = stop_on_interrupt();
+  const std::vector<std::string> files = expand(arguments.paths);
+  if (files.empty()) {
+    std::fputs("squall: no scenario in the given folders (files with `kind: Scenario`)\n", stderr);
+    return kWrongInput;
+  }
+  std::vector<analysis::TestedScenario> tested(files.size());
+  std::atomic<std::size_t> next{0};
+  std::mutex output;
+  std::size_t printed = 0;
+  std::vector<bool> done(files.size(), false);
+  const bool is_json = arguments.flags.format == "json";
+
+  const auto work = [&] {
+    for (;;) {
+      const std::size_t i = next.fetch_add(1);
+      if (i >= files.size()) return;
+      analysis::TestedScenario& place = tested[i];
+      place.file = place.name = files[i];
+      const auto began = Clock::now();
+      if (stop.load()) {
+        place.error = "interrupted";
+      } else {
+        LoadedScenario loaded;
+        {
+          const std::lock_guard<std::mutex> lock(output);  // its diagnostics in one piece
+          loaded = load_scenario(files[i], arguments.flags.overrides, true);
+        }
+        if (loaded.spec == nullptr) {
+          place.error = loaded.error;
+        } else {
+          place.name = loaded.name;
+          place.seed = arguments.flags.seed.value_or(loaded.seed);
+          chaos::RunOptions options;
+          options.stop = &stop;
+          options.until = arguments.flags.until();
+          options.keep_world = false;
+          place.verdict = chaos::run_scenario(*loaded.spec, place.seed, options).verdict;
+          if (!place.verdict.complete) place.error = "interrupted";
+        }
+      }
+      place.wall_seconds = std::chrono::duration<double>(Clock::now() - began).count();
+      const std::lock_guard<std::mutex> lock(output);
+      done[i] = true;
+      for (; printed < files.size() && done[printed]; ++printed) {  // in the order of the files, whoever was first
+        if (!is_json) std::fputs(result_line(tested[printed], use_colour()).c_str(), stdout);
+      }
+      std::fflush(stdout);
+    }
+  };
+  std::vector<std::thread> pool;
+  for (std::size_t i = 1; i < std::min(arguments.flags.threads(), files.size()); ++i) pool.emplace_back(work);
+  work();
+  for (std::thread& thread : pool) thread.join();
+
+  if (is_json) std::fputs(results_json(tested).c_str(), stdout);
+  std::size_t failed = 0;
+  std::size_t wrong = 0;
+  for (const analysis::TestedScenario& scenario : tested) {
+    if (!scenario.error.empty()) {
+      ++wrong;
+    } else if (!scenario.verdict.held) {
+      ++failed;
+    }
+  }
+  if (!is_json) std::fputs(fmt::format("\n{} scenarios: {} hold, {} do not, {} could not be run\n", tested.size(), tested.size() - failed - wrong, failed, wrong).c_str(), stdout);
+  if (!arguments.junit.empty()) {
+    if (const std::string error = analysis::write_whole_file(arguments.junit, analysis::junit_xml(tested)); !error.empty()) {
+      std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
+      return kCannotWrite;
+    }
+  }
+  if (stop.load()) return kInterrupted;
+  return wrong > 0 ? kWrongInput : failed > 0 ? kExpectationFailed : kOk;
+}
+
+}  // namespace
+
+void add_test_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("test", "Runs scenarios and judges their expectations: exit 0 all hold, 1 some do not, 2 wrong input");
+  command->add_option("path", arguments->paths, "Scenario files, or folders of them")->required();
+  command->add_option("--junit", arguments->junit, "Writes the results as JUnit XML");
+  add_run_flags(*command, arguments->flags);
+  command->remove_option(command->get_option("--output"));
+  command->footer("Example: squall test scenarios/ --junit results.xml");
+  command->callback([arguments, &exit_code] { exit_code = test_scenarios(*arguments); });
+}
+
+}  // namespace cli
