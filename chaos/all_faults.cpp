@@ -1,0 +1,36 @@
+/// THE list of fault kinds.
+#include "chaos/faults/fault_files.hpp"
+
+namespace chaos {
+
+const FaultKinds& all_faults() {
+  static const FaultKinds kinds = [] {
+    FaultKinds list("fault");
+    // Machines and what they stand in
+    add_node_crash(list);
+    add_node_power_off(list);
+    add_node_reboot(list);
+    add_node_hang(list);
+    add_network_partition(list);
+    add_element_down(list);
+    // Processes and disks
+    add_process_kill(list);
+    add_disk_slow(list);
+    add_etcd_quota(list);
+    // Pods
+    add_pod_kill(list);
+    add_pod_delete(list);
+    add_container_kill(list);
+    add_pod_unready(list);
+    add_memory_leak(list);
+    // What people do
+    add_cordon(list);
+    add_drain(list);
+    add_planned_maintenance(list);
+    add_node_delete(list);
+    return list;
+  }();
+  return kinds;
+}
+
+}  // namespace chaos

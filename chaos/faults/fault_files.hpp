@@ -1,0 +1,27 @@
+/// One line for each file of this folder: it adds its kind to the list.
+#pragma once
+
+#include "chaos/fault.hpp"
+
+namespace chaos {
+
+void add_container_kill(FaultKinds& kinds);
+void add_cordon(FaultKinds& kinds);
+void add_disk_slow(FaultKinds& kinds);
+void add_drain(FaultKinds& kinds);
+void add_element_down(FaultKinds& kinds);
+void add_etcd_quota(FaultKinds& kinds);
+void add_memory_leak(FaultKinds& kinds);
+void add_network_partition(FaultKinds& kinds);
+void add_node_crash(FaultKinds& kinds);
+void add_node_delete(FaultKinds& kinds);
+void add_node_hang(FaultKinds& kinds);
+void add_node_power_off(FaultKinds& kinds);
+void add_node_reboot(FaultKinds& kinds);
+void add_planned_maintenance(FaultKinds& kinds);
+void add_pod_delete(FaultKinds& kinds);
+void add_pod_kill(FaultKinds& kinds);
+void add_pod_unready(FaultKinds& kinds);
+void add_process_kill(FaultKinds& kinds);
+
+}  // namespace chaos
