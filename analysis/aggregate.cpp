@@ -56,7 +56,7 @@ Aggregate aggregate(const std::string& scenario, const std::string& description,
     Aggregate::Objective objective;
     objective.name = first.expectations[i].name;
     for (const Replication* run : result.runs) objective.held += run->outcome.verdict.expectations[i].held ? 1 : 0;
-    const auto interval = sim::wilson_interval(objective.held, result.runs.size(), 0.95);
+    const auto interval = sim::proportion_interval(objective.held, result.runs.size());
     objective.low = interval.low;
     objective.high = interval.high;
     result.held = result.held && objective.held == result.runs.size();

@@ -1,7 +1,6 @@
 #include "analysis/comparison.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -109,9 +108,9 @@ Estimate estimate(const std::vector<double>& values) {
   for (const double value : values) tally.add(value);
   result.mean = result.low = result.high = tally.mean();
   if (values.size() < 2) return result;
-  const double half = sim::student_t_quantile(0.975, static_cast<double>(values.size() - 1)) * std::sqrt(tally.variance() / static_cast<double>(values.size()));
-  result.low = result.mean - half;
-  result.high = result.mean + half;
+  const sim::ConfidenceInterval interval = sim::mean_interval(tally);
+  result.low = interval.low;
+  result.high = interval.high;
   result.has_interval = true;
   return result;
 }
