@@ -3,8 +3,11 @@
 #include <array>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
+
+#include "sim/models/kubernetes/api/admission.hpp"
 
 namespace sim::k8s {
 
@@ -13,37 +16,6 @@ namespace {
 constexpr std::string_view kNameLetters = "bcdfghjklmnpqrstvwxz2456789";
 constexpr std::size_t kNameBaseMax = 58;
 constexpr int kNameTries = 8;
-constexpr std::int64_t kDefaultTolerationSeconds = 300;
-
-struct PriorityOf {
-  std::int32_t value = 0;
-  bool preempts = true;
-};
-
-/// Empty when there is no such class.
-std::optional<PriorityOf> resolve_priority(const ApiServer& api, const PodSpec& spec) {
-  if (!spec.priority_class_name) {
-    if (spec.has_priority) return PriorityOf{spec.priority, spec.preempts};
-    std::optional<PriorityOf> lowest;
-    api.all<PriorityClass>().for_each([&](Ref<PriorityClass>, const PriorityClass& c) {
-      if (c.global_default && (!lowest || c.value < lowest->value)) lowest = PriorityOf{c.value, c.preempts};
-    });
-    return lowest.value_or(PriorityOf{0, spec.preempts});
-  }
-  const std::string& name = api.names().text(spec.priority_class_name);
-  if (name == "system-cluster-critical") return PriorityOf{2'000'000'000, spec.preempts};
-  if (name == "system-node-critical") return PriorityOf{2'000'001'000, spec.preempts};
-  const PriorityClass* found = api.get(api.find<PriorityClass>(Symbol{}, spec.priority_class_name));
-  if (found == nullptr) return std::nullopt;
-  return PriorityOf{found->value, found->preempts && spec.preempts};
-}
-
-bool tolerates_no_execute(const PodSpec& spec, Symbol key) {
-  for (const Toleration& t : spec.tolerations) {
-    if ((t.key == key || !t.key) && (t.effect == TaintEffect::kNoExecute || t.effect == TaintEffect::kNone)) return true;
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -55,24 +27,17 @@ std::string encoded_hash(std::uint64_t template_hash) {
 }
 
 std::shared_ptr<const PodSpec> PodFactory::admit(const PodTemplate& from, std::string& error) {
-  const std::optional<PriorityOf> priority = resolve_priority(api_, *from.spec);
-  if (!priority) {
-    error = fmt::format("no PriorityClass with name {} was found", api_.names().text(from.spec->priority_class_name));
-    return nullptr;
-  }
+  const std::vector<const PriorityClass*> classes = priority_classes(api_);
   Admitted& cached = admitted_[from.hash];
-  if (cached.given == from.spec && cached.result->priority == priority->value && cached.result->preempts == priority->preempts) {
-    return cached.result;
+  if (cached.given == from.spec) {
+    // Only the priority depends on other objects, which may have come or gone since.
+    const std::optional<PodPriority> priority = resolve_priority(*from.spec, classes, api_.names());
+    if (priority && priority->value == cached.result->priority && priority->preempts == cached.result->preempts) return cached.result;
   }
-  const WellKnown& wk = api_.well_known();
   auto spec = std::make_shared<PodSpec>(*from.spec);
-  spec->priority = priority->value;
-  spec->has_priority = true;
-  spec->preempts = priority->preempts;
-  for (const Symbol key : {wk.not_ready, wk.unreachable}) {
-    if (!tolerates_no_execute(*spec, key)) {
-      spec->tolerations.push_back(Toleration{key, true, Symbol{}, TaintEffect::kNoExecute, kDefaultTolerationSeconds});
-    }
+  if (const std::optional<std::string> refused = admit_pod(*spec, classes, api_.names(), api_.well_known())) {
+    error = *refused;
+    return nullptr;
   }
   finish_pod_spec(*spec);
   cached = Admitted{from.spec, std::move(spec)};

@@ -1,8 +1,8 @@
 /// Makes pods from templates, as the controllers' client and the API server's admission do together.
 ///
-/// Source: apiserver pkg/storage/names/generate.go (name = base cut to 58 + 5 of 27 letters, 8 tries); plugin/pkg/admission/{priority,
-///         defaulttolerationseconds} (reference chapters 4.6, 4.12).
-/// Leaves out: LimitRange, ResourceQuota, webhooks, Pod Security.
+/// Source: apiserver pkg/storage/names/generate.go (name = base cut to 58 + 5 of 27 letters, 8 tries; reference chapter 4.6);
+///         admission as in api/admission.hpp.
+/// Leaves out: what admission.hpp leaves out.
 /// Checked by: tests/models/kubernetes/controllers/pod_factory_test.cpp.
 ///
 /// Names come from a stream of the owner's own, so that another workload shifts no name.
