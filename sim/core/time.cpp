@@ -101,7 +101,7 @@ std::string format_duration(SimDuration span) {
 }
 
 std::string humanize(SimDuration span) {
-  if (span < SimDuration::zero()) return "-" + humanize(span == SimDuration::min() ? SimDuration::max() : -span);
+  if (span < SimDuration::zero()) return fmt::format("-{}", humanize(span == SimDuration::min() ? SimDuration::max() : -span));
   const double s = seconds(span);
   if (span.count() == 0) return "0s";
   if (span.count() < 1'000) return fmt::format("{}ns", span.count());
