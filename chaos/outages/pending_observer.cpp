@@ -14,8 +14,8 @@ bool PodFilter::matches(const Pod& pod, const sim::Interner& names) const {
   return !selector || selector->matches(pod.meta.labels, names);
 }
 
-PendingObserver::PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold)
-    : api_(api), filter_(std::move(filter)), threshold_(threshold) {}
+PendingObserver::PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from)
+    : api_(api), filter_(std::move(filter)), threshold_(threshold), from_(from) {}
 
 PendingObserver::~PendingObserver() {
   if (watching_) api_.unwatch(*this);
@@ -44,6 +44,7 @@ void PendingObserver::begin(Ref<Pod> ref, const Pod& pod) {
 
 void PendingObserver::finish(Waiting& waiting) {
   const SimTime now = api_.engine().now();
+  longest_ = std::max(longest_, now - std::max(waiting.since, from_));
   if (now - waiting.since > threshold_) {
     if (spans_.size() < kSpansMax) {
       spans_.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, false, waiting.cause, waiting.created_by});
@@ -68,6 +69,14 @@ void PendingObserver::on_event(const WatchEvent& event) {
   }
   if (!pending) return finish(waiting_[ref.slot]);
   if (pod->meta.cause) waiting_[ref.slot].cause = pod->meta.cause;
+}
+
+SimDuration PendingObserver::longest(SimTime now) const {
+  SimDuration longest = longest_;
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.generation != 0) longest = std::max(longest, now - std::max(waiting.since, from_));
+  }
+  return longest;
 }
 
 std::vector<PendingSpan> PendingObserver::spans(SimTime now) const {

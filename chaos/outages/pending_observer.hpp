@@ -30,11 +30,13 @@ struct PendingSpan {
 
 class PendingObserver : public sim::k8s::Watcher {
  public:
-  /// Keeps the waits that are longer than `threshold`, at most kSpansMax of them.
-  PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold);
+  /// Keeps the waits that are longer than `threshold`, at most kSpansMax of them; of the others only how long the longest was, after `from`.
+  PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from = SimTime{});
   ~PendingObserver() override;
   void start();
 
+  /// The longest that anybody waited after `from`, waits that still go on included.
+  SimDuration longest(SimTime now) const;
   /// Waits longer than the threshold, those that still go on included, by start and then in the order in which they ended.
   std::vector<PendingSpan> spans(SimTime now) const;
   /// Waits beyond those that are kept.
@@ -61,6 +63,8 @@ class PendingObserver : public sim::k8s::Watcher {
   sim::k8s::ApiServer& api_;
   PodFilter filter_;
   SimDuration threshold_;
+  SimTime from_;
+  SimDuration longest_{};
   bool watching_ = false;
   std::vector<Waiting> waiting_;  // by slot
   std::int64_t pending_ = 0;

@@ -1,0 +1,21 @@
+/// THE list of kinds of expectations.
+#include "chaos/checks/check_files.hpp"
+
+namespace chaos {
+
+const ExpectationKinds& all_checks() {
+  static const ExpectationKinds kinds = [] {
+    ExpectationKinds list("expectation");
+    add_service(list);
+    add_component(list);
+    add_workload_available(list);
+    add_pods_pending(list);
+    add_nodes_not_ready(list);
+    add_fault_completes(list);
+    add_event(list);
+    return list;
+  }();
+  return kinds;
+}
+
+}  // namespace chaos

@@ -1,0 +1,16 @@
+/// One line for each file of this folder: it adds its kind to the list.
+#pragma once
+
+#include "chaos/expectation.hpp"
+
+namespace chaos {
+
+void add_component(ExpectationKinds& kinds);
+void add_event(ExpectationKinds& kinds);
+void add_fault_completes(ExpectationKinds& kinds);
+void add_nodes_not_ready(ExpectationKinds& kinds);
+void add_pods_pending(ExpectationKinds& kinds);
+void add_service(ExpectationKinds& kinds);
+void add_workload_available(ExpectationKinds& kinds);
+
+}  // namespace chaos
