@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Runs every scenario of the catalogue and holds it against what its file says of itself.
+
+A scenario whose expectations must fail (the architecture that had the outage) says so in metadata.labels: `expected: fails`. Pairs that a
+story is about are then looked at more closely: the failing one must fail for the reason that the story tells.
+
+usage: run_catalogue.py SQUALL SOURCE_DIR
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+SQUALL, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+failures = []
+
+# What the chain of causes of the failing side must pass through: (kind of outage, patterns over "kind subject message").
+STORIES = {
+    "incident-1-shared": ("api-unwritable", [r"[Qq]uorum", r"memory", r"FaultInjected .*leak"]),
+    "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
+}
+
+
+def expected_to_fail(text):
+    return re.search(r"^\s+expected:\s*fails\s*$", text, re.MULTILINE) is not None
+
+
+def chain_text(why):
+    steps = why["chain"] + why.get("contributing", [])
+    return "\n".join(f"{s['kind']} {s['subject']} {s['message']}" for s in steps)
+
+
+def main():
+    files = [f for f in sorted((SOURCE / "scenarios").rglob("*.yaml")) if re.search(r"^kind:\s*Scenario\s*$", f.read_text(), re.MULTILINE)]
+    if not files:
+        print("no scenarios found")
+        sys.exit(1)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            name = file.relative_to(SOURCE).as_posix()
+            want = 1 if expected_to_fail(file.read_text()) else 0
+            result = subprocess.run([SQUALL, "test", file], capture_output=True, text=True, timeout=600, check=False)
+            ok = result.returncode == want
+            print(f"{'ok' if ok else 'FAILED'}: {name} (exit {result.returncode}, expected {want})")
+            if not ok:
+                failures.append(name)
+                print(result.stdout + result.stderr)
+            story = STORIES.get(file.stem)
+            if story is None:
+                continue
+            out = pathlib.Path(folder) / file.stem
+            subprocess.run([SQUALL, "run", file, "--quiet", "-o", out], stdout=subprocess.DEVNULL, timeout=600, check=False)
+            summary = json.loads((out / "summary.json").read_text())
+            kind, patterns = story
+            chains = [chain_text(o["why"]) for o in summary["outages"] if o["kind"] == kind]
+            told = any(all(re.search(p, chain) for p in patterns) for chain in chains)
+            print(f"{'ok' if told else 'FAILED'}: {name} tells its story ({kind} back to the fault)")
+            if not told:
+                failures.append(name + " (story)")
+                print("\n--\n".join(chains[:3]))
+    print(f"{len(files)} scenarios, {len(failures)} failures")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

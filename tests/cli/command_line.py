@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""The program as its users call it: exit codes, outputs, equal runs, wrong input. usage: command_line.py SQUALL SOURCE_DIR"""
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+SQUALL, SOURCE = sys.argv.pop(1), pathlib.Path(sys.argv.pop(1))
+SMALL = SOURCE / "tests/report/two-nodes.yaml"
+
+
+def squall(*arguments, timeout=120):
+    return subprocess.run([SQUALL, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.folder_object = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.folder_object.name)
+        self.addCleanup(self.folder_object.cleanup)
+
+    def summary(self, name):
+        return json.loads((self.folder / name / "summary.json").read_text())
+
+    def test_help_teaches_every_command(self):
+        top = squall("--help")
+        self.assertEqual(top.returncode, 0)
+        for command in ["run", "test", "compare", "schedule", "validate", "schema", "catalog"]:
+            self.assertIn(command, top.stdout)
+            self.assertEqual(squall(command, "--help").returncode, 0)
+
+    def test_unknown_command_and_option_are_wrong_input(self):
+        self.assertEqual(squall("rnu").returncode, 2)
+        self.assertEqual(squall("run", SMALL, "--sede", "3").returncode, 2)
+        self.assertEqual(squall("run", SMALL, "--until", "30").returncode, 2)
+        self.assertEqual(squall("run", self.folder / "missing.yaml").returncode, 2)
+
+    def test_run_writes_all_files_and_equal_runs_are_equal(self):
+        for name in ["a", "b"]:
+            self.assertEqual(squall("run", SMALL, "-q", "-o", self.folder / name).returncode, 0)
+        for file in ["summary.json", "events.jsonl", "report.html", "metrics.h5", "trace.perfetto"]:
+            self.assertGreater((self.folder / "a" / file).stat().st_size, 0, file)
+        self.assertEqual((self.folder / "a/summary.json").read_bytes(), (self.folder / "b/summary.json").read_bytes())
+        self.assertEqual((self.folder / "a/events.jsonl").read_bytes(), (self.folder / "b/events.jsonl").read_bytes())
+        self.assertEqual(self.summary("a")["schemaVersion"], 1)
+        self.assertEqual(list(pathlib.Path(self.folder).rglob("*.part-*")), [])
+
+    def test_another_seed_is_another_run(self):
+        squall("run", SMALL, "-q", "--seed", 1, "-o", self.folder / "a")
+        squall("run", SMALL, "-q", "--seed", 2, "-o", self.folder / "b")
+        self.assertNotEqual(self.summary("a")["eventLogHash"], self.summary("b")["eventLogHash"])
+
+    def test_replications_do_not_depend_on_threads(self):
+        for jobs in [1, 2]:
+            result = squall("run", SMALL, "-q", "--replications", 4, "--jobs", jobs, "-o", self.folder / str(jobs))
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual((self.folder / "1/summary.json").read_bytes(), (self.folder / "2/summary.json").read_bytes())
+        self.assertEqual(len(self.summary("1")["replications"]), 4)
+        self.assertEqual(squall("run", SMALL, "-q", "--seed", self.summary("1")["seed"], "-o", self.folder / "one").returncode, 0)
+        self.assertEqual(self.summary("one")["eventLogHash"], self.summary("1")["replications"][0]["eventLogHash"])
+
+    def test_events_refer_to_earlier_events(self):
+        squall("run", SMALL, "-q", "-o", self.folder / "a")
+        last = 0.0
+        for number, line in enumerate((self.folder / "a/events.jsonl").read_text().splitlines(), 1):
+            event = json.loads(line)
+            self.assertEqual(event["event"], number)
+            self.assertGreaterEqual(event["at"], last)
+            last = event["at"]
+            for cause in [event.get("cause", 0), *event.get("alsoCausedBy", [])]:
+                self.assertLess(cause, number)
+
+    def test_expectations_decide_the_exit_code_and_junit_says_why(self):
+        junit = self.folder / "junit.xml"
+        result = squall("test", SMALL, "--junit", junit)
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        root = ElementTree.parse(junit).getroot()
+        self.assertEqual(root.tag, "testsuites")
+        failures = root.findall(".//failure")
+        self.assertEqual(len(failures), int(root.get("failures")))
+        self.assertTrue(any("FaultInjected" in (f.text or "") for f in failures))
+        broken = self.folder / "broken.yaml"
+        broken.write_text("kind: Scenario\n")
+        self.assertEqual(squall("test", SMALL, broken).returncode, 2)
+
+    def test_output_that_cannot_be_written(self):
+        blocked = self.folder / "file"
+        blocked.write_text("")
+        result = squall("run", SMALL, "-q", "-o", blocked / "below")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("squall:", result.stderr)
+
+    def test_compare_with_itself_is_equal(self):
+        result = squall("compare", SMALL, SMALL, "--replications", 3, "-q", "-o", self.folder / "c", "--format", "json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        comparison = json.loads(result.stdout)
+        self.assertEqual(comparison["replications"], 3)
+        self.assertTrue(all(f["scenarios"][1]["verdict"] == "equal" for f in comparison["figures"]))
+        self.assertEqual(comparison["distinctions"], [])
+
+    def test_interrupt_ends_in_order_with_what_there_is(self):
+        process = subprocess.Popen([SQUALL, "run", SMALL, "--until", "20000d", "-o", self.folder / "i", "--replications", "1000000", "--jobs", "1"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        self.assertIn(process.returncode, (0, 130))
+        self.assertEqual(list(self.folder.rglob("*.part-*")), [])
+
+    def test_schema_is_json(self):
+        schema = json.loads(squall("schema").stdout)
+        self.assertIn("properties", schema)
+
+    def test_mangled_scenarios_name_the_place_and_never_crash(self):
+        text = SMALL.read_text()
+        draw = random.Random(7)
+        lines = text.split("\n")
+        for case in range(120):
+            kind = case % 4
+            if kind == 0:
+                mangled = text[: draw.randrange(len(text))]
+            elif kind == 1:
+                place = draw.randrange(len(text))
+                mangled = text[:place] + draw.choice("{}[]:&*!|>'\"%@`\t#-\x00\x7f\u00e9") + text[place + 1:]
+            elif kind == 2:
+                row = draw.randrange(len(lines))
+                mangled = "\n".join(lines[:row] + [lines[row].replace(":", "x:", 1)] + lines[row + 1:])
+            else:
+                row = draw.randrange(len(lines))
+                mangled = "\n".join(lines[:row] + [lines[row].split(":")[0] + ": [7, {a: b}]"] + lines[row + 1:])
+            file = self.folder / f"mangled-{case}.yaml"
+            file.write_text(mangled)
+            result = squall("validate", file)
+            self.assertIn(result.returncode, (0, 2), f"case {case}: {mangled}\n{result.stderr}")
+            if result.returncode == 2:
+                self.assertRegex(result.stderr, rf"{file.name}:\d+:\d+: error: ", f"case {case}: {mangled}\n{result.stderr}")
+
+    def test_hostile_yaml_is_refused_quickly(self):
+        bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i-1}'] * 9)}]\n" for i in range(1, 30))
+        deep = "a: " + "[" * 100_000 + "]" * 100_000
+        for name, text in [("bomb", bomb), ("deep", deep), ("deep-block", "\n".join("  " * i + "a:" for i in range(3000)))]:
+            file = self.folder / f"{name}.yaml"
+            file.write_text(text)
+            result = squall("validate", file, timeout=60)
+            self.assertEqual(result.returncode, 2, name)
+            self.assertRegex(result.stderr, r"\.yaml:\d+:\d+: error: ")
+        huge = self.folder / "huge.yaml"
+        with open(huge, "wb") as out:
+            for _ in range(100):
+                out.write(b"# " + b"x" * (1024 * 1024 - 3) + b"\n")
+        result = squall("validate", huge, timeout=60)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("huge.yaml", result.stderr)
+
+
+if __name__ == "__main__":
+    os.environ["NO_COLOR"] = "1"
+    unittest.main(verbosity=2)
