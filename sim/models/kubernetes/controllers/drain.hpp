@@ -109,6 +109,7 @@ class Drain : public Watcher {
   Timer timeout_;
   Timer next_;
   CauseId cause_{};
+  std::vector<CauseId> blocks_;         // the EvictionBlocked records
   DrainResult result_;
 };
 

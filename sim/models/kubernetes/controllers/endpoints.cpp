@@ -1,0 +1,238 @@
+/// The endpoints of every Service with a selector: which pods serve, which are not ready, which are on their way out.
+///
+/// Source:     pkg/controller/endpointslice, staging/src/k8s.io/endpointslice (reference 2.12).
+/// Leaves out: the split into slices of 100, ports, topology hints and traffic distribution, manually kept endpoints of Services without
+///             a selector. A write that the API refuses is tried again when the API is back, not after 1 s * 2^n.
+/// Checked by: tests/models/kubernetes/controllers/endpoints_test.cpp.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "sim/models/kubernetes/controllers/node_controllers.hpp"
+#include "sim/models/kubernetes/controllers/selected_pods.hpp"
+
+namespace sim::k8s {
+
+namespace {
+
+// The reasons that a Service without endpoints names beside its first one.
+constexpr std::size_t kCausesMax = 64;
+
+class EndpointsController final : public Controller, public Watcher {
+ public:
+  explicit EndpointsController(const ControllerContext& context)
+      : engine_(context.engine), log_(context.log), api_(context.api), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+    api_.on_availability([this] {
+      if (!running_ || !api_.writable()) return;
+      const std::set<ObjectRef> blocked = std::exchange(blocked_, {});
+      for (const ObjectRef key : blocked) queue_.add(key);
+    });
+  }
+  ~EndpointsController() override { stop(); }
+
+  std::string_view name() const override { return "endpoints-controller"; }
+
+  void start() override {
+    if (running_) return;
+    running_ = true;
+    api_.watch({Kind::kPod, Kind::kService}, *this);
+    for (auto entry = services_.begin(); entry != services_.end();) {
+      const bool is_gone = api_.get(entry->first) == nullptr;  // deleted while nobody led
+      if (is_gone) remove_endpoints(entry->second.ns, entry->second.name);
+      entry = is_gone ? services_.erase(entry) : std::next(entry);
+    }
+    api_.all<Service>().for_each([&](Ref<Service> ref, const Service& service) {
+      if (is_ours(service)) follow(ref, service, false);
+    });
+    selected_.list_pods(api_);
+  }
+
+  void stop() override {
+    if (!running_) return;
+    running_ = false;
+    api_.unwatch(*this);
+    queue_.clear();
+    blocked_.clear();
+    selected_.clear();
+    // Whether a Service has lost its endpoints is kept: the next leader says when it has them again.
+    for (auto& [ref, state] : services_) state.changed.clear();
+  }
+
+  void on_event(const WatchEvent& event) override {
+    if (event.is<Service>()) {
+      on_service(event);
+      return;
+    }
+    constexpr Change kCounts = Change::kReady | Change::kDeletion | Change::kPhase | Change::kLabels | Change::kBinding;
+    if (event.type == WatchEvent::Type::kModified && !has(event.changes, kCounts)) return;
+    const Ref<Pod> pod = event.ref<Pod>();
+    selected_.on_event(api_, event, [&](Ref<Service> ref) {
+      services_[ref].changed[pod] = cause_of(event, pod);
+      queue_.add(ApiServer::untyped(ref));
+    });
+  }
+
+ private:
+  struct State {
+    Symbol ns;
+    Symbol name;
+    std::map<Ref<Pod>, CauseId> changed;  // since the last sync, and why
+    std::vector<CauseId> left;            // why pods left since all of them were ready
+    bool is_lost = false;                 // had a ready endpoint once, and has none now
+  };
+
+  CauseId cause_of(const WatchEvent& event, Ref<Pod> ref) const {
+    if (event.cause) return event.cause;
+    if (event.type == WatchEvent::Type::kDeleted) return event.last_state<Pod>().meta.cause;
+    const Pod* pod = api_.get(ref);
+    return pod == nullptr ? CauseId{} : pod->meta.cause;
+  }
+
+  void on_service(const WatchEvent& event) {
+    const Ref<Service> ref = event.ref<Service>();
+    const Service* service = api_.get(ref);
+    if (service != nullptr && is_ours(*service)) {
+      follow(ref, *service, true);
+      return;
+    }
+    selected_.remove_owner(ref);
+    const auto entry = services_.find(ref);
+    if (entry == services_.end()) return;
+    const State last = std::move(entry->second);
+    services_.erase(entry);
+    if (event.type == WatchEvent::Type::kDeleted) remove_endpoints(last.ns, last.name);
+  }
+
+  static bool is_ours(const Service& service) { return service.has_selector && !service.selector.is_empty(); }
+
+  void follow(Ref<Service> ref, const Service& service, bool look_now) {
+    selected_.set_owner(api_, ref, service.meta.ns, service.selector, look_now);
+    State& state = services_[ref];
+    state.ns = service.meta.ns;
+    state.name = service.meta.name;
+    queue_.add(ApiServer::untyped(ref));
+  }
+
+  void remove_endpoints(Symbol ns, Symbol name) {
+    // A Service of the same name may have come in its place; then the Endpoints are that one's.
+    if (api_.find<Service>(ns, name)) return;
+    if (const Ref<Endpoints> endpoints = api_.find<Endpoints>(ns, name)) api_.remove(endpoints);
+  }
+
+  std::vector<Endpoints::Address> addresses_of(Ref<Service> ref, const Service& service) const {
+    struct Named {
+      const std::string* name;
+      Endpoints::Address address;
+    };
+    std::vector<Named> named;
+    for (const Ref<Pod> pod_ref : selected_.pods(ref)) {
+      const Pod* pod = api_.get(pod_ref);
+      if (pod == nullptr || pod->is_terminal() || pod->ip_serial == 0) continue;
+      Endpoints::Address address;
+      address.pod = pod_ref;
+      address.terminating = pod->meta.is_deleting();
+      address.ready = service.publish_not_ready || (pod->ready && !address.terminating);
+      named.push_back(Named{&api_.names().text(pod->meta.name), address});
+    }
+    std::sort(named.begin(), named.end(), [](const Named& a, const Named& b) { return *a.name < *b.name; });
+    std::vector<Endpoints::Address> addresses;
+    addresses.reserve(named.size());
+    for (const Named& one : named) addresses.push_back(one.address);
+    return addresses;
+  }
+
+  void sync(ObjectRef key) {
+    const Ref<Service> ref{key.slot, key.generation};
+    const Service* service = api_.get(ref);
+    const auto entry = services_.find(ref);
+    if (service == nullptr || entry == services_.end()) return;
+    if (!api_.writable()) {
+      blocked_.insert(key);
+      return;
+    }
+    State& state = entry->second;
+    const std::vector<Endpoints::Address> addresses = addresses_of(ref, *service);
+    const Ref<Endpoints> known = api_.find<Endpoints>(service->meta.ns, service->meta.name);
+    if (!known) {
+      Endpoints made;
+      made.meta.ns = service->meta.ns;
+      made.meta.name = service->meta.name;
+      made.meta.labels = service->meta.labels;
+      made.addresses = addresses;
+      budget_.take();
+      api_.create(std::move(made));
+      state.changed.clear();
+      return;
+    }
+    const Endpoints& before = *api_.get(known);
+    if (before.addresses == addresses) {
+      state.changed.clear();
+      return;
+    }
+    note_who_left(state, before.addresses, addresses);
+    state.changed.clear();
+
+    const std::int64_t ready_before = before.ready_count();
+    std::int64_t ready = 0;
+    bool is_whole = !addresses.empty();
+    for (const Endpoints::Address& address : addresses) {
+      ready += address.ready ? 1 : 0;
+      is_whole = is_whole && address.ready;
+    }
+    CauseId record = engine_.cause();
+    if (ready == 0 && ready_before > 0) {
+      state.is_lost = true;
+      record = record_loss(ref, state, addresses.size());
+    } else if (ready > 0 && state.is_lost) {
+      state.is_lost = false;
+      record = api_.record(ref, "ServiceHasEndpoints", fmt::format("{} of {} endpoints ready", ready, addresses.size()));
+    }
+    if (is_whole) state.left.clear();
+    const ScopedCause because(engine_, record);
+    budget_.take();
+    api_.update(known, Change::kStatus, [&](Endpoints& endpoints) { endpoints.addresses = addresses; });
+  }
+
+  void note_who_left(State& state, const std::vector<Endpoints::Address>& before, const std::vector<Endpoints::Address>& now) {
+    std::set<Ref<Pod>> ready_now;
+    for (const Endpoints::Address& address : now) {
+      if (address.ready) ready_now.insert(address.pod);
+    }
+    for (const Endpoints::Address& address : before) {
+      if (!address.ready || ready_now.contains(address.pod)) continue;
+      const auto change = state.changed.find(address.pod);
+      const CauseId cause = change != state.changed.end() ? change->second : engine_.cause();
+      if (!cause || std::find(state.left.begin(), state.left.end(), cause) != state.left.end()) continue;
+      if (state.left.size() == kCausesMax) state.left.erase(state.left.begin());
+      state.left.push_back(cause);
+    }
+  }
+
+  /// Caused by the pod that left last, and by all those before it.
+  CauseId record_loss(Ref<Service> ref, const State& state, std::size_t addresses) {
+    const ScopedCause because(engine_, state.left.empty() ? engine_.cause() : state.left.back());
+    const CauseId record = api_.record(ref, "ServiceHasNoEndpoints", fmt::format("0 of {} endpoints ready", addresses));
+    for (const CauseId cause : state.left) log_.also_caused_by(record, cause);
+    return record;
+  }
+
+  Engine& engine_;
+  EventLog& log_;
+  ApiServer& api_;
+  ClientBudget budget_;
+  WorkQueue queue_;
+  SelectedPods<Service> selected_;
+  bool running_ = false;
+  std::map<Ref<Service>, State> services_;
+  std::set<ObjectRef> blocked_;
+};
+
+}  // namespace
+
+std::unique_ptr<Controller> make_endpoints_controller(const ControllerContext& context) {
+  return std::make_unique<EndpointsController>(context);
+}
+
+}  // namespace sim::k8s
