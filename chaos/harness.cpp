@@ -1,0 +1,147 @@
+#include "chaos/harness.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "chaos/fault_schedule.hpp"
+#include "chaos/outages/outages.hpp"
+#include "chaos/plan.hpp"
+#include "sim/core/check.hpp"
+#include "sim/models/world.hpp"
+#include "sim/scenario/world_builder.hpp"
+
+namespace chaos {
+
+RunOutcome::RunOutcome() = default;
+RunOutcome::RunOutcome(RunOutcome&&) noexcept = default;
+RunOutcome& RunOutcome::operator=(RunOutcome&& other) noexcept {
+  if (this == &other) return *this;
+  // What listens to the old world goes before it.
+  observers.reset();
+  verdict = std::move(other.verdict);
+  event_log_hash = std::move(other.event_log_hash);
+  engine_stats = other.engine_stats;
+  end = other.end;
+  log_records = other.log_records;
+  world = std::move(other.world);
+  observers = std::move(other.observers);
+  return *this;
+}
+RunOutcome::~RunOutcome() { observers.reset(); }
+
+namespace {
+
+/// Everything that listens to one world.
+struct Listeners {
+  Plan plan;
+  FaultSchedule schedule;
+  Observers observers;
+  std::vector<std::unique_ptr<Check>> checks;  // as plan.expectations
+
+  Listeners(sim::World& world, Plan the_plan, const sim::scenario::ScenarioSpec& scenario, const RunOptions& options)
+      : plan(std::move(the_plan)), schedule(world, plan.faults, scenario.nodes_of_pools()), observers(world, options.pending_threshold) {
+    const SimTime warm_up_end = SimTime{} + scenario.run.warm_up;
+    for (const std::shared_ptr<const Expectation>& expectation : plan.expectations) {
+      checks.push_back(expectation->make(world, expectation->from ? SimTime{} + *expectation->from : warm_up_end));
+    }
+  }
+};
+
+/// Lanes of faults: one a fault, its repetitions in it.
+std::vector<Lane> fault_lanes(const std::vector<FaultRun>& faults, SimTime end) {
+  std::map<std::string, Lane> lanes;
+  std::vector<std::string> order;
+  for (const FaultRun& fault : faults) {
+    const std::string name = fault.name.substr(0, fault.name.rfind('#'));
+    const auto [place, is_new] = lanes.try_emplace(name);
+    if (is_new) {
+      order.push_back(name);
+      place->second.group = "fault";
+      place->second.subject = "Fault/" + name;
+    }
+    // Repetitions may overlap; intervals of a lane do not.
+    std::vector<Lane::Interval>& intervals = place->second.intervals;
+    const SimTime begin = intervals.empty() ? fault.injected : std::max(fault.injected, intervals.back().end);
+    const SimTime until = std::max(begin, fault.ended.value_or(end));
+    intervals.push_back(Lane::Interval{begin, until, fault.failed ? fault.outcome : fault.kind, Severity::kNone, fault.cause});
+  }
+  std::vector<Lane> result;
+  for (const std::string& name : order) result.push_back(std::move(lanes[name]));
+  return result;
+}
+
+/// Runs to `until` in slices, so that somebody may hear how far it is. No event marks the slices: they leave no trace in the run.
+sim::RunEnd advance(sim::Engine& engine, SimTime until, const RunOptions& options) {
+  for (;;) {
+    const SimTime next = options.progress && options.progress_every > SimDuration::zero()
+                             ? std::min(until, engine.now() + options.progress_every)
+                             : until;
+    const sim::RunEnd end = engine.run_until(next, options.stop);
+    if (options.progress) options.progress(engine.now());
+    if (end == sim::RunEnd::kStopped || end == sim::RunEnd::kRequested || next >= until) return end;
+    if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) return sim::RunEnd::kStopped;
+  }
+}
+
+}  // namespace
+
+RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed, const RunOptions& options) {
+  RunOutcome outcome;
+  sim::scenario::Diagnostics diagnostics;
+  Plan plan = read_plan(scenario, diagnostics);
+  SIM_CHECK(!diagnostics.has_errors(), "a scenario that is run has passed check_scenario()");
+  outcome.world = sim::scenario::build_world(scenario, seed);
+  sim::World& world = *outcome.world;
+  auto listeners = std::make_shared<Listeners>(world, std::move(plan), scenario, options);
+  listeners->observers.start();
+  for (const std::unique_ptr<Check>& check : listeners->checks) check->start();
+  listeners->schedule.start();
+  world.start();
+
+  const SimTime until = options.until.value_or(SimTime{} + scenario.run.until);
+  outcome.end = advance(world.engine, until, options);
+
+  Verdict& verdict = outcome.verdict;
+  verdict.seed = seed;
+  verdict.ended = world.engine.now();
+  verdict.measured_from = std::min(SimTime{} + scenario.run.warm_up, verdict.ended);
+  verdict.complete = outcome.end == sim::RunEnd::kTimeLimit || outcome.end == sim::RunEnd::kNoEvents;
+  verdict.faults = listeners->schedule.runs();
+  verdict.lanes = fault_lanes(verdict.faults, verdict.ended);
+  SummaryOptions summary;
+  summary.warm_up_end = verdict.measured_from;
+  summary.end = verdict.ended;
+  summary.outages_max = options.outages_max;
+  summary.lanes_max = options.lanes_max;
+  summary.why_steps_max = options.why_steps_max;
+  summarize(listeners->observers, summary, verdict);
+  const Judgement judgement{world,         listeners->observers, verdict.faults, verdict.measured_from, verdict.ended,
+                            verdict.complete, options.why_steps_max};
+  for (std::size_t i = 0; i < listeners->checks.size(); ++i) {
+    verdict.expectations.push_back(judge(*listeners->plan.expectations[i], *listeners->checks[i], judgement));
+    verdict.held = verdict.held && verdict.expectations.back().held;
+  }
+
+  outcome.event_log_hash = sim::event_log_hash(world.engine, world.log);
+  outcome.engine_stats = world.engine.stats();
+  outcome.log_records = world.log.size();
+  if (options.keep_world) {
+    outcome.observers = std::move(listeners);
+  } else {
+    listeners.reset();
+    outcome.world.reset();
+  }
+  return outcome;
+}
+
+bool check_scenario(const sim::scenario::ScenarioSpec& scenario, sim::scenario::Diagnostics& diagnostics) {
+  const std::size_t before = diagnostics.error_count();
+  const Plan plan = read_plan(scenario, diagnostics);
+  const std::unique_ptr<sim::World> world = sim::scenario::build_world(scenario, scenario.run.seed);
+  check_plan(plan, scenario, *world, diagnostics);
+  return diagnostics.error_count() == before;
+}
+
+}  // namespace chaos
