@@ -144,6 +144,8 @@ const Fields<T>& fields_of();
 /// Reads a described struct. `what` names it in messages: "fault 'disk-slow'". False when anything in it was wrong.
 template <class T>
 bool read_struct(Node node, T& to, std::string_view what, Reader& reader);
+template <class E>
+bool read_named(Node node, std::vector<E>& to, std::string_view noun, Reader& reader);
 
 /// How a C++ type is read, described and shown. Described structs take the general case.
 template <class T>
@@ -452,9 +454,6 @@ class Fields {
       return true;
     });
   }
-  template <class E>
-  static bool read_named(Node node, std::vector<E>& to, std::string_view noun, Reader& reader);
-
   std::string title_;
   std::vector<Entry> entries_;
   std::vector<std::function<void(const T&, Node, Reader&)>> rules_;
@@ -480,9 +479,9 @@ TypeInfo Codec<T>::type() {
   return {.kind = TypeInfo::Kind::kObject, .fields = [] { return fields_of<T>().infos(); }};
 }
 
-template <class T>
+/// A section of structs by name: a map "name: {...}", or a list of maps with `name`.
 template <class E>
-bool Fields<T>::read_named(Node node, std::vector<E>& to, std::string_view noun, Reader& reader) {
+bool read_named(Node node, std::vector<E>& to, std::string_view noun, Reader& reader) {
   const std::size_t before = reader.diagnostics.error_count();
   for (const detail::NamedEntry& entry : detail::named_entries(node, noun, reader)) {
     E element{};

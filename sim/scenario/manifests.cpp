@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/scenario/names.hpp"
 #include "sim/scenario/source_document.hpp"
 
 namespace sim::scenario {
@@ -26,33 +27,6 @@ constexpr std::size_t kAnnotationBytes = 256;
 constexpr std::string_view kMirrorAnnotation = "kubernetes.io/config.mirror";
 
 // ---- values ---------------------------------------------------------------------------------------------------------
-
-bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_alnum(char c) { return is_lower_alnum(c) || (c >= 'A' && c <= 'Z'); }
-
-/// DNS-1123 subdomain.
-bool is_object_name(std::string_view name) {
-  if (name.empty() || name.size() > 253 || !is_lower_alnum(name.front()) || !is_lower_alnum(name.back())) return false;
-  char before = 'a';
-  for (const char c : name) {
-    if (!is_lower_alnum(c) && c != '-' && c != '.') return false;
-    if ((c == '.' && !is_lower_alnum(before)) || (before == '.' && !is_lower_alnum(c))) return false;
-    before = c;
-  }
-  return true;
-}
-
-/// The name part of a label key, or a label's value.
-bool is_qualified(std::string_view text) {
-  if (text.empty() || text.size() > 63 || !is_alnum(text.front()) || !is_alnum(text.back())) return false;
-  return std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
-}
-
-bool is_label_key(std::string_view key) {
-  const std::size_t slash = key.find('/');
-  if (slash == std::string_view::npos) return is_qualified(key);
-  return is_object_name(key.substr(0, slash)) && is_qualified(key.substr(slash + 1));
-}
 
 std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   h = (h ^ v) * 0x9e3779b97f4a7c15ull;
@@ -283,7 +257,7 @@ struct ManifestReader::Impl {
         impossible(node.key(i), fmt::format("'{}' is no valid label key", node.key(i).text()));
         continue;
       }
-      if (are_labels && !value.text().empty() && !is_qualified(value.text())) {
+      if (are_labels && !is_label_value(value.text())) {
         impossible(value, fmt::format("'{}' is no valid label value", value.text())).expected =
             "at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";
         continue;

@@ -1,0 +1,252 @@
+#include "sim/scenario/scenario_fields.hpp"
+
+namespace sim::scenario {
+
+namespace {
+
+template <class T>
+void describe_machine(Fields<T>& fields) {
+  fields
+      .choice("machine", &T::machine, {{"bare-metal", host::Machine::kBareMetal}, {"vm", host::Machine::kVm}},
+              "What the machine is: decides how long it boots.")
+      .bits_per_second("nic", &T::nic_bits_per_second, "Speed of its network card.")
+      .add("boot", &T::boot, "Firmware and operating system, from power on. Without it: 8m (sigma 0.35) for bare metal, 40s (sigma 0.4) for a VM.")
+      .add("kubeletStart", &T::kubelet_start, "From the operating system up to kubelet and container runtime ready. Without it: 45s (sigma 0.5).")
+      .add("fsync", &T::fsync, "Median time of one fsync of its disk (300us: SSD with power-loss protection).")
+      .choice("memoryExhaustion", &T::memory_exhaustion,
+              {{"oom-kill", host::MemoryExhaustion::kOomKill}, {"hang", host::MemoryExhaustion::kHang}},
+              "What happens when memory is exhausted: the kernel kills a process after a stall, or the host hangs until it is reset.")
+      .add("oomStall", &T::oom_stall, "With oom-kill: how long reclaim stalls everything on the host before the kill.")
+      .add("hangResetAfter", &T::hang_reset_after, "With hang: when a watchdog or a person resets it; 0s: never.");
+}
+
+}  // namespace
+
+void describe(Fields<ScenarioFile>& fields) {
+  fields.title("A scenario: what is built, what runs on it, what goes wrong, what is expected.");
+  const auto sub = [&fields](std::string_view name, auto ScenarioSpec::*member, std::string_view doc) {
+    using M = std::remove_cvref_t<decltype(std::declval<ScenarioSpec&>().*member)>;
+    fields.custom(name, Codec<M>::type(), doc, [member, what = std::string(name)](Node node, ScenarioFile& to, Reader& reader) {
+      return Codec<M>::read(node, to.spec.*member, reader, what);
+    });
+  };
+  const auto sub_named = [&fields](std::string_view name, auto ScenarioSpec::*member, std::string_view noun, std::string_view doc) {
+    using M = std::remove_cvref_t<decltype(std::declval<ScenarioSpec&>().*member)>;
+    using E = typename M::value_type;
+    TypeInfo type = Codec<E>::type();
+    type.kind = TypeInfo::Kind::kNamed;
+    fields.custom(name, std::move(type), doc, [member, noun = std::string(noun)](Node node, ScenarioFile& to, Reader& reader) {
+      return read_named(node, to.spec.*member, noun, reader);
+    });
+  };
+  fields.add("apiVersion", &ScenarioFile::api_version, "Always squall.dev/v1alpha1.").required();
+  fields.add("kind", &ScenarioFile::kind, "Always Scenario.").required();
+  sub("metadata", &ScenarioSpec::metadata, "Name and description.");
+  fields.add("extends", &ScenarioFile::extends,
+             "A scenario file, relative to this one, that this one changes: maps are merged key by key, null removes a key, everything else replaces (RFC 7386).");
+  sub("run", &ScenarioSpec::run, "How long, and with which luck.");
+  sub_named("topology", &ScenarioSpec::topology, "element", "Regions, zones, racks, power feeds and switches, by name.");
+  sub_named("pools", &ScenarioSpec::pools, "pool", "Machines, by the name of their pool.");
+  sub("nodeDefaults", &ScenarioSpec::node_defaults, "The machines of nodes that come from v1 Node manifests.");
+  sub("controlPlane", &ScenarioSpec::control_plane, "etcd, API servers and leader election. Its members run on the nodes of pools with controlPlane: true.");
+  sub("scheduler", &ScenarioSpec::scheduler, "kube-scheduler.");
+  sub("controllers", &ScenarioSpec::controllers, "kube-controller-manager.");
+  sub("kubelet", &ScenarioSpec::kubelet, "All kubelets.");
+  sub("images", &ScenarioSpec::images, "Container images and the registry.");
+  fields.add("behaviours", &ScenarioFile::behaviours,
+             "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
+  sub("manifests", &ScenarioSpec::manifests, "Kubernetes manifests or dumps: files, folders, or patterns with * and ?, relative to the file in which they stand.");
+  fields.add("objects", &ScenarioFile::objects, "Kubernetes manifests in place: a list of objects, or a block string of YAML documents.");
+  sub("faults", &ScenarioSpec::faults, "What goes wrong, by name; `kind` says what it is (see docs/faults.md).");
+  sub("expect", &ScenarioSpec::expect, "What must hold, by name; `kind` says how it is judged (see docs/expectations.md).");
+}
+
+void describe(Fields<MetadataSpec>& fields) {
+  fields.title("Who the scenario is.")
+      .add("name", &MetadataSpec::name, "Short name; without it, the name of the file.")
+      .add("description", &MetadataSpec::description, "What it is about, for people.")
+      .add("labels", &MetadataSpec::labels, "For selecting scenarios.");
+}
+
+void describe(Fields<RunSpec>& fields) {
+  fields.title("The run.")
+      .add("until", &RunSpec::until, "Virtual time at which it ends.")
+      .add("seed", &RunSpec::seed, "Seed of all random streams.")
+      .add("warmUp", &RunSpec::warm_up, "Time at the start that counts in no figure.")
+      .rule([](const RunSpec& run, Node node, Reader& reader) {
+        if (run.until <= SimDuration::zero()) reader.diagnostics.error(node.find("until"), "a run must be longer than 0s");
+        else if (run.warm_up >= run.until) reader.diagnostics.error(node.find("warmUp"), "warmUp is not shorter than the run");
+      });
+}
+
+void describe(Fields<ElementSpec>& fields) {
+  using K = topology::ElementKind;
+  fields.title("A part of the building or of the network. What stands in it, or needs it, goes down with it.")
+      .choice("kind", &ElementSpec::kind,
+              {{"region", K::kRegion}, {"zone", K::kZone}, {"rack", K::kRack}, {"power-feed", K::kPowerFeed}, {"switch", K::kSwitch}}, "What it is.")
+      .required()
+      .default_text("")
+      .add("in", &ElementSpec::in, "The element that it stands in.")
+      .add("power", &ElementSpec::power, "Elements that give it power: it has power while one of them has.")
+      .add("network", &ElementSpec::network, "Elements that connect it: it is connected while one of them is.");
+}
+
+void describe(Fields<host::BootTime>& fields) {
+  fields.title("A lognormal time.")
+      .add("median", &host::BootTime::median, "Half of all starts take no longer.")
+      .required()
+      .default_text("")
+      .add("sigma", &host::BootTime::sigma, 0.0, 5.0, "Spread of the logarithm; 0: always the median.");
+}
+
+void describe(Fields<MachineSpec>& fields) {
+  fields.title("A machine.");
+  describe_machine(fields);
+}
+
+void describe(Fields<ReservedSpec>& fields) {
+  fields.title("What the kubelet keeps back: allocatable = capacity - reserved - hard eviction threshold.")
+      .cpu("cpu", &ReservedSpec::cpu_milli, "CPU for the system.")
+      .bytes("memory", &ReservedSpec::memory, "Memory for the system.")
+      .bytes("ephemeralStorage", &ReservedSpec::ephemeral_storage, "Disk for the system.");
+}
+
+void describe(Fields<PoolSpec>& fields) {
+  fields.title("Machines of one shape. Each is a node of the cluster, unless `node` is false.")
+      .add("count", &PoolSpec::count, 0, 1'000'000, "How many.")
+      .add("nodeName", &PoolSpec::node_name, "Pattern of their names; {n} counts from 1, {n:3} with leading zeros (001).")
+      .default_text("<pool>-{n}")
+      .add("node", &PoolSpec::node, "false: machines without kubelet, which carry the VMs of other pools.")
+      .add("controlPlane", &PoolSpec::control_plane,
+           "Each node runs a member of etcd, kube-apiserver, kube-scheduler and kube-controller-manager, and has the taint node-role.kubernetes.io/control-plane:NoSchedule unless `taints` is given.")
+      .add("hosts", &PoolSpec::hosts, "The pool whose machines carry these VMs, taken in turn.")
+      .cpu("cpu", &PoolSpec::cpu_milli, "Cores of each machine.")
+      .bytes("memory", &PoolSpec::memory, "Memory of each machine.")
+      .bytes("disk", &PoolSpec::disk, "Disk for images and ephemeral storage.")
+      .add("pods", &PoolSpec::pods, 0, 100'000, "Pods that a node takes.")
+      .add("resources", &PoolSpec::resources, "Extended resources, such as nvidia.com/gpu: \"8\".")
+      .add("reserved", &PoolSpec::reserved, "What the kubelet keeps back for the system.")
+      .add("labels", &PoolSpec::labels,
+           "Labels of the nodes, beside kubernetes.io/hostname, topology.kubernetes.io/{region,zone,rack} and squall.dev/pool, which come by themselves.")
+      .add("taints", &PoolSpec::taints, "Taints of the nodes, as kubectl writes them: key=value:NoSchedule.")
+      .add("racks", &PoolSpec::racks, "Elements of the topology (racks, zones) in which the machines stand, taken in turn.")
+      .add("unschedulable", &PoolSpec::unschedulable, "The nodes start cordoned.");
+  describe_machine(fields);
+}
+
+void describe(Fields<ImagesSpec>& fields) {
+  fields.title("Images, and how long a pull takes.")
+      .bytes("default", &ImagesSpec::default_bytes, "Size of an image that is not in `sizes`.")
+      .custom("sizes", Codec<std::map<std::string, std::string>>::type(), "Sizes of images by name: nginx:1.27: 70Mi.",
+              [](Node node, ImagesSpec& to, Reader& reader) {
+                if (!detail::expect_map(node, "sizes", reader)) return false;
+                bool good = true;
+                for (std::size_t i = 0; i < node.size(); ++i) {
+                  std::int64_t bytes = 0;
+                  if (detail::read_bytes(node.value(i), bytes, reader)) to.sizes[std::string(node.key(i).text())] = bytes;
+                  else good = false;
+                }
+                return good;
+              })
+      .bytes_per_second("registryBandwidth", &ImagesSpec::registry_bytes_per_second, "What one node gets from the registry, unpacking included.")
+      .add("registryService", &ImagesSpec::registry_service,
+           "The registry runs in this cluster, behind this Service (namespace/name): nothing can be pulled while no endpoint serves. Without it the registry is outside and always up.")
+      .add("preloaded", &ImagesSpec::preloaded, "Nodes start with the images of the pods that run on them at the start.");
+}
+
+void describe(Fields<MatchSpec>& fields) {
+  fields.title("Which pods. Without any key: all.")
+      .add("namespace", &MatchSpec::ns, "Only this namespace.")
+      .add("labels", &MatchSpec::labels, "Only pods with all of these labels.");
+}
+
+void describe(Fields<BehaviourSpec>& fields) {
+  fields.title("What the containers of some pods do.")
+      .add("match", &BehaviourSpec::match, "Which pods.")
+      .add("startUp", &BehaviourSpec::start_up, "From the start of the container until its readiness probe can succeed.")
+      .default_text("2s")
+      .add("startUpSigma", &BehaviourSpec::start_up_sigma, 0.0, 5.0, "Lognormal spread of startUp; 0: exact.")
+      .default_text("0.3")
+      .add("runTime", &BehaviourSpec::run_time, "Containers that end by themselves (Jobs): how long they run.")
+      .default_text("30s")
+      .add("exitCode", &BehaviourSpec::exit_code, 0, 255, "With which they end.")
+      .default_text("0")
+      .bytes("memory", &BehaviourSpec::memory, "Working set of the pod once started.")
+      .default_text("its memory request, or 64Mi")
+      .add("stopTime", &BehaviourSpec::stop_time, "From SIGTERM until the containers end.")
+      .default_text("1s");
+}
+
+void describe(Fields<k8s::EtcdConfig>& fields) {
+  fields.title("etcd.")
+      .bytes("quota", &k8s::EtcdConfig::quota_bytes, "Size of the database at which writes are refused (--quota-backend-bytes).")
+      .add("electionTimeout", &k8s::EtcdConfig::election_timeout, "--election-timeout; the real timer is uniform in one to two of it.")
+      .add("heartbeatInterval", &k8s::EtcdConfig::heartbeat_interval, "--heartbeat-interval.")
+      .add("roundTrip", &k8s::EtcdConfig::round_trip, "Between two members.")
+      .rule([](const k8s::EtcdConfig& etcd, Node node, Reader& reader) {
+        if (etcd.election_timeout < 5 * etcd.heartbeat_interval) {
+          reader.diagnostics.error(node, "electionTimeout must be at least five times heartbeatInterval: etcd does not start otherwise");
+        }
+      });
+}
+
+void describe(Fields<k8s::ControlPlaneConfig>& fields) {
+  fields.title("The control plane.")
+      .add("external", &k8s::ControlPlaneConfig::external, "A managed control plane outside of the simulated nodes: always up.")
+      .add("etcd", &k8s::ControlPlaneConfig::etcd, "etcd.")
+      .add("leaseDuration", &k8s::ControlPlaneConfig::lease_duration, "--leader-elect-lease-duration.")
+      .add("renewDeadline", &k8s::ControlPlaneConfig::renew_deadline, "--leader-elect-renew-deadline.")
+      .add("retryPeriod", &k8s::ControlPlaneConfig::retry_period, "--leader-elect-retry-period.")
+      .add("localEndpoints", &k8s::ControlPlaneConfig::local_endpoints,
+           "An API server asks only the etcd member on its own host, and scheduler and controller-manager only the API server on theirs (kubeadm). false: any that they reach.")
+      .add("apiServerStart", &k8s::ControlPlaneConfig::api_server_start, "Median time from the start of an API server's container until it serves.")
+      .add("componentStart", &k8s::ControlPlaneConfig::component_start, "The same of etcd, scheduler and controller-manager.")
+      .add("startSigma", &k8s::ControlPlaneConfig::start_sigma, 0.0, 5.0, "Lognormal spread of both.")
+      .rule([](const k8s::ControlPlaneConfig& c, Node node, Reader& reader) {
+        // client-go tools/leaderelection: NewLeaderElector refuses these.
+        if (c.lease_duration <= c.renew_deadline) reader.diagnostics.error(node, "leaseDuration must be longer than renewDeadline");
+        if (10 * c.renew_deadline <= 12 * c.retry_period) reader.diagnostics.error(node, "renewDeadline must be longer than 1.2 times retryPeriod");
+      });
+}
+
+void describe(Fields<k8s::SchedulerConfig>& fields) {
+  fields.title("kube-scheduler.")
+      .add("percentageOfNodesToScore", &k8s::SchedulerConfig::percentage_of_nodes_to_score, 0, 100, "How many feasible nodes are enough; 0: by the size of the cluster.")
+      .add("podInitialBackoff", &k8s::SchedulerConfig::pod_initial_backoff, "First wait of a pod that could not be scheduled.")
+      .add("podMaxBackoff", &k8s::SchedulerConfig::pod_max_backoff, "Longest wait.")
+      .add("schedulingLatency", &k8s::SchedulerConfig::scheduling_latency, "Time of one scheduling cycle.")
+      .add("bindingLatency", &k8s::SchedulerConfig::binding_latency, "From the decision until the binding is stored.")
+      .rule([](const k8s::SchedulerConfig& c, Node node, Reader& reader) {
+        if (c.pod_max_backoff < c.pod_initial_backoff) reader.diagnostics.error(node, "podMaxBackoff must not be shorter than podInitialBackoff");
+      });
+}
+
+void describe(Fields<k8s::ControllerManagerConfig>& fields) {
+  using C = k8s::ControllerManagerConfig;
+  fields.title("kube-controller-manager; the defaults are its flags'.")
+      .add("nodeMonitorPeriod", &C::node_monitor_period, "How often nodes are looked at.")
+      .add("nodeMonitorGracePeriod", &C::node_monitor_grace_period, "How long a node may stay silent before it is not ready.")
+      .add("nodeEvictionRate", &C::node_eviction_rate, 0.0, 1000.0, "Nodes per second and zone whose pods are evicted.")
+      .add("secondaryNodeEvictionRate", &C::secondary_node_eviction_rate, 0.0, 1000.0, "The same in an unhealthy zone of a large cluster.")
+      .add("largeClusterSizeThreshold", &C::large_cluster_size_threshold, 0, 1'000'000, "Nodes of a zone above which it is large.")
+      .fraction("unhealthyZoneThreshold", &C::unhealthy_zone_threshold, "Share of not ready nodes from which a zone is unhealthy.")
+      .add("terminatedPodGCThreshold", &C::terminated_pod_gc_threshold, -1, 1'000'000'000, "Ended pods that are kept; 0 or less: all.")
+      .rule([](const C& c, Node node, Reader& reader) {
+        if (c.node_monitor_period <= SimDuration::zero()) reader.diagnostics.error(node.find("nodeMonitorPeriod"), "must be longer than 0s");
+        if (c.node_monitor_grace_period < c.node_monitor_period) {
+          reader.diagnostics.error(node, "nodeMonitorGracePeriod must not be shorter than nodeMonitorPeriod");
+        }
+      });
+}
+
+void describe(Fields<k8s::KubeletConfig>& fields) {
+  fields.title("All kubelets.")
+      .bytes("hardEvictionMemory", &k8s::KubeletConfig::hard_eviction_memory, "Available memory below which pods are evicted (evictionHard memory.available).")
+      .add("leaseRenew", &k8s::KubeletConfig::lease_renew, "How often the node's lease is renewed.")
+      .add("serializeImagePulls", &k8s::KubeletConfig::serialize_image_pulls, "One image at a time per node.")
+      .rule([](const k8s::KubeletConfig& c, Node node, Reader& reader) {
+        if (c.lease_renew <= SimDuration::zero()) reader.diagnostics.error(node.find("leaseRenew"), "must be longer than 0s");
+      });
+}
+
+}  // namespace sim::scenario

@@ -1,0 +1,60 @@
+/// The fields of a scenario: the one list from which the reader, the JSON Schema and docs/scenario.md come. Internal to sim/scenario.
+#pragma once
+
+#include "sim/scenario/fields.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace sim::scenario {
+
+/// The file as it is read, before what it refers to is looked up.
+struct ScenarioFile {
+  std::string api_version;
+  std::string kind;
+  ScenarioSpec spec;
+  Reference extends;
+  std::vector<struct BehaviourSpec> behaviours;
+  Node objects;
+};
+
+struct MatchSpec {
+  std::string ns;
+  std::map<std::string, std::string> labels;
+};
+struct BehaviourSpec {
+  MatchSpec match;
+  std::optional<SimDuration> start_up;
+  std::optional<double> start_up_sigma;
+  std::optional<SimDuration> run_time;
+  std::optional<std::int32_t> exit_code;
+  std::optional<std::int64_t> memory;
+  std::optional<SimDuration> stop_time;
+};
+
+template <>
+struct Codec<Reference> {
+  static TypeInfo type() { return {.kind = TypeInfo::Kind::kString}; }
+  static bool read(Node node, Reference& to, Reader& reader, std::string_view) {
+    to.where = node.place();
+    return detail::read_string(node, to.text, reader);
+  }
+  static std::string show(const Reference& value) { return value.text; }
+};
+
+void describe(Fields<ScenarioFile>& fields);
+void describe(Fields<MetadataSpec>& fields);
+void describe(Fields<RunSpec>& fields);
+void describe(Fields<ElementSpec>& fields);
+void describe(Fields<MachineSpec>& fields);
+void describe(Fields<host::BootTime>& fields);
+void describe(Fields<ReservedSpec>& fields);
+void describe(Fields<PoolSpec>& fields);
+void describe(Fields<ImagesSpec>& fields);
+void describe(Fields<MatchSpec>& fields);
+void describe(Fields<BehaviourSpec>& fields);
+void describe(Fields<k8s::EtcdConfig>& fields);
+void describe(Fields<k8s::ControlPlaneConfig>& fields);
+void describe(Fields<k8s::SchedulerConfig>& fields);
+void describe(Fields<k8s::ControllerManagerConfig>& fields);
+void describe(Fields<k8s::KubeletConfig>& fields);
+
+}  // namespace sim::scenario
