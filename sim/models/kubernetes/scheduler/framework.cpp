@@ -1,0 +1,76 @@
+#include "sim/models/kubernetes/scheduler/framework.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace sim::k8s::scheduling {
+
+const char* to_string(Plugin plugin) {
+  switch (plugin) {
+    case Plugin::kSchedulingGates: return "SchedulingGates";
+    case Plugin::kNodeUnschedulable: return "NodeUnschedulable";
+    case Plugin::kNodeName: return "NodeName";
+    case Plugin::kTaintToleration: return "TaintToleration";
+    case Plugin::kNodeAffinity: return "NodeAffinity";
+    case Plugin::kNodePorts: return "NodePorts";
+    case Plugin::kNodeResourcesFit: return "NodeResourcesFit";
+    case Plugin::kPodTopologySpread: return "PodTopologySpread";
+    case Plugin::kInterPodAffinity: return "InterPodAffinity";
+    case Plugin::kDefaultPreemption: return "DefaultPreemption";
+  }
+  return "";
+}
+
+StatusTable::StatusTable() {
+  statuses_.resize(kFixedStatusEnd);
+  const auto set = [this](FixedStatus id, Code code, Plugin plugin, const char* reason) {
+    statuses_[id] = Status{code, plugin, {reason}};
+  };
+  set(kStatusNodeUnschedulable, Code::kUnresolvable, Plugin::kNodeUnschedulable, "node(s) were unschedulable");
+  set(kStatusNodeName, Code::kUnresolvable, Plugin::kNodeName, "node(s) didn't match the requested node name");
+  set(kStatusTaint, Code::kUnresolvable, Plugin::kTaintToleration, "node(s) had untolerated taint(s)");
+  set(kStatusNodeAffinity, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't match Pod's node affinity/selector");
+  set(kStatusNodeAffinityConflict, Code::kUnresolvable, Plugin::kNodeAffinity, "pod affinity terms conflict");
+  set(kStatusNodePorts, Code::kUnschedulable, Plugin::kNodePorts, "node(s) didn't have free ports for the requested pod ports");
+  set(kStatusSpread, Code::kUnschedulable, Plugin::kPodTopologySpread, "node(s) didn't match pod topology spread constraints");
+  set(kStatusSpreadMissingLabel, Code::kUnresolvable, Plugin::kPodTopologySpread,
+      "node(s) didn't match pod topology spread constraints (missing required label)");
+  set(kStatusPodAffinity, Code::kUnresolvable, Plugin::kInterPodAffinity, "node(s) didn't match pod affinity rules");
+  set(kStatusPodAntiAffinity, Code::kUnschedulable, Plugin::kInterPodAffinity, "node(s) didn't match pod anti-affinity rules");
+  set(kStatusExistingAntiAffinity, Code::kUnschedulable, Plugin::kInterPodAffinity,
+      "node(s) didn't satisfy existing pods anti-affinity rules");
+  set(kStatusNoVictims, Code::kUnresolvable, Plugin::kDefaultPreemption, "No preemption victims found for incoming pod");
+  set(kStatusPreemptionNotHelpful, Code::kUnresolvable, Plugin::kDefaultPreemption, "Preemption is not helpful for scheduling");
+  set(kStatusNodeNotInSet, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
+}
+
+StatusId StatusTable::fit(Code code, const std::vector<Symbol>& lacking, const Interner& names) {
+  // A handful of combinations in practice; searched without allocating, since every full node asks again.
+  for (StatusId id = kFixedStatusEnd; id < statuses_.size(); ++id) {
+    if (statuses_[id].code == code && fit_symbols_[id - kFixedStatusEnd] == lacking) return id;
+  }
+  Status status{code, Plugin::kNodeResourcesFit, {}};
+  for (const Symbol name : lacking) {
+    const std::string& text = names.text(name);
+    status.reasons.push_back(text == "pods" ? "Too many pods" : fmt::format("Insufficient {}", text));
+  }
+  statuses_.push_back(std::move(status));
+  fit_symbols_.push_back(lacking);
+  return static_cast<StatusId>(statuses_.size() - 1);
+}
+
+std::string reasons_text(const std::map<std::string_view, std::size_t>& nodes_by_reason) {
+  std::vector<std::string> parts;
+  parts.reserve(nodes_by_reason.size());
+  for (const auto& [reason, count] : nodes_by_reason) parts.push_back(fmt::format("{} {}", count, reason));
+  std::sort(parts.begin(), parts.end());
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty()) text += ", ";
+    text += part;
+  }
+  return text;
+}
+
+}  // namespace sim::k8s::scheduling

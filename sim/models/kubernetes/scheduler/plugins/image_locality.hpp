@@ -1,0 +1,31 @@
+/// ImageLocality: a node that has the pod's images scores more, the larger they are and the more nodes have them.
+///
+/// Source: framework/plugins/imagelocality/image_locality.go (reference kubernetes 1.6).
+/// Leaves out: image volumes.
+/// Checked by: tests/models/kubernetes/scheduler/plugins_test.cpp.
+#pragma once
+
+#include <vector>
+
+#include "sim/models/kubernetes/scheduler/cache.hpp"
+
+namespace sim::k8s::scheduling {
+
+class ImageLocality {
+ public:
+  /// Looks up the pod's images. False: no node has any of them, so every node scores 0.
+  bool prepare(const PodSpec& pod, const Cache& cache);
+  std::int64_t score(NodeIndex node) const;
+
+  static constexpr std::int64_t kWeight = 1;
+
+ private:
+  struct Known {
+    const ImageState* state;
+    std::int64_t worth;  // its size, scaled by the share of nodes that have it
+  };
+  std::vector<Known> images_;
+  std::int64_t containers_ = 0;
+};
+
+}  // namespace sim::k8s::scheduling

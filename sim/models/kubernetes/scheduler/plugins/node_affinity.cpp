@@ -1,0 +1,81 @@
+#include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
+
+#include <algorithm>
+
+namespace sim::k8s::scheduling::node_affinity {
+
+namespace {
+
+/// metadata.name is the only field; the API allows In and NotIn for it.
+bool matches_field(const Requirement& field, Symbol node) {
+  const bool listed = std::find(field.values.begin(), field.values.end(), node) != field.values.end();
+  return field.op == SelectorOperator::kIn ? listed : field.op == SelectorOperator::kNotIn && !listed;
+}
+
+bool matches_term(const NodeSelectorTerm& term, const Labels& labels, Symbol node, const Interner& names) {
+  if (term.match_expressions.empty() && term.match_fields.empty()) return false;
+  return std::all_of(term.match_expressions.begin(), term.match_expressions.end(),
+                     [&](const Requirement& requirement) { return requirement.matches(labels, names); }) &&
+         std::all_of(term.match_fields.begin(), term.match_fields.end(),
+                     [&](const Requirement& field) { return matches_field(field, node); });
+}
+
+}  // namespace
+
+bool has_required(const PodSpec& pod) {
+  return !pod.node_selector.empty() || (pod.affinity && pod.affinity->has_required_node_affinity);
+}
+
+bool has_preferred(const PodSpec& pod) { return pod.affinity && !pod.affinity->preferred_node_terms.empty(); }
+
+bool matches_required(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
+  for (const Labels::Pair& pair : pod.node_selector) {
+    const std::optional<Symbol> value = labels.find(pair.key);
+    if (!value || *value != pair.value) return false;
+  }
+  if (!pod.affinity || !pod.affinity->has_required_node_affinity) return true;
+  const std::vector<NodeSelectorTerm>& terms = pod.affinity->required_node_terms;
+  return std::any_of(terms.begin(), terms.end(), [&](const NodeSelectorTerm& term) { return matches_term(term, labels, node, names); });
+}
+
+StatusId filter(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
+  return matches_required(pod, labels, node, names) ? kFits : StatusId{kStatusNodeAffinity};
+}
+
+std::optional<std::vector<Symbol>> node_names(const PodSpec& pod, const WellKnown& well_known, const Interner& names) {
+  if (!pod.affinity || !pod.affinity->has_required_node_affinity || pod.affinity->required_node_terms.empty()) return std::nullopt;
+  std::vector<Symbol> all;
+  for (const NodeSelectorTerm& term : pod.affinity->required_node_terms) {
+    std::optional<std::vector<Symbol>> of_term;
+    for (const Requirement& field : term.match_fields) {
+      if (field.key != well_known.metadata_name || field.op != SelectorOperator::kIn) continue;
+      if (!of_term) {
+        of_term = field.values;
+      } else {
+        std::erase_if(*of_term, [&](Symbol name) { return std::find(field.values.begin(), field.values.end(), name) == field.values.end(); });
+      }
+    }
+    if (!of_term) return std::nullopt;  // terms are alternatives: this one allows any node
+    all.insert(all.end(), of_term->begin(), of_term->end());
+  }
+  // A set of strings in Go, walked in random order there and by name here.
+  std::sort(all.begin(), all.end(), [&](Symbol a, Symbol b) { return names.text(a) < names.text(b); });
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+std::int64_t preference(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
+  std::int64_t sum = 0;
+  for (const PreferredNodeTerm& preferred : pod.affinity->preferred_node_terms) {
+    if (preferred.weight != 0 && matches_term(preferred.term, labels, node, names)) sum += preferred.weight;
+  }
+  return sum;
+}
+
+bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names) {
+  if (event.action == Action::kNodeTaint) return true;  // registered by the scheduler itself, without a hint
+  const bool before = event.node_before != nullptr && matches_required(*pod.spec, event.node_before->labels, event.node_name, names);
+  return !before && matches_required(*pod.spec, event.node_after->labels, event.node_name, names);
+}
+
+}  // namespace sim::k8s::scheduling::node_affinity

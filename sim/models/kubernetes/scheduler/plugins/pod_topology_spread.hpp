@@ -1,0 +1,85 @@
+/// PodTopologySpread: pods that match a selector are spread evenly over zones, hosts, or any other topology.
+///
+/// Source: framework/plugins/podtopologyspread/{plugin,common,filtering,scoring}.go, plugins/helper/spread.go
+///         (reference kubernetes 1.6). System defaults: hostname with maxSkew 3 and zone with maxSkew 5, ScheduleAnyway,
+///         over the selectors of the pod's Services and of its ReplicaSet or StatefulSet.
+/// Leaves out: ReplicationControllers; default constraints of a user's own scheduler configuration.
+/// Checked by: tests/models/kubernetes/scheduler/pod_topology_spread_test.cpp.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "sim/models/kubernetes/scheduler/cluster_event.hpp"
+
+namespace sim::k8s::scheduling {
+
+class PodTopologySpread {
+ public:
+  explicit PodTopologySpread(Cache& cache);
+
+  /// A Service, ReplicaSet or StatefulSet changed: the default selectors are derived anew.
+  void forget_selectors() { selectors_are_stale_ = true; }
+
+  /// False: no DoNotSchedule constraints, every node passes.
+  bool pre_filter(const PodInfo& pod);
+  StatusId filter(NodeIndex node) const;
+  /// As if `other` were added to (+1) or taken off (-1) the node.
+  void shift(const PodInfo& other, NodeIndex node, std::int64_t change);
+
+  /// False: nothing to score.
+  bool pre_score(const PodInfo& pod, const std::vector<NodeIndex>& feasible);
+  /// One normalised score (0 to 100) per feasible node, in the order given to pre_score.
+  const std::vector<std::int64_t>& scores(const std::vector<NodeIndex>& feasible);
+  /// Before normalisation; for tests.
+  const std::vector<std::int64_t>& raw_scores() const { return raw_; }
+
+  static constexpr std::int64_t kWeight = 2;
+  static constexpr ActionSet kEvents = static_cast<ActionSet>((Action::kPodAdd | Action::kPodLabel | Action::kPodToleration) | Action::kPodDelete | Action::kNodeAdd |
+                                                              Action::kNodeDelete | Action::kNodeLabel | Action::kNodeTaint);
+  bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
+
+ private:
+  struct Constraint {
+    std::int64_t max_skew = 1;
+    std::int64_t min_domains = 1;
+    Symbol key;
+    ColumnId column = 0;
+    LabelSelector selector;
+    bool selects_nothing = false;    // labelSelector absent
+    CounterId counter = kNoCounter;  // none: no pod is counted
+    bool matches_itself = false;
+    bool honor_affinity = true;
+    bool honor_taints = false;
+  };
+  enum class Hardness : std::uint8_t { kDoNotSchedule, kScheduleAnyway };
+  void collect(const PodInfo& pod, Hardness hardness, std::vector<Constraint>& into);
+  const LabelSelector& default_selector(const PodInfo& pod);
+  bool is_included(const Constraint& constraint, NodeIndex node) const;
+  bool has_all_keys(const std::vector<Constraint>& constraints, NodeIndex node) const;
+  bool selects(const Constraint& constraint, const Labels& labels) const;
+  void find_minimum(std::size_t constraint);
+
+  Cache& cache_;
+  bool selectors_are_stale_ = true;
+  std::map<Symbol, std::vector<Ref<Service>>> services_;                // by namespace
+  std::unordered_map<Key, LabelSelector, KeyHash> default_selectors_;  // look-up only
+  Symbol hostname_, zone_;
+
+  // Of the pod in hand.
+  const PodSpec* spec_ = nullptr;
+  Symbol ns_;
+  std::vector<Constraint> hard_;
+  std::vector<std::vector<std::int64_t>> counts_;  // by constraint, by domain; kAbsent: the domain has no eligible node
+  std::vector<std::int64_t> minimum_;
+  std::vector<Constraint> soft_;
+  bool needs_all_keys_ = false;
+  std::vector<bool> ignored_;
+  std::vector<std::int64_t> raw_;
+  std::vector<std::int64_t> scratch_;
+  std::vector<double> sums_;
+};
+
+}  // namespace sim::k8s::scheduling

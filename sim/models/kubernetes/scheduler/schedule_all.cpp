@@ -1,0 +1,266 @@
+#include "sim/models/kubernetes/scheduler/schedule_all.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
+#include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
+
+namespace sim::k8s {
+
+namespace {
+
+using namespace scheduling;
+
+template <class T>
+std::vector<Ref<T>> in_order_of_creation(const ApiServer& api) {
+  std::vector<Ref<T>> refs = api.all<T>().refs();
+  std::sort(refs.begin(), refs.end(), [&](Ref<T> a, Ref<T> b) { return api.get(a)->meta.uid < api.get(b)->meta.uid; });
+  return refs;
+}
+
+class Expansion {
+ public:
+  explicit Expansion(ApiServer& api) : api_(api) {
+    api.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) {
+      if (pod.is_active()) pods_[pod.meta.ns].push_back(ref);
+    });
+  }
+
+  std::size_t run() {
+    for (const Ref<Deployment> ref : in_order_of_creation<Deployment>(api_)) expand_deployment(ref);
+    for (const Ref<ReplicaSet> ref : in_order_of_creation<ReplicaSet>(api_)) {
+      const ReplicaSet set = *api_.get(ref);
+      make_missing(set.meta, ApiServer::untyped(ref), set.selector, set.pod_template, set.replicas,
+                   [&](std::int64_t i) { return fmt::format("{}-{}", text(set.meta.name), i); });
+    }
+    for (const Ref<StatefulSet> ref : in_order_of_creation<StatefulSet>(api_)) {
+      const StatefulSet set = *api_.get(ref);
+      make_missing(set.meta, ApiServer::untyped(ref), set.selector, set.pod_template, set.replicas,
+                   [&](std::int64_t i) { return fmt::format("{}-{}", text(set.meta.name), set.start_ordinal + i); });
+    }
+    for (const Ref<Job> ref : in_order_of_creation<Job>(api_)) {
+      const Job job = *api_.get(ref);
+      if (job.spec.suspend || job.complete || job.failed_condition) continue;
+      const std::int64_t parallelism = job.spec.parallelism.value_or(1);
+      const std::int64_t left = job.spec.completions ? *job.spec.completions - job.succeeded : parallelism;
+      make_missing(job.meta, ApiServer::untyped(ref), job.selector, job.spec.pod_template, std::min(parallelism, left),
+                   [&](std::int64_t i) { return fmt::format("{}-{}", text(job.meta.name), i); });
+    }
+    for (const Ref<DaemonSet> ref : in_order_of_creation<DaemonSet>(api_)) expand_daemon_set(ref);
+    return made_;
+  }
+
+ private:
+  const std::string& text(Symbol symbol) const { return api_.names().text(symbol); }
+
+  bool is_of(const Pod& pod, ObjectRef owner, const LabelSelector& selector) const {
+    const OwnerReference* controller = pod.meta.controller();
+    if (controller != nullptr && controller->owner) return controller->owner == owner;
+    return !selector.is_empty() && selector.matches(pod.meta.labels, api_.names());
+  }
+
+  std::int64_t count_existing(Symbol ns, ObjectRef owner, const LabelSelector& selector) const {
+    const auto found = pods_.find(ns);
+    if (found == pods_.end()) return 0;
+    return std::count_if(found->second.begin(), found->second.end(), [&](Ref<Pod> ref) { return is_of(*api_.get(ref), owner, selector); });
+  }
+
+  Ref<Pod> make_pod(const ObjectMeta& owner_meta, ObjectRef owner, const PodTemplate& from, const std::string& name) {
+    Pod pod;
+    pod.meta.ns = owner_meta.ns;
+    pod.meta.name = api_.names().intern(name);
+    pod.meta.labels = from.labels;
+    pod.meta.annotations = from.annotations;
+    pod.meta.owners.push_back(OwnerReference{owner, owner_meta.uid, true});
+    pod.meta.source = owner_meta.source;
+    pod.spec = from.spec;
+    const Ref<Pod> ref = api_.create(std::move(pod));
+    if (ref) ++made_;
+    return ref;
+  }
+
+  template <class Name>
+  void make_missing(const ObjectMeta& meta, ObjectRef owner, const LabelSelector& selector, const PodTemplate& from, std::int64_t replicas, Name&& name) {
+    std::int64_t missing = replicas - count_existing(meta.ns, owner, selector);
+    // A name that is taken is passed over: the pods that exist have names of their own.
+    for (std::int64_t i = 0; missing > 0 && i < replicas * 2 + 16; ++i) {
+      const Ref<Pod> ref = make_pod(meta, owner, from, name(i));
+      if (!ref) continue;
+      pods_[meta.ns].push_back(ref);
+      --missing;
+    }
+  }
+
+  void expand_deployment(Ref<Deployment> ref) {
+    const Deployment deployment = *api_.get(ref);
+    // A live dump has the ReplicaSets too: then they make the pods.
+    bool has_sets = false;
+    api_.all<ReplicaSet>().for_each([&](Ref<ReplicaSet>, const ReplicaSet& set) {
+      if (set.meta.ns != deployment.meta.ns || set.replicas == 0) return;
+      const OwnerReference* controller = set.meta.controller();
+      const bool owned = controller != nullptr && controller->owner == ApiServer::untyped(ref);
+      has_sets = has_sets || owned || (!deployment.selector.is_empty() && deployment.selector.matches(set.pod_template.labels, api_.names()));
+    });
+    if (has_sets || deployment.replicas == 0) return;
+    const std::int64_t existing = count_existing(deployment.meta.ns, ApiServer::untyped(ref), deployment.selector);
+    ReplicaSet set;
+    set.meta.ns = deployment.meta.ns;
+    // Ten hex digits of the template's hash stand where the real controller has its own.
+    const std::string hash = fmt::format("{:010x}", deployment.pod_template.hash & 0xffffffffffull);
+    set.meta.name = api_.names().intern(fmt::format("{}-{}", text(deployment.meta.name), hash));
+    set.meta.owners.push_back(OwnerReference{ApiServer::untyped(ref), deployment.meta.uid, true});
+    set.meta.labels = deployment.pod_template.labels;
+    set.replicas = std::max<std::int64_t>(deployment.replicas - existing, 0);
+    set.selector = deployment.selector;
+    set.pod_template = deployment.pod_template;
+    const Symbol value = api_.names().intern(hash);
+    set.pod_template.labels.set(api_.well_known().pod_template_hash, value);
+    set.selector.requirements.push_back(Requirement{api_.well_known().pod_template_hash, SelectorOperator::kIn, {value}});
+    api_.create(std::move(set));
+  }
+
+  /// As the DaemonSet controller: a pod for each node whose taints and node affinity allow it, pinned to that node.
+  void expand_daemon_set(Ref<DaemonSet> ref) {
+    const DaemonSet set = *api_.get(ref);
+    const WellKnown& known = api_.well_known();
+    // Source: pkg/controller/daemon/util/daemonset_util.go (AddOrUpdateDaemonPodTolerations).
+    std::vector<Toleration> tolerations = set.pod_template.spec->tolerations;
+    const auto tolerate = [&](Symbol key, TaintEffect effect) { tolerations.push_back(Toleration{key, true, Symbol{}, effect, std::nullopt}); };
+    tolerate(known.not_ready, TaintEffect::kNoExecute);
+    tolerate(known.unreachable, TaintEffect::kNoExecute);
+    tolerate(known.disk_pressure, TaintEffect::kNoSchedule);
+    tolerate(known.memory_pressure, TaintEffect::kNoSchedule);
+    tolerate(known.pid_pressure, TaintEffect::kNoSchedule);
+    tolerate(known.unschedulable, TaintEffect::kNoSchedule);
+    if (set.pod_template.spec->host_network) tolerate(known.network_unavailable, TaintEffect::kNoSchedule);
+    std::vector<Ref<Node>> nodes = in_order_of_creation<Node>(api_);
+    for (const Ref<Node> node_ref : nodes) {
+      const Node& node = *api_.get(node_ref);
+      PodSpec spec = *set.pod_template.spec;
+      spec.tolerations = tolerations;
+      const bool tolerated = std::all_of(node.taints.begin(), node.taints.end(), [&](const Taint& taint) {
+        return taint.effect == TaintEffect::kPreferNoSchedule || tolerates(tolerations, taint);
+      });
+      if (!tolerated || !matches_node(spec, node)) continue;
+      const auto found = pods_.find(set.meta.ns);
+      const bool exists = found != pods_.end() && std::any_of(found->second.begin(), found->second.end(), [&](Ref<Pod> pod) {
+        const Pod& object = *api_.get(pod);
+        return object.node_name == node.meta.name && is_of(object, ApiServer::untyped(ref), set.selector);
+      });
+      if (exists) continue;
+      auto affinity = std::make_shared<Affinity>(spec.affinity ? *spec.affinity : Affinity{});
+      const Requirement pin{known.metadata_name, SelectorOperator::kIn, {node.meta.name}};
+      affinity->has_required_node_affinity = true;
+      affinity->required_node_terms = {NodeSelectorTerm{{}, {pin}}};  // replaces, as the real controller does
+      spec.affinity = std::move(affinity);
+      PodTemplate from = set.pod_template;
+      from.spec = std::make_shared<const PodSpec>(std::move(spec));
+      make_pod(set.meta, ApiServer::untyped(ref), from, fmt::format("{}-{}", text(set.meta.name), text(node.meta.name)));
+    }
+  }
+
+  bool matches_node(const PodSpec& spec, const Node& node) const {
+    return node_affinity::matches_required(spec, node.meta.labels, node.meta.name, api_.names());
+  }
+
+  ApiServer& api_;
+  std::map<Symbol, std::vector<Ref<Pod>>> pods_;  // active ones, by namespace
+  std::size_t made_ = 0;
+};
+
+}  // namespace
+
+std::size_t expand_workloads(ApiServer& api) { return Expansion(api).run(); }
+
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random) {
+  const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};
+  SchedulerState state(api, random, queue_config, config.percentage_of_nodes_to_score);
+  ScheduleResult result;
+  for (const Ref<Node> ref : in_order_of_creation<Node>(api)) state.cache.add_node(ref, *api.get(ref));
+  result.nodes = state.cache.node_count();
+
+  // Virtual time only orders attempts: it moves by one cycle with each, so that who failed stands behind who waited.
+  SimTime now{};
+  std::vector<std::size_t> place_of_slot(api.all<Pod>().slot_count());
+  for (const Ref<Pod> ref : in_order_of_creation<Pod>(api)) {
+    const Pod& pod = *api.get(ref);
+    if (pod.is_terminal()) continue;
+    place_of_slot[ref.slot] = result.pods.size();
+    PodFate fate;
+    fate.pod = ref;
+    fate.ns = pod.meta.ns;
+    fate.name = pod.meta.name;
+    fate.node = pod.node_name;
+    fate.was_bound = static_cast<bool>(pod.node_name);
+    if (pod.node_name) {
+      state.cache.assign(ref, pod, pod.node_name);
+    } else if (pod.spec->scheduler_name && pod.spec->scheduler_name != api.well_known().default_scheduler) {
+      fate.message = fmt::format("waits for the scheduler \"{}\"", api.names().text(pod.spec->scheduler_name));
+    } else {
+      state.cache.put_pending(ref, pod);
+      const bool gated = scheduling_gates::is_gated(*pod.spec);
+      if (gated) fate.message = "Scheduling is blocked due to non-empty scheduling gates";
+      state.queue.add(ref, pod.spec->priority, gated, now, CauseId{});
+    }
+    result.pods.push_back(std::move(fate));
+  }
+
+  while (const QueuedPod* queued = state.queue.pop(now)) {
+    now += config.scheduling_latency;
+    ++result.cycles;
+    const Ref<Pod> ref = queued->ref;
+    PodFate& fate = result.pods[place_of_slot[ref.slot]];
+    Decision decision = state.cycle.schedule(ref.slot, now, queued->attempts);
+    if (decision.node != kNoNode) {
+      state.queue.remove(ref.slot);
+      state.cache.assume(ref.slot, decision.node);
+      state.cache.confirm(ref.slot);
+      fate.node = state.cache.node(decision.node).name;
+      fate.message.clear();
+      const Ref<Node> node = state.cache.node(decision.node).ref;
+      api.update(ref, Change::kBinding | Change::kScheduling, [&](Pod& pod) {
+        pod.node = node;
+        pod.node_name = fate.node;
+        pod.unschedulable = false;
+        pod.scheduled_at = api.engine().now();
+      });
+      state.fire_pod(Action::kPodAdd, ref.slot, now, CauseId{});
+      continue;
+    }
+    fate.message = decision.message;
+    if (decision.rejectors == 0) {
+      state.queue.remove(ref.slot);  // no nodes at all: nothing will change that
+      continue;
+    }
+    state.queue.failed(ref.slot, decision.rejectors, now, CauseId{});
+    if (decision.preemption.clears_nomination) state.cache.nominate(ref.slot, kNoNode);
+    if (decision.preemption.node == kNoNode) continue;
+    state.cache.nominate(ref.slot, decision.preemption.node);
+    const Symbol node_name = state.cache.node(decision.preemption.node).name;
+    // Pods of lower priority that were promised this node look for another.
+    const std::vector<PodSlot> promised = state.cache.node(decision.preemption.node).nominated;
+    for (const PodSlot slot : promised) {
+      if (slot == ref.slot || state.cache.pod(slot).priority() >= state.cache.pod(ref.slot).priority()) continue;
+      state.fire_pod(Action::kPodDelete, slot, now, CauseId{}, state.cache.pod(slot).priority());
+      state.cache.nominate(slot, kNoNode);
+    }
+    for (const PodSlot victim : decision.preemption.victims) {
+      PodFate& lost = result.pods[place_of_slot[victim]];
+      lost.node = Symbol{};
+      lost.was_preempted = true;
+      lost.message = fmt::format("Preempted by pod {}/{} on node {}", api.names().text(fate.ns), api.names().text(fate.name), api.names().text(node_name));
+      const Ref<Pod> gone = state.cache.pod(victim).ref;
+      state.fire_pod(Action::kPodDelete, victim, now, CauseId{});
+      state.cache.remove_pod(victim);
+      api.remove(gone, DeleteOptions{.grace_period_seconds = 0, .uid = std::nullopt});
+    }
+  }
+  for (const PodFate& fate : result.pods) result.scheduled += fate.node ? 1 : 0;
+  return result;
+}
+
+}  // namespace sim::k8s

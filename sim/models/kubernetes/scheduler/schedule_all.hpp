@@ -1,0 +1,44 @@
+/// Schedules everything that is pending in an API server, at once: what fits, what stays Pending, and why.
+///
+/// The scheduler's own queue, hints and back-off decide the order; victims of a preemption vanish at once. The verdict of
+/// a pod that stays Pending is that of its last attempt.
+///
+/// Source: reference kubernetes chapter 1. Leaves out: the time that all this takes; controllers that would replace victims.
+/// Checked by: tests/models/kubernetes/scheduler/schedule_all_test.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sim/core/random.hpp"
+#include "sim/models/kubernetes/api/api_server.hpp"
+#include "sim/models/kubernetes/scheduler/scheduler.hpp"
+
+namespace sim::k8s {
+
+struct PodFate {
+  Ref<Pod> pod;         // stale when it was preempted
+  Symbol ns;
+  Symbol name;
+  Symbol node;          // empty: Pending
+  std::string message;  // of a pod that is Pending
+  bool was_bound = false;   // its manifest said so
+  bool was_preempted = false;
+};
+
+struct ScheduleResult {
+  std::size_t nodes = 0;
+  std::vector<PodFate> pods;  // in the order of creation; pods that have ended are not listed
+  std::size_t scheduled = 0;  // bound ones included
+  std::uint64_t cycles = 0;
+};
+
+/// Makes the pods that workloads ask for and that are not there yet: Deployments (with their ReplicaSet), ReplicaSets,
+/// StatefulSets, Jobs (parallelism), and one pod per matching node for DaemonSets. Returns how many it made.
+std::size_t expand_workloads(ApiServer& api);
+
+/// Binds what fits (pods in the API server get their node) and says what became of every pod.
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random);
+
+}  // namespace sim::k8s

@@ -1,0 +1,404 @@
+#include "sim/models/kubernetes/scheduler/schedule_one.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/node_name.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/node_ports.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/node_resources_balanced_allocation.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/node_unschedulable.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/taint_toleration.hpp"
+
+namespace sim::k8s::scheduling {
+
+namespace {
+
+constexpr std::int64_t kFeasibleNodesMin = 100;   // minFeasibleNodesToFind
+constexpr std::int64_t kFeasiblePercentMin = 5;   // minFeasibleNodesPercentageToFind
+/// 8 bytes a node and class: 48 classes keep a node below 400 bytes, and hold all sizes of pods that are in use at a time.
+constexpr std::size_t kClassesMax = 48;
+
+/// Everything of a pod that a node-local plugin looks at.
+void append_class(Key& key, const PodSpec& spec) {
+  append(key, spec.requests.cpu_milli);
+  append(key, spec.requests.memory);
+  append(key, spec.requests.ephemeral_storage);
+  append(key, spec.nonzero_cpu_milli);
+  append(key, spec.nonzero_memory);
+  key.push_back(static_cast<std::uint32_t>(spec.requests.other.size()));
+  for (const NamedAmount& entry : spec.requests.other) {
+    append(key, entry.name);
+    append(key, entry.amount);
+  }
+  append(key, spec.node_name);
+  append(key, spec.node_selector);
+  key.push_back(static_cast<std::uint32_t>(spec.tolerations.size()));
+  for (const Toleration& toleration : spec.tolerations) {
+    append(key, toleration.key);
+    append(key, toleration.value);
+    key.push_back((toleration.exists ? 16u : 0u) | static_cast<std::uint32_t>(toleration.effect));
+  }
+  if (spec.affinity && spec.affinity->has_required_node_affinity) {
+    key.push_back(static_cast<std::uint32_t>(spec.affinity->required_node_terms.size() + 1));
+    for (const NodeSelectorTerm& term : spec.affinity->required_node_terms) {
+      append(key, term.match_expressions);
+      append(key, term.match_fields);
+    }
+  } else {
+    key.push_back(0);
+  }
+  const auto ports = [&](const Container& container) {
+    for (const ContainerPort& port : container.ports) {
+      if (port.host_port <= 0) continue;
+      append(key, port.host_ip);
+      key.push_back(static_cast<std::uint32_t>(port.host_port));
+      key.push_back(static_cast<std::uint32_t>(port.protocol));
+    }
+  };
+  for (const Container& container : spec.init_containers) {
+    if (container.is_sidecar) ports(container);
+  }
+  for (const Container& container : spec.containers) ports(container);
+}
+
+}  // namespace
+
+std::int64_t feasible_nodes_to_find(std::int64_t nodes, std::int64_t percentage) {
+  if (nodes < kFeasibleNodesMin) return nodes;
+  if (percentage == 0) percentage = std::max(50 - nodes / 125, kFeasiblePercentMin);
+  return std::min(nodes, std::max(nodes * percentage / 100, kFeasibleNodesMin));
+}
+
+std::size_t select_host(const std::vector<std::int64_t>& totals) {
+  // Only the root of the heap matters. Building it moves the winner of each subtree up; a parent yields to a strictly
+  // better child only, and the right child is preferred only when strictly better than the left.
+  const auto best = std::max_element(totals.begin(), totals.end());
+  const auto place = static_cast<std::size_t>(best - totals.begin());
+  if (std::find(best + 1, totals.end(), *best) == totals.end()) return place;  // no tie
+  std::vector<std::uint32_t> heap(totals.size());
+  for (std::size_t i = 0; i < heap.size(); ++i) heap[i] = static_cast<std::uint32_t>(i);
+  for (std::size_t start = heap.size() / 2; start-- > 0;) {
+    std::size_t parent = start;
+    for (;;) {
+      std::size_t child = 2 * parent + 1;
+      if (child >= heap.size()) break;
+      if (child + 1 < heap.size() && totals[heap[child + 1]] > totals[heap[child]]) ++child;
+      if (totals[heap[child]] <= totals[heap[parent]]) break;
+      std::swap(heap[parent], heap[child]);
+      parent = child;
+    }
+  }
+  return heap.front();
+}
+
+SchedulingCycle::SchedulingCycle(Cache& cache, Interner& names, const Randomness& random, int percentage_of_nodes_to_score)
+    : cache_(cache),
+      names_(names),
+      random_(random),
+      percentage_(percentage_of_nodes_to_score),
+      any_address_(names.intern("0.0.0.0")),
+      fit_(names),
+      spread_(cache),
+      affinity_(cache),
+      preemption_(cache) {
+  classes_.reserve(kClassesMax);
+}
+
+SchedulingCycle::PodClass& SchedulingCycle::class_of(const PodSpec& spec) {
+  key_.clear();
+  append_class(key_, spec);
+  ++cycle_;
+  std::size_t place = classes_.size();
+  const auto found = class_ids_.find(key_);
+  if (found != class_ids_.end()) {
+    place = found->second;
+  } else {
+    if (place < kClassesMax) {
+      classes_.emplace_back();
+    } else {
+      const auto oldest = std::min_element(classes_.begin(), classes_.end(),
+                                           [](const PodClass& a, const PodClass& b) { return a.last_used < b.last_used; });
+      place = static_cast<std::size_t>(oldest - classes_.begin());
+      class_ids_.erase(oldest->key);
+      std::fill(oldest->rows.begin(), oldest->rows.end(), Row{});
+    }
+    classes_[place].key = key_;
+    class_ids_.emplace(key_, place);
+  }
+  PodClass& result = classes_[place];
+  result.last_used = cycle_;
+  if (result.rows.size() < cache_.index_end()) result.rows.resize(cache_.index_end());
+  return result;
+}
+
+StatusId SchedulingCycle::filter_node(const PodSpec& spec, NodeIndex index) {
+  const NodeInfo& node = cache_.node(index);
+  StatusId status = node_unschedulable::filter(spec, node.view, cache_.api().well_known());
+  if (status == kFits) status = node_name::filter(spec, node.name);
+  if (status == kFits) status = taint_toleration::filter(spec, node.view);
+  if (status == kFits) status = node_affinity::filter(spec, node.view.labels, node.name, names_);
+  if (status == kFits) status = node_ports::filter(wanted_ports_, node.load, any_address_);
+  if (status == kFits) status = fit_.filter(spec, node.view.allocatable, node.load, statuses_, names_);
+  return status;
+}
+
+void SchedulingCycle::refresh(Row& row, const PodSpec& spec, NodeIndex index) {
+  row.generation = cache_.generation(index);
+  row.status = filter_node(spec, index);
+  if (row.status != kFits) return;
+  const NodeInfo& node = cache_.node(index);
+  std::int64_t score = NodeResourcesFit::score(spec, node.view.allocatable, node.load);
+  if (!node_resources_balanced_allocation::is_skipped(spec)) {
+    score += node_resources_balanced_allocation::score(spec, node.view.allocatable, node.load);
+  }
+  row.score = static_cast<std::uint8_t>(score);
+  row.taints = static_cast<std::uint8_t>(std::min<std::int64_t>(taint_toleration::intolerable_taints(spec, node.view), kManyTaints));
+}
+
+StatusId SchedulingCycle::filter_plain(const PodInfo& pod, NodeIndex node) {
+  Row& row = class_->rows[node];
+  if (row.generation != cache_.generation(node)) refresh(row, *pod.spec, node);
+  StatusId status = row.status;
+  if (status == kFits && spreads_) status = spread_.filter(node);
+  if (status == kFits && affine_) status = affinity_.filter(node);
+  return status;
+}
+
+StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
+  const NodeInfo& node = cache_.node(index);
+  if (!node.nominated.empty()) {
+    // The pod must fit beside those that preempted their way here, and also without them.
+    std::vector<PodSlot> added;
+    for (const PodSlot slot : node.nominated) {
+      if (slot != pod.ref.slot && cache_.pod(slot).priority() >= pod.priority()) added.push_back(slot);
+    }
+    if (!added.empty()) {
+      begin(index);
+      for (const PodSlot slot : added) put_back(slot);
+      StatusId status = filter_node(*pod.spec, index);
+      if (status == kFits && spreads_) status = spread_.filter(index);
+      if (status == kFits && affine_) status = affinity_.filter(index);
+      for (const PodSlot slot : added) take_off(slot);
+      end();
+      if (status != kFits) return status;
+    }
+  }
+  return filter_plain(pod, index);
+}
+
+bool SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes) {
+  const std::size_t count = nodes.size();
+  if (count == 0) return false;
+  const auto wanted = static_cast<std::size_t>(feasible_nodes_to_find(static_cast<std::int64_t>(count), percentage_));
+  const std::size_t start = next_start_ % count;
+  const bool local_only = !spreads_ && !affine_ && cache_.nominated_count() == 0;
+  const std::vector<std::uint32_t>& generations = cache_.generations();
+  const auto examine = [&](NodeIndex node) {
+    StatusId status = kFits;
+    if (local_only) {
+      Row& row = class_->rows[node];
+      if (row.generation != generations[node]) refresh(row, *pod.spec, node);
+      status = row.status;
+    } else {
+      status = filter(pod, node);
+    }
+    if (status == kFits) {
+      feasible_.push_back(node);
+    } else {
+      failed_.emplace_back(node, status);
+    }
+    return feasible_.size() < wanted;
+  };
+  for (std::size_t i = start; i < count; ++i) {
+    if (!examine(nodes[i])) return true;
+  }
+  for (std::size_t i = 0; i < start; ++i) {
+    if (!examine(nodes[i])) return true;
+  }
+  return !feasible_.empty();
+}
+
+void SchedulingCycle::score(const PodInfo& pod) {
+  const PodSpec& spec = *pod.spec;
+  const std::size_t count = feasible_.size();
+  totals_.resize(count);
+  std::int64_t most_taints = 0;
+  raw_.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const Row& row = class_->rows[feasible_[i]];
+    totals_[i] = row.score;
+    raw_[i] = row.taints == kManyTaints ? taint_toleration::intolerable_taints(spec, cache_.node(feasible_[i]).view) : row.taints;
+    most_taints = std::max(most_taints, raw_[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t normalised = most_taints == 0 ? kMaxNodeScore : kMaxNodeScore - kMaxNodeScore * raw_[i] / most_taints;
+    totals_[i] += taint_toleration::kWeight * normalised;
+  }
+  if (node_affinity::has_preferred(spec)) {
+    std::int64_t most = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const NodeInfo& node = cache_.node(feasible_[i]);
+      raw_[i] = node_affinity::preference(spec, node.view.labels, node.name, names_);
+      most = std::max(most, raw_[i]);
+    }
+    if (most != 0) {
+      for (std::size_t i = 0; i < count; ++i) totals_[i] += node_affinity::kWeight * (kMaxNodeScore * raw_[i] / most);
+    }
+  }
+  const auto add = [&](const std::vector<std::int64_t>& scores, std::int64_t weight) {
+    for (std::size_t i = 0; i < count; ++i) totals_[i] += weight * scores[i];
+  };
+  if (spread_.pre_score(pod, feasible_)) add(spread_.scores(feasible_), PodTopologySpread::kWeight);
+  if (affinity_.pre_score(pod)) add(affinity_.scores(feasible_), InterPodAffinity::kWeight);
+  if (images_.prepare(spec, cache_)) {
+    for (std::size_t i = 0; i < count; ++i) totals_[i] += ImageLocality::kWeight * images_.score(feasible_[i]);
+  }
+}
+
+Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t attempt) {
+  Decision decision;
+  failed_.clear();
+  feasible_.clear();
+  totals_.clear();
+  if (cache_.node_count() == 0) {
+    decision.message = "no nodes available to schedule pods";
+    return decision;
+  }
+  cache_.index().trim_counters();
+  const PodInfo& pod = cache_.pod(slot);
+  pod_ = &pod;
+  wanted_ports_ = host_ports(*pod.spec);
+
+  const std::optional<std::vector<Symbol>> only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
+  if (only && only->empty()) {
+    spreads_ = affine_ = false;
+    decision.rejectors = set_of(Plugin::kNodeAffinity);
+    decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), statuses_.at(kStatusNodeAffinityConflict).reasons.front());
+    run_preemption(pod, now, attempt, decision);
+    return decision;
+  }
+  spreads_ = spread_.pre_filter(pod);
+  affine_ = affinity_.pre_filter(pod);
+  class_ = &class_of(*pod.spec);
+
+  if (pod.nominated != kNoNode) {
+    const NodeIndex nominated = pod.nominated;
+    const StatusId status = filter(pod, nominated);
+    if (status == kFits) {
+      decision.node = nominated;
+      decision.nodes_examined = decision.nodes_feasible = 1;
+      return decision;
+    }
+    failed_.emplace_back(nominated, status);
+  }
+  const std::size_t before = failed_.size();
+  const std::vector<NodeIndex>& order = cache_.order();
+  std::vector<NodeIndex> named;
+  if (only) {
+    for (const Symbol name : *only) {
+      const NodeIndex node = cache_.find(name);
+      if (node != kNoNode) named.push_back(node);
+    }
+  }
+  find_feasible(pod, only ? named : order);
+  if (before != 0) {
+    // The nominated node's verdict is kept once: the later one replaces it.
+    const NodeIndex nominated = failed_.front().first;
+    const bool again = std::any_of(failed_.begin() + 1, failed_.end(), [&](const auto& entry) { return entry.first == nominated; });
+    if (again) failed_.erase(failed_.begin());
+  }
+  decision.nodes_examined = feasible_.size() + failed_.size();
+  decision.nodes_feasible = feasible_.size();
+  next_start_ = (next_start_ + decision.nodes_examined) % order.size();
+
+  if (feasible_.empty()) {
+    explain(only.has_value(), decision);
+    run_preemption(pod, now, attempt, decision);
+    return decision;
+  }
+  if (feasible_.size() == 1) {
+    decision.node = feasible_.front();
+    return decision;
+  }
+  score(pod);
+  const std::size_t winner = select_host(totals_);
+  decision.node = feasible_[winner];
+  decision.score = totals_[winner];
+  return decision;
+}
+
+void SchedulingCycle::explain(bool by_name, Decision& decision) {
+  std::map<std::string_view, std::size_t> reasons;
+  if (by_name) decision.rejectors |= set_of(Plugin::kNodeAffinity);
+  for (const auto& [node, id] : failed_) {
+    const Status& status = statuses_.at(id);
+    decision.rejectors |= set_of(status.plugin);
+    for (const std::string& reason : status.reasons) ++reasons[reason];
+  }
+  const std::size_t nodes = cache_.node_count();
+  if (by_name && failed_.size() < nodes) reasons[statuses_.at(kStatusNodeNotInSet).reasons.front()] += nodes - failed_.size();
+  decision.message = fmt::format("0/{} nodes are available: {}.", nodes, reasons_text(reasons));
+}
+
+void SchedulingCycle::run_preemption(const PodInfo& pod, SimTime now, std::uint32_t attempt, Decision& decision) {
+  const std::string entity = fmt::format("{}/{}/{}", names_.text(pod.ns), names_.text(pod.name), attempt);
+  decision.preemption = preemption_.run(pod, failed_, statuses_, *this, random_.stream("scheduler/preemption-offset", entity), now);
+  if (!decision.preemption.message.empty()) decision.message += fmt::format(" preemption: {}", decision.preemption.message);
+}
+
+void SchedulingCycle::begin(NodeIndex node) {
+  dry_node_ = node;
+  dry_load_ = cache_.node(node).load;
+  dry_off_.clear();
+}
+
+void SchedulingCycle::take_off(PodSlot victim) {
+  cache_.load_for_dry_run(dry_node_).remove(*cache_.pod(victim).spec);
+  if (spreads_) spread_.shift(cache_.pod(victim), dry_node_, -1);
+  if (affine_) affinity_.shift(cache_.pod(victim), dry_node_, -1);
+  dry_off_.push_back(victim);
+}
+
+void SchedulingCycle::put_back(PodSlot victim) {
+  cache_.load_for_dry_run(dry_node_).add(*cache_.pod(victim).spec);
+  if (spreads_) spread_.shift(cache_.pod(victim), dry_node_, 1);
+  if (affine_) affinity_.shift(cache_.pod(victim), dry_node_, 1);
+  std::erase(dry_off_, victim);
+}
+
+StatusId SchedulingCycle::filter() {
+  const PodInfo& pod = *pod_;
+  const auto once = [&] {
+    StatusId status = filter_node(*pod.spec, dry_node_);
+    if (status == kFits && spreads_) status = spread_.filter(dry_node_);
+    if (status == kFits && affine_) status = affinity_.filter(dry_node_);
+    return status;
+  };
+  std::vector<PodSlot> added;
+  for (const PodSlot slot : cache_.node(dry_node_).nominated) {
+    if (slot != pod.ref.slot && cache_.pod(slot).priority() >= pod.priority()) added.push_back(slot);
+  }
+  if (!added.empty()) {
+    for (const PodSlot slot : added) put_back(slot);
+    const StatusId status = once();
+    for (const PodSlot slot : added) take_off(slot);
+    for (const PodSlot slot : added) std::erase(dry_off_, slot);
+    if (status != kFits) return status;
+  }
+  return once();
+}
+
+void SchedulingCycle::end() {
+  const std::vector<PodSlot> off = dry_off_;
+  for (const PodSlot slot : off) {
+    if (cache_.pod(slot).node != dry_node_) continue;  // a nominated pod, which was never on the node
+    if (spreads_) spread_.shift(cache_.pod(slot), dry_node_, 1);
+    if (affine_) affinity_.shift(cache_.pod(slot), dry_node_, 1);
+  }
+  cache_.load_for_dry_run(dry_node_) = dry_load_;
+  dry_node_ = kNoNode;
+}
+
+}  // namespace sim::k8s::scheduling
