@@ -100,10 +100,26 @@ TEST(ControlPlaneEtcd, ElectionTimes) {
       EXPECT_GE(took, 0.92);
       EXPECT_LT(took, 2.02);
       EXPECT_NE(world.plane.leader(Component::kEtcd), leader);
+      EXPECT_TRUE(world.leads_back_to(world.newest("EtcdLeaderElected"), world.newest("EtcdLeaderLost")));
       EXPECT_TRUE(world.api.writable());
       sum += took;
     }
     EXPECT_NEAR(sum / kRuns, 1 + 1.0 / static_cast<double>(members) - 0.03, 0.03);
+  }
+}
+
+TEST(ControlPlaneEtcd, ACandidateThatDiesDuringTheElectionIsNotElected) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
+    ControlPlaneFixture world(5, seed);
+    const std::size_t leader = *world.plane.leader(Component::kEtcd);
+    world.hosts.crash(world.cp(leader));
+    world.run(500ms);
+    world.hosts.crash(world.cp((leader + 1) % 5));
+    world.run(10s);
+    EXPECT_TRUE(world.plane.leader(Component::kEtcd).has_value());
+    EXPECT_EQ(world.count("EtcdLeaderElected"), 1u);
+    EXPECT_EQ(world.count("EtcdLeaderLost"), 1u);
   }
 }
 
