@@ -23,8 +23,8 @@ class MemoryBuffer : public std::streambuf {
 
 class Handler : public YAML::EventHandler {
  public:
-  Handler(TreeBuilder& builder, std::uint32_t begin, std::uint32_t first_line)
-      : builder_(builder), begin_(begin), first_line_(first_line) {}
+  Handler(TreeBuilder& builder, std::string_view text, std::uint32_t begin, std::uint32_t first_line)
+      : builder_(builder), text_(text), begin_(begin), first_line_(first_line) {}
 
   Position at(const YAML::Mark& mark) const {
     if (mark.is_null()) return Position{first_line_, 1, begin_};
@@ -38,6 +38,7 @@ class Handler : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { builder_.alias(at(mark), anchor); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     bool plain = false;
+    if (tag != "?") expect_closing_quote(mark);
     if (tag == "?") {  // no tag, no quotes
       plain = true;
     } else if (tag == "!" || tag == "tag:yaml.org,2002:str" || tag.empty()) {
@@ -71,7 +72,28 @@ class Handler : public YAML::EventHandler {
   const YAML::Mark& start() const { return start_; }
 
  private:
+  /// yaml-cpp takes the end of the file for the end of a quoted string when a line break stands before it: half of a file would pass for all of it.
+  void expect_closing_quote(const YAML::Mark& mark) {
+    auto at = static_cast<std::size_t>(mark.pos);
+    while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {  // anchor and tag
+      at = std::min(text_.find_first_of(" \t\r\n", at), text_.size());
+      at = std::min(text_.find_first_not_of(" \t\r\n", at), text_.size());
+    }
+    if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return;
+    const char quote = text_[at];
+    for (std::size_t i = at + 1; i < text_.size(); ++i) {
+      if (text_[i] == '\\' && quote == '"') {
+        ++i;
+      } else if (text_[i] == quote) {
+        if (quote == '"' || i + 1 >= text_.size() || text_[i + 1] != quote) return;
+        ++i;  // '' is a quote inside of the string
+      }
+    }
+    builder_.fail(this->at(mark), "not valid YAML: this quote is never closed");
+  }
+
   TreeBuilder& builder_;
+  std::string_view text_;
   std::uint32_t begin_;
   std::uint32_t first_line_;
   YAML::Mark start_;
@@ -97,7 +119,7 @@ void parse_yaml(const SourceFile& file, std::uint32_t begin, std::uint32_t end, 
   MemoryBuffer buffer(text);
   std::istream stream(&buffer);
   TreeBuilder builder(file, arena, diagnostics);
-  Handler handler(builder, begin, first_line);
+  Handler handler(builder, text, begin, first_line);
   try {
     YAML::Parser parser(stream);
     std::size_t document_start = 0;
@@ -115,7 +137,9 @@ void parse_yaml(const SourceFile& file, std::uint32_t begin, std::uint32_t end, 
     }
   } catch (const YAML::Exception& error) {
     const Position at = handler.at(error.mark);
-    diagnostics.error(Place{file.shared_from_this(), at.line, at.column}, "not valid YAML: " + error.msg);
+    Diagnostic& d = diagnostics.error(Place{file.shared_from_this(), at.line, at.column}, "not valid YAML: " + error.msg);
+    const std::size_t content = d.source_line.find_first_not_of(" \t");
+    if (d.source_line.substr(0, content).find('\t') != std::string::npos) d.hint = "YAML is indented with spaces, and a tab stands here";
   } catch (const GiveUp&) {
     // The builder has said why.
   }

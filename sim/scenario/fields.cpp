@@ -33,7 +33,6 @@ std::string TypeInfo::describe() const {
     case Kind::kList: return "a list";
     case Kind::kStringMap: return "a map of strings";
     case Kind::kNamed: return "a map by name, or a list of maps with 'name'";
-    case Kind::kVariant: return "a map with 'kind'";
     case Kind::kRaw: return "a value";
   }
   return "a value";

@@ -47,8 +47,7 @@ struct TypeInfo {
     kObject,      // `fields`
     kList,        // of `element`
     kStringMap,
-    kNamed,       // objects by name, as a map or as a list with `name`; `fields` or `variants`
-    kVariant,     // one of `variants`, told apart by the key `kind`
+    kNamed,       // objects by name, as a map or as a list with `name`; `fields`, or `variants_of` told apart by the key `kind`
     kRaw,         // anything: somebody else reads it
   } kind = Kind::kRaw;
   std::optional<double> minimum{};
@@ -56,9 +55,8 @@ struct TypeInfo {
   std::vector<std::string> words{};                   // of kChoice
   std::shared_ptr<const TypeInfo> element{};          // of kList
   std::vector<FieldInfo> (*fields)() = nullptr;       // of kObject and kNamed
-  std::vector<VariantInfo> (*variants)() = nullptr;   // of kVariant and kNamed
-  std::function<std::vector<VariantInfo>()> variants_of{};  // the same, of a registry
-  std::string name{};                                 // of the struct, for `$defs`
+  const std::string& (*title)() = nullptr;            // what the struct is
+  std::function<std::vector<VariantInfo>()> variants_of{};  // of kNamed
 
   /// "a duration such as 30s", "an integer from 1 to 64".
   std::string describe() const;
@@ -476,7 +474,9 @@ bool read_struct(Node node, T& to, std::string_view what, Reader& reader) {
 
 template <class T>
 TypeInfo Codec<T>::type() {
-  return {.kind = TypeInfo::Kind::kObject, .fields = [] { return fields_of<T>().infos(); }};
+  return {.kind = TypeInfo::Kind::kObject,
+          .fields = [] { return fields_of<T>().infos(); },
+          .title = []() -> const std::string& { return fields_of<T>().title(); }};
 }
 
 /// A section of structs by name: a map "name: {...}", or a list of maps with `name`.
