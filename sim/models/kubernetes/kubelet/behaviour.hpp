@@ -29,6 +29,7 @@ struct ResolvedBehaviour {
   double start_up_sigma = 0.3;
   SimDuration run_time{std::chrono::seconds(30)};
   std::int32_t exit_code = 0;
+  bool exits = false;  // the containers end by themselves after run_time: pods of Jobs, restartPolicy not Always, or run_time was given
   std::int64_t memory_bytes = 0;
   SimDuration stop_time{std::chrono::seconds(1)};
 };

@@ -1,0 +1,27 @@
+#include "sim/models/kubernetes/kubelet/behaviour.hpp"
+
+namespace sim::k8s {
+
+ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours, const Pod& pod, const Interner& names) {
+  constexpr std::int64_t kMemoryWithoutRequest = 64ll << 20;
+  ResolvedBehaviour resolved;
+  resolved.memory_bytes = pod.spec->requests.memory > 0 ? pod.spec->requests.memory : kMemoryWithoutRequest;
+  const OwnerReference* owner = pod.meta.controller();
+  resolved.exits = pod.spec->restart_policy != RestartPolicy::kAlways || (owner != nullptr && owner->owner.kind == Kind::kJob);
+  for (const PodBehaviour& behaviour : behaviours) {
+    if (behaviour.ns && behaviour.ns != pod.meta.ns) continue;
+    if (behaviour.selector && !behaviour.selector->matches(pod.meta.labels, names)) continue;
+    if (behaviour.start_up) resolved.start_up = *behaviour.start_up;
+    if (behaviour.start_up_sigma) resolved.start_up_sigma = *behaviour.start_up_sigma;
+    if (behaviour.run_time) {
+      resolved.run_time = *behaviour.run_time;
+      resolved.exits = true;
+    }
+    if (behaviour.exit_code) resolved.exit_code = *behaviour.exit_code;
+    if (behaviour.memory_bytes) resolved.memory_bytes = *behaviour.memory_bytes;
+    if (behaviour.stop_time) resolved.stop_time = *behaviour.stop_time;
+  }
+  return resolved;
+}
+
+}  // namespace sim::k8s

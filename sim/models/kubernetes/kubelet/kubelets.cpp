@@ -1,0 +1,364 @@
+#include "sim/models/kubernetes/kubelet/kubelets.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/core/check.hpp"
+#include "sim/models/kubernetes/kubelet/kubelets_impl.hpp"
+
+namespace sim::k8s {
+
+namespace kubelet {
+
+SimTime grid_at(SimTime from, SimDuration phase, SimDuration period) {
+  const SimDuration since = from.time_since_epoch() - phase;
+  if (since <= SimDuration{}) return SimTime(phase);
+  return SimTime(phase + (since + period - SimDuration(1)) / period * period);
+}
+
+SimTime grid_before(SimTime until, SimDuration phase, SimDuration period) {
+  const SimDuration since = until.time_since_epoch() - phase;
+  if (since < SimDuration{}) return SimTime{};
+  return SimTime(phase + since / period * period);
+}
+
+std::string human_bytes(std::int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes >= 1ll << 30) return fmt::format("{:.1f} GiB", value / static_cast<double>(1ll << 30));
+  return fmt::format("{:.1f} MiB", value / static_cast<double>(1ll << 20));
+}
+
+}  // namespace kubelet
+
+using kubelet::ContainerRun;
+using kubelet::NodeRun;
+using kubelet::PodRun;
+using kubelet::Step;
+
+Kubelets::Impl::Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, host::Hosts& hosts_in, ControlPlane& control_plane_in,
+                     ApiServer& api_in, KubeletConfig config_in, const std::vector<PodBehaviour>& behaviours_in,
+                     const ImageConfig& image_config_in)
+    : engine(engine_in),
+      log(log_in),
+      random(random_in),
+      hosts(hosts_in),
+      control_plane(control_plane_in),
+      api(api_in),
+      config(config_in),
+      behaviours(behaviours_in),
+      image_config(image_config_in) {
+  Interner& names = api.names();
+  reasons = {names.intern("ContainerCreating"), names.intern("PodInitializing"),      names.intern("CrashLoopBackOff"),
+             names.intern("ErrImagePull"),      names.intern("ImagePullBackOff"),     names.intern("ErrImageNeverPull"),
+             names.intern("Completed"),         names.intern("Error"),                names.intern("OOMKilled"),
+             names.intern("ContainerStatusUnknown"), names.intern("Evicted"),         names.intern("DeadlineExceeded"),
+             names.intern("kubernetes.io/config.mirror")};
+  hosts.on_change([this](const host::Hosts::Change& change) { on_host_change(change); });
+  control_plane.on_reachability([this] { update_contact_of_all(); });
+  api.on_availability([this] { update_contact_of_all(); });
+}
+
+Kubelets::Impl::~Impl() = default;
+
+NodeRun* Kubelets::Impl::find_node(Ref<Node> ref) {
+  if (!ref || ref.slot >= node_of_slot.size() || node_of_slot[ref.slot] < 0) return nullptr;
+  NodeRun& node = nodes[static_cast<std::size_t>(node_of_slot[ref.slot])];
+  return node.ref == ref ? &node : nullptr;
+}
+
+PodRun* Kubelets::Impl::find_pod(Ref<Pod> ref) {
+  const auto found = pods.find(key(ref));
+  return found == pods.end() ? nullptr : found->second;
+}
+
+std::string Kubelets::Impl::pod_name(const PodRun& run) const {
+  return fmt::format("{}/{}", api.names().text(run.ns), api.names().text(run.name));
+}
+
+CauseId Kubelets::Impl::record(const PodRun& run, std::string_view kind, std::string_view message) {
+  if (api.get(run.ref) != nullptr) return api.record(run.ref, kind, message);
+  return log.record(kind, api.subject(Kind::kPod, run.ns, run.name), message);  // force-deleted, but still there on its node
+}
+
+RandomStream Kubelets::Impl::stream(std::string_view purpose, const PodRun& run, std::uint32_t serial) const {
+  return RandomStream(random.seed(), purpose, pod_name(run), serial);
+}
+
+std::uint32_t Kubelets::Impl::draw_serial(const PodRun& run, const ContainerRun& c) const {
+  constexpr std::uint32_t kContainersMax = 64;
+  const bool init = is_init(run, c);
+  const std::vector<ContainerRun>& list = init ? run.init_containers : run.containers;
+  const auto index = static_cast<std::uint32_t>(&c - list.data());
+  return (c.status.restart_count * 2 + (init ? 1 : 0)) * kContainersMax + index;
+}
+
+void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
+  const Node* object = api.get(ref);
+  SIM_CHECK(object != nullptr, "a kubelet is added for a Node object that exists");
+  nodes.emplace_back();
+  NodeRun& node = nodes.back();
+  node.ref = ref;
+  node.host = host;
+  node.name = object->meta.name;
+  node.subject = api.subject(*object);
+  node.memory = object->capacity.memory > 0 ? object->capacity.memory : hosts.spec(host).memory_bytes;
+  // What the system daemons use is not known; they get what the node reserves for them, up to a common figure. A node that reserves nothing is
+  // modelled without, so that pods that use just what they request never cause an eviction.
+  constexpr std::int64_t kSystemMemoryMax = 512ll << 20;
+  const std::int64_t reserved = object->allocatable.memory > 0 ? node.memory - object->allocatable.memory - config.hard_eviction_memory : 0;
+  node.system_memory = std::clamp<std::int64_t>(reserved, 0, kSystemMemoryMax);
+  if (node_of_slot.size() <= ref.slot) node_of_slot.resize(std::size_t{ref.slot} + 1, -1);
+  node_of_slot[ref.slot] = static_cast<std::int64_t>(nodes.size()) - 1;
+  if (node_of_host.size() <= host.value) node_of_host.resize(std::size_t{host.value} + 1, -1);
+  node_of_host[host.value] = static_cast<std::int64_t>(nodes.size()) - 1;
+  NodeRun* place = &node;
+  node.image_hooks.registry = [this, place] { return registry_state(*place); };
+  node.image_hooks.bytes = [this](Symbol image) {
+    for (const ImageInfo& info : image_config.images) {
+      if (info.image == image) return info.bytes;
+    }
+    return image_config.default_bytes;
+  };
+  node.image_hooks.done = [this, place](kubelet::ImagePuller::Waiter waiter, Symbol image, bool pulled) {
+    const auto found = pods.find(waiter);
+    if (pulled) {
+      place->images_changed = true;
+      schedule_status(*place);
+    }
+    if (found != pods.end()) on_pulled(*place, *found->second, image, pulled);
+  };
+  node.images = std::make_unique<kubelet::ImagePuller>(engine, node.image_hooks, image_config.registry_bytes_per_second, config.serialize_image_pulls);
+  if (is_started) start_node(node);
+}
+
+void Kubelets::Impl::start() {
+  is_started = true;
+  api.all<Pod>().for_each([this](Ref<Pod> ref, const Pod&) { index_binding(ref); });
+  if (image_config.preloaded) {
+    for (NodeRun& node : nodes) {
+      for (const Ref<Pod> ref : node.bound) {
+        const Pod& pod = api.all<Pod>().at(ref);
+        for (const Container& container : pod.spec->init_containers) node.images->add(container.image);
+        for (const Container& container : pod.spec->containers) node.images->add(container.image);
+        node.images_changed = true;
+      }
+    }
+  }
+  for (NodeRun& node : nodes) start_node(node);
+}
+
+void Kubelets::Impl::index_binding(Ref<Pod> ref) {
+  const Pod* pod = api.get(ref);
+  if (pod == nullptr || !pod->node || node_of_bound.contains(key(ref))) return;
+  NodeRun* node = find_node(pod->node);
+  if (node == nullptr) return;
+  node_of_bound.emplace(key(ref), node);
+  node->bound.push_back(ref);
+}
+
+void Kubelets::Impl::on_pod_event(const WatchEvent& event) {
+  const Ref<Pod> ref = event.ref<Pod>();
+  if (event.type == WatchEvent::Type::kDeleted) {
+    const auto found = node_of_bound.find(key(ref));
+    if (found == node_of_bound.end()) return;
+    NodeRun& node = *found->second;
+    std::erase(node.bound, ref);
+    node_of_bound.erase(found);
+    PodRun* run = find_pod(ref);
+    if (run == nullptr) return;
+    if (node.is_watching && can_act(node)) see(node, ref);
+    return;
+  }
+  constexpr Change kOfInterest = Change::kBinding | Change::kDeletion | Change::kPhase | Change::kReady | Change::kContainers;
+  if (event.type == WatchEvent::Type::kModified && !has(event.changes, kOfInterest)) return;
+  index_binding(ref);
+  const auto found = node_of_bound.find(key(ref));
+  if (found == node_of_bound.end()) return;
+  NodeRun& node = *found->second;
+  if (node.is_watching && can_act(node)) see(node, ref);
+}
+
+void Kubelets::Impl::on_node_event(const WatchEvent& event) {
+  if (event.type != WatchEvent::Type::kModified || !has(event.changes, Change::kConditions)) return;
+  NodeRun* node = find_node(event.ref<Node>());
+  if (node == nullptr || !node->is_watching || !can_act(*node)) return;
+  const Node* object = api.get(node->ref);
+  if (object != nullptr && object->ready != ConditionStatus::kTrue) schedule_status(*node);
+}
+
+void Kubelets::Impl::on_host_change(const host::Hosts::Change& change) {
+  if (change.host.value >= node_of_host.size() || node_of_host[change.host.value] < 0 || !is_started) return;
+  NodeRun& node = nodes[static_cast<std::size_t>(node_of_host[change.host.value])];
+  using What = host::Hosts::Change::What;
+  switch (change.what) {
+    case What::kDown:
+    case What::kHung:
+    case What::kBooting: on_host_down(node); break;
+    case What::kUp: {
+      const SimDuration wait = hosts.kubelet_start_time(node.host);
+      engine.cancel(node.kubelet_start);
+      NodeRun* place = &node;
+      node.kubelet_start = engine.after(wait, [this, place] { start_kubelet(*place, true); });
+      break;
+    }
+    case What::kNetwork:
+      update_contact(node);
+      for (const auto& run : node.pods) update_serving(*run);
+      break;
+  }
+}
+
+void Kubelets::Impl::on_host_down(NodeRun& node) {
+  for (TimerId* timer : {&node.renewal, &node.relist, &node.status, &node.kubelet_start, &node.stall, &node.memory_timer, &node.pressure_timer}) {
+    engine.cancel(std::exchange(*timer, TimerId{}));
+  }
+  if (node.is_stalled) {
+    node.is_stalled = false;
+    control_plane.set_stalled(node.host, false);
+  }
+  node.images->interrupt();
+  for (const auto& run : node.pods) {
+    engine.cancel(std::exchange(run->timer, TimerId{}));
+    engine.cancel(std::exchange(run->deadline, TimerId{}));
+    const auto lose = [&](ContainerRun& c) {
+      engine.cancel(std::exchange(c.timer, TimerId{}));
+      if (c.step == Step::kRunning) {
+        uncharge(*run, c);
+        c.step = Step::kLost;
+      }
+    };
+    for (ContainerRun& c : run->init_containers) lose(c);
+    for (ContainerRun& c : run->containers) lose(c);
+  }
+  node.kubelet_running = false;
+  node.died_at = engine.now();
+  node.pressure_cause = {};
+  node.pressure = node.below_threshold = node.found_no_victim = false;
+  node.evicting = nullptr;
+  node.next_pass = SimTime{};
+  update_contact(node);
+  for (const auto& run : node.pods) update_serving(*run);
+}
+
+// ---- the public face
+
+Kubelets::Kubelets(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ControlPlane& control_plane, ApiServer& api,
+                   KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images)
+    : impl_(std::make_unique<Impl>(engine, log, random, hosts, control_plane, api, config, behaviours, images)) {}
+
+Kubelets::~Kubelets() { impl_->api.unwatch(*this); }
+
+void Kubelets::add_node(Ref<Node> node, host::HostId host) { impl_->add_node(node, host); }
+
+void Kubelets::start() {
+  impl_->api.watch({Kind::kPod, Kind::kNode}, *this);
+  impl_->start();
+}
+
+host::HostId Kubelets::host_of(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  return run == nullptr ? host::HostId{} : run->host;
+}
+
+Ref<Node> Kubelets::node_of(host::HostId host) const {
+  if (host.value >= impl_->node_of_host.size() || impl_->node_of_host[host.value] < 0) return {};
+  return impl_->nodes[static_cast<std::size_t>(impl_->node_of_host[host.value])].ref;
+}
+
+Heartbeat Kubelets::heartbeat(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  if (run == nullptr) return {};
+  Heartbeat heartbeat{run->is_renewing, run->last_renewal};
+  if (run->is_renewing) {
+    heartbeat.last_renewal =
+        std::max(run->last_renewal, kubelet::grid_before(impl_->engine.now(), run->lease_phase, impl_->config.lease_renew));
+  }
+  return heartbeat;
+}
+
+void Kubelets::on_heartbeat(std::function<void(Ref<Node>)> listener) { impl_->heartbeat_listeners.push_back(std::move(listener)); }
+
+std::int64_t Kubelets::memory_used(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  // What is asked for beyond the machine's memory is not there: that is what the host stalls over.
+  return run == nullptr ? 0 : std::min(impl_->used(*run), run->memory);
+}
+
+bool Kubelets::is_really_running(Ref<Pod> pod) const {
+  const PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr || !impl_->hosts.is_running(run->node->host)) return false;
+  return std::any_of(run->containers.begin(), run->containers.end(), [](const ContainerRun& c) { return c.step == Step::kRunning; });
+}
+
+bool Kubelets::is_serving(Ref<Pod> pod) const {
+  const PodRun* run = impl_->find_pod(pod);
+  return run != nullptr && impl_->serves(*run);
+}
+
+void Kubelets::on_serving(std::function<void(Ref<Pod>, bool)> listener) { impl_->serving_listeners.push_back(std::move(listener)); }
+
+void Kubelets::kill_kubelet(Ref<Node> ref, SimDuration restart_after) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || !node->kubelet_running) return;
+  const CauseId id = impl_->log.record("KubeletDied", node->subject,
+                                       fmt::format("the kubelet of {} is gone; its containers run on", impl_->api.names().text(node->name)));
+  const ScopedCause because(impl_->engine, id);
+  impl_->stop_kubelet(*node);
+  if (restart_after > SimDuration{}) {
+    node->kubelet_start = impl_->engine.after(restart_after, [this, node] { impl_->start_kubelet(*node, false); });
+  }
+}
+
+void Kubelets::restart_kubelet(Ref<Node> ref) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || !impl_->hosts.is_running(node->host)) return;
+  // While the machine's own start of the kubelet is under way there is nothing to restart.
+  if (!node->kubelet_running && !node->kubelet_was_killed) return;
+  if (node->kubelet_running) impl_->stop_kubelet(*node);
+  impl_->start_kubelet(*node, false);
+}
+
+void Kubelets::leak_memory(Ref<Pod> pod, double bytes_per_second) {
+  if (PodRun* run = impl_->find_pod(pod)) {
+    impl_->add_leak(*run, bytes_per_second);
+  } else if (impl_->api.get(pod) != nullptr) {
+    impl_->pending_leaks.push_back({pod, bytes_per_second, impl_->engine.cause()});
+  }
+}
+
+void Kubelets::leak_memory(Symbol ns, const LabelSelector& selector, double bytes_per_second) {
+  impl_->leak_rules.push_back({ns, selector, bytes_per_second, impl_->engine.cause()});
+  for (NodeRun& node : impl_->nodes) {
+    for (const auto& run : node.pods) {
+      const Pod* pod = impl_->api.get(run->ref);
+      if (pod == nullptr || (ns && pod->meta.ns != ns) || !selector.matches(pod->meta.labels, impl_->api.names())) continue;
+      impl_->add_leak(*run, bytes_per_second);
+    }
+  }
+}
+
+void Kubelets::kill_container(Ref<Pod> pod) {
+  PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr) return;
+  for (ContainerRun& c : run->containers) {
+    if (c.step != Step::kRunning) continue;
+    const bool is_mirror = run->is_mirror;
+    impl_->die(*run, c, 137, impl_->reasons.error);
+    if (is_mirror) impl_->restart_mirror(*run, c);
+    return;
+  }
+}
+
+void Kubelets::set_unready(Ref<Pod> pod, bool unready) {
+  PodRun* run = impl_->find_pod(pod);
+  if (run != nullptr) impl_->set_unready(*run, unready);
+}
+
+void Kubelets::on_event(const WatchEvent& event) {
+  if (event.is<Pod>()) impl_->on_pod_event(event);
+  else if (event.is<Node>()) impl_->on_node_event(event);
+}
+
+}  // namespace sim::k8s

@@ -1,0 +1,327 @@
+/// The inside of Kubelets: what each node and each of its pods is really doing, and the steps that change it.
+///
+/// Two truths are kept apart. A ContainerRun is what happens on the machine; it goes on when the kubelet is dead or the API cannot be
+/// reached. The Pod object is what the kubelet could report. publish() carries the one over to the other when the API can be written.
+///
+/// Where to find what: kubelets.cpp (the public calls, watch events, changes of hosts), node_status.cpp (contact, heartbeat, Ready, re-list),
+/// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, memory.cpp (working sets, eviction, OOM).
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sim/models/kubernetes/kubelet/admission.hpp"
+#include "sim/models/kubernetes/kubelet/image_puller.hpp"
+#include "sim/models/kubernetes/kubelet/kubelets.hpp"
+#include "sim/models/kubernetes/kubelet/memory_policy.hpp"
+#include "sim/models/kubernetes/kubelet/pod_phase.hpp"
+#include "sim/models/kubernetes/kubelet/probes.hpp"
+#include "sim/models/kubernetes/kubelet/restart_backoff.hpp"
+
+namespace sim::k8s::kubelet {
+
+inline constexpr SimDuration kSandboxTime{std::chrono::milliseconds(500)};         // CNI ADD and pause container (assumed)
+inline constexpr SimDuration kContainerCreateTime{std::chrono::milliseconds(100)};  // create and start in the runtime (assumed)
+inline constexpr SimDuration kInitRunTime{std::chrono::seconds(1)};                // a plain init container (assumed)
+inline constexpr SimDuration kCleanUpTime{std::chrono::milliseconds(100)};         // last exit to grace-0 DELETE, no volumes (reference 3.11)
+inline constexpr SimDuration kShortestStop{std::chrono::seconds(2)};               // minimumGracePeriodInSeconds
+inline constexpr SimDuration kStatusPeriod{std::chrono::seconds(10)};
+inline constexpr SimDuration kEvictionPeriod{std::chrono::seconds(10)};
+inline constexpr SimDuration kPressureTransition{std::chrono::minutes(5)};
+inline constexpr SimDuration kRelistPeriod{std::chrono::seconds(1)};               // PLEG
+
+/// Where one container stands.
+enum class Step : std::uint8_t {
+  kNew,          // to be created
+  kPulling,      // its image comes
+  kPullBackOff,  // its image did not come
+  kCreating,
+  kRunning,
+  kExited,  // over; the kubelet has not noticed
+  kBackOff,
+  kLost,  // ran when the machine died
+  kDone,  // will not run again
+};
+
+/// What the next probe result will be (see probes.hpp); kUnready by a fault.
+enum class Finding : std::uint8_t { kNothing, kStarted, kReady, kUnready, kKill };
+
+struct ContainerRun {
+  ContainerStatus status;  // as the kubelet reports it, or would
+  Step step = Step::kNew;
+  bool has_run = false;
+  bool is_healthy = false;  // past its start-up
+  bool told_of_pull = false;   // a failed pull was recorded
+  bool missed_image = false;  // its image was not on the node
+  Finding finding = Finding::kNothing;
+  std::uint16_t pull_failures = 0;
+  std::int32_t exit_code_next = 0;  // with which it ends at exit_at
+  Symbol exit_reason_next;
+  CauseId exit_cause{};  // why it ends then
+  SimTime healthy_at = kEndOfTime;
+  SimTime exit_at = kEndOfTime;
+  SimTime probe_at = kEndOfTime;
+  SimTime first_tick{};  // of its probes
+  RestartBackoff backoff;
+  ImageBackoff image_backoff;
+  std::int64_t memory = 0;  // charged to the node while it runs
+  TimerId timer{};
+};
+
+enum class Stage : std::uint8_t {
+  kAdmitted,
+  kSandbox,
+  kInit,
+  kMain,
+  kTerminating,
+  kFinished,  // nothing runs and nothing will; to be reported, then forgotten
+};
+
+struct NodeRun;
+
+struct PodRun {
+  Ref<Pod> ref;
+  NodeRun* node = nullptr;
+  std::shared_ptr<const PodSpec> spec;
+  Symbol ns;
+  Symbol name;
+  std::uint64_t uid = 0;
+  ResolvedBehaviour behaviour;
+  std::vector<ContainerRun> containers;
+  std::vector<ContainerRun> init_containers;
+  std::uint32_t ip_serial = 0;
+  std::uint32_t sandboxes = 0;
+  Stage stage = Stage::kAdmitted;
+  bool is_mirror = false;
+  bool is_dirty = false;   // has something to report
+  bool is_serving = false;  // as last told to the listeners
+  bool is_unready = false;  // by fault
+  bool is_disrupted = false;  // DisruptionTarget
+  std::optional<PodPhase> forced_phase;
+  Symbol reason;  // status.reason
+  SimTime start_time{};
+  SimTime killed_at = kEndOfTime;  // when the grace period ends
+  double leak_rate = 0.0;  // bytes per second of container 0
+  bool is_leaking = false;
+  SimTime leak_since{};
+  std::int64_t leaked_before = 0;  // at leak_since
+  CauseId leak_root{};   // why it leaks at all
+  CauseId leak_cause{};  // the record of this leak
+  TimerId timer{};  // of the stage
+  TimerId deadline{};
+};
+
+struct NodeRun {
+  Ref<Node> ref;
+  host::HostId host;
+  Symbol name;
+  Symbol subject;  // "Node/w1"
+  std::int64_t memory = 0;  // of the machine
+  std::int64_t system_memory = 0;
+  bool is_started = false;
+  bool kubelet_running = false;
+  bool is_fresh = true;    // the kubelet started and has not yet seen the API
+  bool was_booted = false;  // ... because the machine booted
+  bool is_stalled = false;
+  bool reaches = false;   // gets answers from an API server
+  bool writes = false;    // ... and can write
+  bool is_watching = false;  // its watches are up
+  bool is_renewing = false;
+  bool images_changed = false;
+  bool kubelet_was_killed = false;
+  SimTime lost_at{};  // contact with the API
+  SimTime died_at{};  // the machine
+  SimTime last_renewal{};
+  SimTime stalled_since{};
+  SimTime stalled_until{};
+  std::uint32_t cuts = 0;
+  SimDuration lease_phase{};
+  SimDuration status_phase{};
+  SimDuration monitor_phase{};
+  TimerId renewal{};
+  TimerId relist{};
+  TimerId status{};
+  TimerId kubelet_start{};
+  TimerId stall{};
+  std::vector<std::unique_ptr<PodRun>> pods;  // in the order in which they came
+  std::vector<Ref<Pod>> bound;                // what the API binds to this node: an index of ours, not the kubelet's knowledge
+  ImagePuller::Hooks image_hooks;
+  std::unique_ptr<ImagePuller> images;
+  // memory
+  std::int64_t charged = 0;        // working sets without what leaks
+  std::vector<PodRun*> leaking;    // in the order in which they began
+  bool pressure = false;           // condition as the eviction manager sees it
+  bool below_threshold = false;
+  bool found_no_victim = false;
+  PodRun* evicting = nullptr;
+  SimTime next_pass{};  // no eviction pass before this
+  CauseId pressure_cause{};
+  CauseId exhaustion_cause{};
+  TimerId memory_timer{};
+  TimerId pressure_timer{};
+};
+
+/// The first instant of the grid phase + n * period that is not before `from`.
+SimTime grid_at(SimTime from, SimDuration phase, SimDuration period);
+/// The last one that is not after `until`.
+SimTime grid_before(SimTime until, SimDuration phase, SimDuration period);
+/// "1.5 GiB"
+std::string human_bytes(std::int64_t bytes);
+
+}  // namespace sim::k8s::kubelet
+
+namespace sim::k8s {
+
+struct Kubelets::Impl {
+  using NodeRun = kubelet::NodeRun;
+  using PodRun = kubelet::PodRun;
+  using ContainerRun = kubelet::ContainerRun;
+
+  Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, host::Hosts& hosts_in, ControlPlane& control_plane_in, ApiServer& api_in,
+       KubeletConfig config_in, const std::vector<PodBehaviour>& behaviours_in, const ImageConfig& image_config_in);
+  ~Impl();
+
+  Engine& engine;
+  EventLog& log;
+  const Randomness& random;
+  host::Hosts& hosts;
+  ControlPlane& control_plane;
+  ApiServer& api;
+  KubeletConfig config;
+  const std::vector<PodBehaviour>& behaviours;
+  const ImageConfig& image_config;
+
+  std::deque<NodeRun> nodes;  // a deque: pods point at their node
+  std::vector<std::int64_t> node_of_slot;  // by slot of the Node object; -1: none
+  std::vector<std::int64_t> node_of_host;  // by host id
+  std::unordered_map<std::uint64_t, PodRun*> pods;             // look-up only, by handle
+  std::unordered_map<std::uint64_t, NodeRun*> node_of_bound;   // look-up only, by handle
+  std::vector<std::function<void(Ref<Node>)>> heartbeat_listeners;
+  std::vector<std::function<void(Ref<Pod>, bool)>> serving_listeners;
+  struct LeakRule {
+    Symbol ns;
+    LabelSelector selector;
+    double bytes_per_second = 0.0;
+    CauseId cause{};
+  };
+  std::vector<LeakRule> leak_rules;
+  struct PendingLeak {  // of a pod that no kubelet has seen yet
+    Ref<Pod> pod;
+    double bytes_per_second = 0.0;
+    CauseId cause{};
+  };
+  std::vector<PendingLeak> pending_leaks;
+  std::uint32_t ip_serial = 0;
+  bool is_started = false;
+  struct Reasons {
+    Symbol container_creating, pod_initializing, crash_loop, err_image_pull, image_pull_back_off, err_image_never_pull, completed, error, oom_killed,
+        status_unknown, evicted, deadline_exceeded, mirror_annotation;
+  } reasons;
+
+  // ---- kubelets.cpp
+  static std::uint64_t key(Ref<Pod> ref) { return std::uint64_t{ref.slot} << 32 | ref.generation; }
+  NodeRun* find_node(Ref<Node> ref);
+  PodRun* find_pod(Ref<Pod> ref);
+  const NodeRun* find_node(Ref<Node> ref) const { return const_cast<Impl*>(this)->find_node(ref); }
+  const PodRun* find_pod(Ref<Pod> ref) const { return const_cast<Impl*>(this)->find_pod(ref); }
+  CauseId record(const PodRun& run, std::string_view kind, std::string_view message);
+  std::string pod_name(const PodRun& run) const;
+  RandomStream stream(std::string_view purpose, const PodRun& run, std::uint32_t serial) const;
+  std::uint32_t draw_serial(const PodRun& run, const ContainerRun& c) const;
+  void add_node(Ref<Node> ref, host::HostId host);
+  void start();
+  void on_pod_event(const WatchEvent& event);
+  void on_node_event(const WatchEvent& event);
+  void index_binding(Ref<Pod> ref);
+  void on_host_change(const host::Hosts::Change& change);
+  void on_host_down(NodeRun& node);
+
+  // ---- node_status.cpp
+  void start_node(NodeRun& node);
+  bool can_act(const NodeRun& node) const { return node.kubelet_running && !node.is_stalled; }
+  void start_kubelet(NodeRun& node, bool booted);
+  void stop_kubelet(NodeRun& node);
+  void update_contact(NodeRun& node);
+  void update_contact_of_all();
+  void list_again(NodeRun& node);
+  void schedule_status(NodeRun& node);
+  void reconcile(NodeRun& node);
+  void look_at_bound(NodeRun& node);
+  void post_status(NodeRun& node);
+  void notify_heartbeat(NodeRun& node);
+  kubelet::RegistryState registry_state(const NodeRun& node) const;
+  CauseId registry_cause(const NodeRun& node) const;
+
+  // ---- pod_lifecycle.cpp
+  void see(NodeRun& node, Ref<Pod> ref);
+  PodRun& add_pod(NodeRun& node, Ref<Pod> ref, const Pod& pod);
+  void adopt(NodeRun& node, Ref<Pod> ref, const Pod& pod);
+  bool admit_pod(const NodeRun& node, const PodSpec& spec, const PodRun* self, kubelet::Rejection& rejection) const;
+  void resume(PodRun& run, bool booted);
+  void pause(PodRun& run);
+  void sync(PodRun& run);
+  void on_pod_timer(PodRun& run);
+  void on_deadline(PodRun& run);
+  void on_container_timer(PodRun& run, ContainerRun& c);
+  void set_timer(PodRun& run, ContainerRun& c, SimTime when);
+  void set_timer(PodRun& run, SimTime when);
+  void begin(PodRun& run, ContainerRun& c);
+  void create(PodRun& run, ContainerRun& c);
+  void started(PodRun& run, ContainerRun& c);
+  void on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pulled);
+  void look_ahead(PodRun& run, ContainerRun& c);
+  void found(PodRun& run, ContainerRun& c);
+  void arm(PodRun& run, ContainerRun& c);
+  void kill_later(PodRun& run, ContainerRun& c);
+  void die(PodRun& run, ContainerRun& c, std::int32_t exit_code, Symbol reason);
+  void notice_exit(PodRun& run, ContainerRun& c);
+  void check_completed(PodRun& run);
+  void publish(PodRun& run);
+  PodPhase phase_of(const PodRun& run) const;
+  bool ready_of(const PodRun& run) const;
+  bool serves(const PodRun& run) const;
+  void update_serving(PodRun& run);
+  const Container& spec_of(const PodRun& run, const ContainerRun& c) const;
+  bool is_init(const PodRun& run, const ContainerRun& c) const;
+  bool is_regular(const PodRun& run, const ContainerRun& c) const { return !is_init(run, c); }
+  void set_unready(PodRun& run, bool unready);
+
+  // ---- termination.cpp
+  void terminate(PodRun& run, std::int64_t grace_seconds);
+  void end_with(PodRun& run, PodPhase phase, Symbol reason, bool disrupted, std::int64_t grace_seconds);
+  bool anything_runs(const PodRun& run) const;
+  void finish(PodRun& run);
+  void conclude(PodRun& run);
+  void remove_unstarted(NodeRun& node, Ref<Pod> ref);
+  void drop(PodRun& run);
+
+  // ---- memory.cpp
+  void charge(PodRun& run, ContainerRun& c);
+  void uncharge(PodRun& run, ContainerRun& c);
+  void start_leak(PodRun& run);
+  void stop_leak(PodRun& run);
+  void add_leak(PodRun& run, double bytes_per_second);
+  std::int64_t leaked(const PodRun& run) const;
+  std::int64_t usage(const PodRun& run) const;
+  std::int64_t used(const NodeRun& node) const;
+  double leak_rate(const NodeRun& node) const;
+  SimTime reaches_level(const NodeRun& node, std::int64_t level) const;
+  std::int64_t exhausted_at(const NodeRun& node) const;
+  std::vector<CauseId> leak_causes(const NodeRun& node) const;
+  void memory_changed(NodeRun& node);
+  void on_memory_timer(NodeRun& node);
+  bool kill_over_limit(NodeRun& node);
+  void eviction_pass(NodeRun& node);
+  void pod_cleaned_up(NodeRun& node);
+  void exhausted(NodeRun& node);
+  void end_stall(NodeRun& node);
+  void oom_kill(NodeRun& node);
+  void restart_mirror(PodRun& run, ContainerRun& c);
+};
+
+}  // namespace sim::k8s

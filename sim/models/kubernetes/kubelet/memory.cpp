@@ -1,0 +1,370 @@
+/// Memory of nodes: working sets, limits, the eviction manager, the kernel's OOM killer, a host that hangs.
+///
+/// Everything between two changes is linear (leaks), so the next instant at which a line is crossed is computed and gets one timer.
+///
+/// Source: reference kubernetes 3.9, 3.10; platform 9.1, 9.4 (regime d).
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/models/kubernetes/kubelet/kubelets_impl.hpp"
+
+namespace sim::k8s {
+
+using kubelet::ContainerRun;
+using kubelet::grid_at;
+using kubelet::human_bytes;
+using kubelet::kEvictionPeriod;
+using kubelet::kPressureTransition;
+using kubelet::NodeRun;
+using kubelet::PodRun;
+using kubelet::Stage;
+using kubelet::Step;
+
+// ---- what is used
+
+void Kubelets::Impl::charge(PodRun& run, ContainerRun& c) {
+  if (is_init(run, c) || c.memory != 0) return;  // sidecars and init containers are part of the pod's figure
+  const auto index = static_cast<std::size_t>(&c - run.containers.data());
+  c.memory = kubelet::memory_shares(*run.spec, run.behaviour.memory_bytes)[index];
+  run.node->charged += c.memory;
+  run.node->found_no_victim = false;
+  if (index == 0) start_leak(run);
+  const Container& spec = run.spec->containers[index];
+  if (!run.is_mirror && spec.limits.memory > 0 && c.memory > spec.limits.memory && c.exit_at > engine.now()) {
+    // It asks for more than its limit as soon as it runs.
+    c.exit_at = engine.now();
+    c.exit_code_next = 137;
+    c.exit_reason_next = reasons.oom_killed;
+  }
+  memory_changed(*run.node);
+}
+
+void Kubelets::Impl::uncharge(PodRun& run, ContainerRun& c) {
+  if (is_init(run, c)) return;
+  const bool leaked_here = &c == run.containers.data() && run.is_leaking;
+  if (c.memory == 0 && !leaked_here) return;
+  run.node->charged -= std::exchange(c.memory, 0);
+  if (leaked_here) stop_leak(run);
+  memory_changed(*run.node);
+}
+
+void Kubelets::Impl::start_leak(PodRun& run) {
+  if (run.is_leaking || run.leak_rate <= 0.0) return;
+  run.is_leaking = true;
+  run.leak_since = engine.now();
+  run.leaked_before = 0;
+  run.node->leaking.push_back(&run);
+  const CauseId started = engine.cause();
+  const ScopedCause because(engine, run.leak_root);
+  run.leak_cause = record(run, "MemoryLeak", fmt::format("leaks {}/s on {}", human_bytes(static_cast<std::int64_t>(run.leak_rate)),
+                                                         api.names().text(run.node->name)));
+  log.also_caused_by(run.leak_cause, started);
+}
+
+void Kubelets::Impl::stop_leak(PodRun& run) {
+  run.is_leaking = false;
+  run.leaked_before = 0;
+  std::erase(run.node->leaking, &run);
+}
+
+void Kubelets::Impl::add_leak(PodRun& run, double bytes_per_second) {
+  const std::int64_t before = leaked(run);
+  run.leak_rate += bytes_per_second;
+  if (engine.cause()) run.leak_root = engine.cause();
+  if (run.is_leaking) {
+    run.leaked_before = before;
+    run.leak_since = engine.now();
+  } else if (!run.containers.empty() && run.containers.front().step == Step::kRunning) {
+    start_leak(run);
+  }
+  memory_changed(*run.node);
+}
+
+std::int64_t Kubelets::Impl::leaked(const PodRun& run) const {
+  if (!run.is_leaking) return 0;
+  // A host that stalls lets nobody allocate.
+  const SimTime now = run.node->is_stalled ? run.node->stalled_since : engine.now();
+  return std::max<std::int64_t>(0, run.leaked_before + static_cast<std::int64_t>(run.leak_rate * seconds(now - run.leak_since)));
+}
+
+std::int64_t Kubelets::Impl::usage(const PodRun& run) const {
+  std::int64_t total = leaked(run);
+  for (const ContainerRun& c : run.containers) total += c.memory;
+  return total;
+}
+
+std::int64_t Kubelets::Impl::used(const NodeRun& node) const {
+  if (!hosts.is_running(node.host)) return 0;
+  std::int64_t total = node.system_memory + node.charged;
+  for (const PodRun* run : node.leaking) total += leaked(*run);
+  return total;
+}
+
+double Kubelets::Impl::leak_rate(const NodeRun& node) const {
+  double rate = 0.0;
+  for (const PodRun* run : node.leaking) rate += run->leak_rate;
+  return rate;
+}
+
+/// The first instant at which `level` bytes are used; now when they already are.
+SimTime Kubelets::Impl::reaches_level(const NodeRun& node, std::int64_t level) const {
+  const std::int64_t missing = level - used(node);
+  if (missing <= 0) return engine.now();
+  const double rate = leak_rate(node);
+  if (rate <= 0.0) return kEndOfTime;
+  const double wait = static_cast<double>(missing) / rate;
+  constexpr double kNever = 200.0 * 365 * 86400;
+  if (wait > kNever) return kEndOfTime;
+  return engine.now() + std::max(SimDuration(1), from_seconds(wait) + SimDuration(1));
+}
+
+/// From here on the kernel has nothing left to give.
+std::int64_t Kubelets::Impl::exhausted_at(const NodeRun& node) const { return node.memory - kubelet::kernel_reserve(node.memory); }
+
+/// Why memory is short: the leaks on the node, the largest first.
+std::vector<CauseId> Kubelets::Impl::leak_causes(const NodeRun& node) const {
+  std::vector<PodRun*> leaking = node.leaking;
+  std::stable_sort(leaking.begin(), leaking.end(), [this](const PodRun* a, const PodRun* b) { return leaked(*a) > leaked(*b); });
+  std::vector<CauseId> causes;
+  for (const PodRun* run : leaking) {
+    if (run->leak_cause) causes.push_back(run->leak_cause);
+  }
+  return causes;
+}
+
+// ---- when to look
+
+void Kubelets::Impl::memory_changed(NodeRun& node) {
+  engine.cancel(std::exchange(node.memory_timer, TimerId{}));
+  if (!node.is_started || node.is_stalled || !hosts.is_running(node.host)) return;
+  const SimTime now = engine.now();
+  NodeRun* place = &node;
+
+  SimTime next = reaches_level(node, exhausted_at(node));
+  for (const PodRun* run : node.leaking) {
+    const Container& spec = run->spec->containers.front();
+    if (run->is_mirror || spec.limits.memory <= 0 || run->leak_rate <= 0.0) continue;
+    const std::int64_t missing = spec.limits.memory + 1 - run->containers.front().memory - leaked(*run);
+    const double wait = std::max(0.0, static_cast<double>(missing) / run->leak_rate);
+    next = std::min(next, now + from_seconds(std::min(wait, 1e9)) + SimDuration(1));
+  }
+
+  if (node.kubelet_running) {
+    const std::int64_t threshold = node.memory - config.hard_eviction_memory + 1;
+    const bool below = used(node) >= threshold;
+    if (node.pressure && !below && std::exchange(node.below_threshold, false)) {
+      // The condition outlives the shortage by five minutes.
+      engine.cancel(node.pressure_timer);
+      node.pressure_timer = engine.after(kPressureTransition, [this, place] {
+        place->pressure = false;
+        place->pressure_cause = engine.cause();
+        schedule_status(*place);
+      });
+    }
+    if (!below) node.found_no_victim = false;
+    if (node.evicting == nullptr && !node.found_no_victim) {
+      const SimTime crossing = reaches_level(node, threshold);
+      if (crossing != kEndOfTime) {
+        const SimTime look = crossing <= node.next_pass ? node.next_pass : grid_at(crossing, node.monitor_phase, kEvictionPeriod);
+        next = std::min(next, std::max(look, now));
+      }
+    }
+  }
+  if (next != kEndOfTime) node.memory_timer = engine.at(next, [this, place] { on_memory_timer(*place); });
+}
+
+void Kubelets::Impl::on_memory_timer(NodeRun& node) {
+  node.memory_timer = TimerId{};
+  if (kill_over_limit(node)) return;  // which calls memory_changed()
+  if (used(node) >= exhausted_at(node)) {
+    exhausted(node);
+    return;
+  }
+  const bool below = used(node) > node.memory - config.hard_eviction_memory;
+  const SimTime turn = engine.now() == node.next_pass ? engine.now() : grid_at(engine.now(), node.monitor_phase, kEvictionPeriod);
+  if (below && node.kubelet_running && node.evicting == nullptr && turn == engine.now()) eviction_pass(node);
+  memory_changed(node);
+}
+
+bool Kubelets::Impl::kill_over_limit(NodeRun& node) {
+  for (PodRun* run : node.leaking) {
+    const Container& spec = run->spec->containers.front();
+    ContainerRun& c = run->containers.front();
+    if (run->is_mirror || spec.limits.memory <= 0 || c.memory + leaked(*run) <= spec.limits.memory) continue;
+    const ScopedCause because(engine, run->leak_cause);
+    die(*run, c, 137, reasons.oom_killed);
+    return true;
+  }
+  return false;
+}
+
+// ---- the eviction manager
+
+void Kubelets::Impl::eviction_pass(NodeRun& node) {
+  const std::int64_t available = std::max<std::int64_t>(0, node.memory - used(node));
+  node.below_threshold = true;
+  node.next_pass = SimTime{};
+  engine.cancel(std::exchange(node.pressure_timer, TimerId{}));
+  if (!std::exchange(node.pressure, true)) {
+    const std::vector<CauseId> causes = leak_causes(node);
+    const CauseId before = engine.cause();
+    const ScopedCause because(engine, causes.empty() ? CauseId{} : causes.front());
+    node.pressure_cause =
+        log.record("EvictionThresholdMet", node.subject,
+                   fmt::format("Attempting to reclaim memory: {} available, threshold {}", human_bytes(available),
+                               human_bytes(config.hard_eviction_memory)));
+    for (const CauseId cause : causes) log.also_caused_by(node.pressure_cause, cause);
+    if (causes.empty()) log.also_caused_by(node.pressure_cause, before);
+    schedule_status(node);
+  }
+  std::vector<kubelet::EvictionCandidate> candidates;
+  for (std::size_t i = 0; i < node.pods.size(); ++i) {
+    const PodRun& run = *node.pods[i];
+    if (run.stage == Stage::kTerminating || run.stage == Stage::kFinished) continue;
+    candidates.push_back({i, run.spec->priority, usage(run), run.spec->requests.memory});
+  }
+  kubelet::rank_for_memory_eviction(candidates);
+  for (const kubelet::EvictionCandidate& candidate : candidates) {
+    PodRun& run = *node.pods[candidate.index];
+    if (kubelet::is_critical(*run.spec, run.is_mirror)) continue;
+    const ScopedCause because(engine, node.pressure_cause);
+    const CauseId id = record(run, "Evicted",
+                              fmt::format("The node was low on resource: memory. Threshold quantity: {}, available: {}. Pod uses {}, request is {}.",
+                                          human_bytes(config.hard_eviction_memory), human_bytes(available), human_bytes(candidate.usage),
+                                          human_bytes(candidate.request)));
+    const ScopedCause because_evicted(engine, id);
+    node.evicting = &run;
+    end_with(run, PodPhase::kFailed, reasons.evicted, true, 1);
+    return;
+  }
+  node.found_no_victim = true;  // nothing but critical pods: looked at again when something changes
+}
+
+/// The evicted pod is gone from the machine: the next pass follows at once.
+void Kubelets::Impl::pod_cleaned_up(NodeRun& node) {
+  node.evicting = nullptr;
+  node.next_pass = engine.now();
+  memory_changed(node);
+}
+
+// ---- the kernel
+
+void Kubelets::Impl::exhausted(NodeRun& node) {
+  const std::vector<CauseId> causes = leak_causes(node);
+  const CauseId before = engine.cause();
+  const PodRun* largest = nullptr;
+  for (const auto& run : node.pods) {
+    // The pod that took what it never asked for says more than the one that is merely big.
+    const auto excess = [this](const PodRun& r) { return usage(r) - r.spec->requests.memory; };
+    if (usage(*run) > 0 && (largest == nullptr || excess(*run) > excess(*largest))) largest = run.get();
+  }
+  const std::string why = largest == nullptr ? std::string("memory exhausted")
+                                             : fmt::format("memory exhausted: pod {} uses {} of {}", pod_name(*largest),
+                                                           human_bytes(usage(*largest)), human_bytes(node.memory));
+  const host::HostSpec& spec = hosts.spec(node.host);
+  const bool hangs = spec.memory_exhaustion == host::MemoryExhaustion::kHang;
+  const ScopedCause because(engine, causes.empty() ? CauseId{} : causes.front());
+  const CauseId id = log.record("MemoryExhausted", node.subject,
+                                fmt::format("{}; {}", why, hangs ? "the host livelocks in reclaim" : "the host stalls in reclaim"));
+  for (const CauseId cause : causes) log.also_caused_by(id, cause);
+  log.also_caused_by(id, before);
+  const ScopedCause because_exhausted(engine, id);
+  node.exhaustion_cause = id;
+  if (hangs) {
+    hosts.hang(node.host, why);
+    return;
+  }
+  if (spec.oom_stall <= SimDuration{}) {
+    oom_kill(node);
+    return;
+  }
+  node.stalled_since = engine.now();
+  node.is_stalled = true;
+  node.stalled_until = engine.now() + spec.oom_stall;
+  NodeRun* place = &node;
+  node.stall = engine.at(node.stalled_until, [this, place] { end_stall(*place); });
+  node.images->freeze(true);
+  control_plane.set_stalled(node.host, true);
+  update_contact(node);
+  for (const auto& run : node.pods) update_serving(*run);
+}
+
+void Kubelets::Impl::end_stall(NodeRun& node) {
+  node.stall = TimerId{};
+  for (PodRun* run : node.leaking) {
+    run->leaked_before = leaked(*run);
+    run->leak_since = engine.now();
+  }
+  node.is_stalled = false;
+  node.lost_at = engine.now();  // its connections are still there: no reflector has given up
+  node.images->freeze(false);
+  for (const auto& run : node.pods) {
+    for (ContainerRun& c : run->init_containers) {
+      if (c.step == Step::kRunning) arm(*run, c);
+    }
+    for (ContainerRun& c : run->containers) {
+      if (c.step == Step::kRunning) arm(*run, c);
+    }
+  }
+  control_plane.set_stalled(node.host, false);
+  for (const auto& run : node.pods) update_serving(*run);
+  update_contact(node);
+  oom_kill(node);
+}
+
+void Kubelets::Impl::oom_kill(NodeRun& node) {
+  const ScopedCause because(engine, node.exhaustion_cause);
+  while (used(node) >= exhausted_at(node)) {
+    PodRun* victim = nullptr;
+    ContainerRun* container = nullptr;
+    std::int64_t worst = 0;
+    for (const auto& run : node.pods) {
+      for (std::size_t i = 0; i < run->containers.size(); ++i) {
+        ContainerRun& c = run->containers[i];
+        if (c.step != Step::kRunning) continue;
+        const std::int64_t bytes = c.memory + (i == 0 ? leaked(*run) : 0);
+        const std::int64_t badness =
+            kubelet::oom_badness(bytes, node.memory, kubelet::oom_score_adjust(*run->spec, run->spec->containers[i], node.memory));
+        if (bytes <= 0 || (victim != nullptr && badness <= worst)) continue;
+        victim = run.get();
+        container = &c;
+        worst = badness;
+      }
+    }
+    if (victim == nullptr) {
+      hosts.hang(node.host, "memory exhausted, and no process is left to kill");
+      return;
+    }
+    const auto index = static_cast<std::size_t>(container - victim->containers.data());
+    const std::int64_t bytes = container->memory + (index == 0 ? leaked(*victim) : 0);
+    const CauseId id = log.record("SystemOOM", node.subject,
+                                  fmt::format("System OOM encountered, victim process: {} of pod {} with {} (badness {})",
+                                              api.names().text(victim->spec->containers[index].name), pod_name(*victim), human_bytes(bytes), worst));
+    const ScopedCause because_killed(engine, id);
+    const bool is_mirror = victim->is_mirror;
+    die(*victim, *container, 137, reasons.oom_killed);  // which may forget the pod
+    if (is_mirror) restart_mirror(*victim, *container);
+  }
+  memory_changed(node);
+}
+
+/// The process of a static pod is the control plane's: it dies there too, and its memory comes back when it has started again.
+void Kubelets::Impl::restart_mirror(PodRun& run, ContainerRun& c) {
+  constexpr SimDuration kRestartTime = std::chrono::seconds(10);
+  c.step = Step::kCreating;
+  set_timer(run, c, engine.now() + kRestartTime);
+  const std::string& name = api.names().text(run.name);
+  for (std::size_t member = 0; member < control_plane.member_count(); ++member) {
+    if (control_plane.member_host(member) != run.node->host) continue;
+    for (std::size_t i = 0; i < kComponentCount; ++i) {
+      const auto component = static_cast<Component>(i);
+      if (name == fmt::format("{}-{}", to_string(component), api.names().text(run.node->name))) control_plane.kill(component, member);
+    }
+  }
+}
+
+}  // namespace sim::k8s
