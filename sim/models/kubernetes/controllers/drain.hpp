@@ -25,7 +25,7 @@ ApiStatus cordon(ApiServer& api, Ref<Node> node, std::string_view why);
 ApiStatus uncordon(ApiServer& api, Ref<Node> node, std::string_view why);
 
 struct DrainOptions {
-  std::optional<std::int64_t> grace_period_seconds;  ///< --grace-period; absent: each pod's own
+  std::optional<std::int64_t> grace_period_seconds{}; ///< --grace-period; absent: each pod's own
   SimDuration timeout{};                             ///< --timeout; zero: for ever
   bool force = false;                                ///< --force: also pods without a controller
   bool delete_emptydir_data = false;                 ///< --delete-emptydir-data: also pods with local storage

@@ -203,7 +203,12 @@ class EndpointsController final : public Controller, public Watcher {
     for (const Endpoints::Address& address : before) {
       if (!address.ready || ready_now.contains(address.pod)) continue;
       const auto change = state.changed.find(address.pod);
-      const CauseId cause = change != state.changed.end() ? change->second : engine_.cause();
+      CauseId cause = engine_.cause();
+      if (change != state.changed.end()) {
+        cause = change->second;
+      } else if (const Pod* pod = api_.get(address.pod)) {
+        cause = pod->meta.cause;  // it changed while nobody led
+      }
       if (!cause || std::find(state.left.begin(), state.left.end(), cause) != state.left.end()) continue;
       if (state.left.size() == kCausesMax) state.left.erase(state.left.begin());
       state.left.push_back(cause);

@@ -61,15 +61,15 @@ class SelectedPods {
   template <class Visit>
   void on_event(const ApiServer& api, const WatchEvent& event, Visit&& visit) {
     const Ref<Pod> ref = event.ref<Pod>();
-    const Pod* pod = event.type == WatchEvent::Type::kDeleted ? nullptr : api.get(ref);
+    const Pod* pod = api.get(ref);
     std::vector<Ref<T>> before;
     const auto known = of_pod_.find(ref);
     if (known != of_pod_.end()) before = known->second;
-    if (pod == nullptr) {
-      // Deleted, or already gone when its event arrives.
+    if (event.type == WatchEvent::Type::kDeleted) {
       for (const Ref<T> owner : before) owners_.at(owner).pods.erase(ref);
       of_pod_.erase(ref);
-    } else if (event.type == WatchEvent::Type::kAdded || has(event.changes, Change::kLabels)) {
+    } else if (pod != nullptr && (event.type == WatchEvent::Type::kAdded || has(event.changes, Change::kLabels))) {
+      // One that is gone already when its event arrives stays until its deletion is told: that event knows why.
       for (const Ref<T> owner : before) owners_.at(owner).pods.erase(ref);
       of_pod_.erase(ref);
       match(api, ref, *pod);
