@@ -1,0 +1,51 @@
+#include "sim/cli/load.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "sim/scenario/diagnostic.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace cli {
+
+LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet) {
+  LoadedScenario loaded;
+  loaded.file = file;
+  sim::scenario::Diagnostics diagnostics;
+  std::vector<sim::scenario::Override> parsed;
+  for (const std::string& text : overrides) {
+    if (auto one = sim::scenario::parse_override(text)) {
+      parsed.push_back(std::move(*one));
+    } else {
+      sim::scenario::Diagnostic& wrong = diagnostics.error_in("--set " + text, "is no override");
+      wrong.expected = "path=value, like pools.workers.count=96";
+    }
+  }
+  std::shared_ptr<const sim::scenario::ScenarioSpec> spec;
+  if (!diagnostics.has_errors()) spec = sim::scenario::read_scenario(file, parsed, diagnostics);
+  if (spec != nullptr && chaos::check_scenario(*spec, diagnostics)) {
+    loaded.spec = spec;
+    loaded.name = spec->metadata.name;
+    loaded.description = spec->metadata.description;
+    loaded.seed = spec->run.seed;
+    loaded.until = sim::SimTime(spec->run.until);
+  }
+  if (diagnostics.has_errors() || !quiet) diagnostics.print(stderr);
+  if (loaded.spec == nullptr) {
+    for (const sim::scenario::Diagnostic& diagnostic : diagnostics.sorted()) {
+      if (diagnostic.severity != sim::scenario::Severity::kError) continue;
+      loaded.error = fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
+      break;
+    }
+  }
+  return loaded;
+}
+
+bool is_scenario_file(const std::string& file) {
+  sim::scenario::Diagnostics ignored;
+  const auto document = sim::scenario::load_file(file, ignored);
+  return document != nullptr && sim::scenario::is_scenario(*document);
+}
+
+}  // namespace cli
