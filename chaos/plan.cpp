@@ -16,10 +16,6 @@ Plan read_plan(const sim::scenario::ScenarioSpec& scenario, sim::scenario::Diagn
 
 void check_plan(const Plan& plan, const sim::scenario::ScenarioSpec& scenario, sim::World& world, sim::scenario::Diagnostics& diagnostics) {
   const SimDuration until = scenario.run.until;
-  if (scenario.run.warm_up >= until) {
-    diagnostics.error(scenario.place_of("run"), fmt::format("run.warmUp ({}) is not before run.until ({}): nothing would be measured",
-                                                            sim::format_duration(scenario.run.warm_up), sim::format_duration(until)));
-  }
   FaultEnvironment environment(world, scenario.nodes_of_pools());
   Preview preview{world, {}, SimTime{} + scenario.run.warm_up, SimTime{} + until};
   for (const std::shared_ptr<const FaultSpec>& fault : plan.faults) {

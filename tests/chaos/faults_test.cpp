@@ -1,0 +1,239 @@
+// Each kind of fault, end to end: it does what its name says, and what follows from it has it at its root.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "chaos/outages/why.hpp"
+#include "tests/chaos/run_text.hpp"
+
+namespace chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing_support;
+
+SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
+
+const Outage* find(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
+  for (const Outage& outage : outcome.verdict.outages) {
+    if (outage.kind == kind && outage.subject == subject) return &outage;
+  }
+  return nullptr;
+}
+
+struct FaultCase {
+  std::string_view name;
+  std::string fault;           // the entry "f" under `faults`
+  std::string_view record;     // that must be in the log ...
+  std::string_view subject;    // ... about this (empty: anything), with the fault at its root
+  std::size_t count = 1;       // at least so many
+  bool ends = true;            // FaultEnded is in the log
+};
+
+std::string scenario_with(const std::string& fault) { return small_scenario("faults:\n  f: " + fault + "\n"); }
+
+const FaultCase kFaultCases[] = {
+    {"node-crash", "{kind: node-crash, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostCrashed", "Node/w1"},
+    {"node-power-off", "{kind: node-power-off, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostPoweredOff", "Node/w1"},
+    {"node-reboot", "{kind: node-reboot, at: 2m, target: {nodes: [w1]}}", "HostUp", "Node/w1", 1, false},
+    {"node-hang", "{kind: node-hang, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostHung", "Node/w1"},
+    {"network-partition", "{kind: network-partition, at: 2m, duration: 5m, target: {pool: workers, count: 2}}", "HostPartitioned", "", 2},
+    {"element-down, a rack", "{kind: element-down, at: 2m, duration: 5m, elements: [rack-b]}", "HostPowerLost", "", 2},
+    {"element-down, only the network", "{kind: element-down, at: 2m, duration: 5m, elements: [rack-b], loses: network}", "HostNetworkLost", "", 3},
+    {"process-kill of an etcd member", "{kind: process-kill, at: 2m, target: {leaderOf: etcd}, component: etcd}", "EtcdLeaderLost", "", 1, false},
+    {"process-kill of two etcd members", "{kind: process-kill, at: 2m, duration: 5m, target: {nodes: [cp-1, cp-2]}, component: etcd}", "EtcdQuorumLost", ""},
+    {"process-kill of a scheduler", "{kind: process-kill, at: 2m, target: {leaderOf: kube-scheduler}, component: kube-scheduler}", "LeaderLost", "", 1, false},
+    {"process-kill of a kubelet", "{kind: process-kill, at: 2m, duration: 5m, target: {nodes: [w1]}, component: kubelet}", "KubeletDied", "Node/w1"},
+    {"disk-slow", "{kind: disk-slow, at: 2m, duration: 5m, target: {leaderOf: etcd}, factor: 100000}", "EtcdLeaderLost", ""},
+    {"etcd-quota", "{kind: etcd-quota, at: 2m, duration: 5m}", "EtcdNoSpace", ""},
+    {"pod-kill", "{kind: pod-kill, at: 2m, target: {namespace: shop, selector: {app: web}, count: 2}}", "SuccessfulCreate", "", 2, false},
+    {"pod-delete", "{kind: pod-delete, at: 2m, target: {namespace: shop, pods: [db-0]}}", "SuccessfulCreate", "", 1, false},
+    {"container-kill", "{kind: container-kill, at: 2m, target: {namespace: shop, selector: {app: db}}}", "ContainerDied", "Pod/shop/db-0", 1, false},
+    {"pod-unready", "{kind: pod-unready, at: 2m, duration: 5m, target: {namespace: shop, selector: {app: db}}}", "ServiceHasNoEndpoints", "Service/shop/db"},
+    {"memory-leak", "{kind: memory-leak, at: 2m, target: {namespace: shop, selector: {app: db}}, rate: 100Mi/s}", "OOMKilled", "", 1, false},
+    {"cordon", "{kind: cordon, at: 2m, duration: 5m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
+    {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
+    {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1", 1, false},
+    {"node-delete", "{kind: node-delete, at: 2m, target: {nodes: [w1]}}", "NodeDeleted", "Node/w1", 1, false},
+};
+
+class FaultKindsTest : public testing::TestWithParam<FaultCase> {};
+
+TEST_P(FaultKindsTest, DoesWhatItsNameSays) {
+  const FaultCase& c = GetParam();
+  const RunOutcome outcome = run(scenario_with(c.fault));
+  ASSERT_NE(outcome.world, nullptr);
+  const sim::EventLog& log = outcome.world->log;
+
+  ASSERT_EQ(count(outcome, "FaultInjected", "Fault/f"), 1u) << log_text(outcome);
+  const sim::EventLog::Record& injected = *records(outcome, "FaultInjected", "Fault/f").front();
+  EXPECT_EQ(injected.time, at(2min));
+  EXPECT_FALSE(injected.cause) << "a fault is a root";
+  EXPECT_EQ(count(outcome, "FaultEnded", "Fault/f") >= 1, c.ends || count(outcome, "FaultEnded") > 0);
+
+  std::size_t caused = 0;
+  for (std::uint32_t id = 1; id <= log.size(); ++id) {
+    const sim::EventLog::Record& record = log.at(CauseId{id});
+    if (log.kind(record) != c.record || (!c.subject.empty() && log.subject(record) != c.subject)) continue;
+    if (fault_at_root(log, CauseId{id}) == "f") ++caused;
+  }
+  EXPECT_GE(caused, c.count) << c.record << " with the fault at its root\n" << log_text(outcome);
+  if (c.ends) EXPECT_GE(count(outcome, "FaultEnded", "Fault/f"), 1u);
+  ASSERT_EQ(outcome.verdict.faults.size(), 1u);
+  EXPECT_FALSE(outcome.verdict.faults[0].failed) << outcome.verdict.faults[0].outcome;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FaultKindsTest, testing::ValuesIn(kFaultCases), [](const testing::TestParamInfo<FaultCase>& info) {
+  std::string name(info.param.name);
+  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name;
+});
+
+TEST(Faults, EveryKindHasACase) {
+  for (const std::string& kind : all_faults().kinds()) {
+    EXPECT_TRUE(std::any_of(std::begin(kFaultCases), std::end(kFaultCases),
+                            [&](const FaultCase& c) { return c.fault.find("kind: " + kind + ",") != std::string::npos; }))
+        << kind;
+  }
+}
+
+TEST(Faults, ANodeThatComesBackIsReadyAgain) {
+  const RunOutcome outcome = run(scenario_with("{kind: node-crash, at: 2m, duration: 2m, target: {nodes: [w1]}}"));
+  const Outage* down = find(outcome, OutageKind::kNodeDown, "Node/w1");
+  ASSERT_NE(down, nullptr) << log_text(outcome);
+  EXPECT_EQ(down->start, at(2min));
+  EXPECT_GT(down->length(), 2min);
+  EXPECT_EQ(down->why.fault, "f");
+  const Outage* not_ready = find(outcome, OutageKind::kNodeNotReady, "Node/w1");
+  ASSERT_NE(not_ready, nullptr);
+  // Reference 7.1: 40 to 55 s until the controller notices.
+  EXPECT_GE(not_ready->start, at(2min + 40s));
+  EXPECT_LE(not_ready->start, at(2min + 56s));
+  EXPECT_EQ(not_ready->why.fault, "f");
+}
+
+// The only replica of db is on a node that dies for good: its Service is down, and the chain leads to the fault.
+TEST(Faults, TheOutageOfAServiceLeadsToTheFault) {
+  const RunOutcome outcome = run(small_scenario(R"(faults:
+  lose-workers: {kind: element-down, at: 5m, elements: [rack-a, rack-b]}
+)"));
+  const Outage* down = find(outcome, OutageKind::kServiceDown, "Service/shop/db");
+  ASSERT_NE(down, nullptr) << log_text(outcome);
+  EXPECT_EQ(down->start, at(5min));
+  EXPECT_TRUE(down->open);
+  EXPECT_EQ(down->severity, Severity::kAlert);
+  EXPECT_EQ(down->why.fault, "lose-workers");
+  ASSERT_FALSE(down->why.steps.empty());
+  EXPECT_EQ(down->why.steps.back().kind, "FaultInjected");
+}
+
+TEST(Faults, RepetitionsAreCountedAndNamed) {
+  const RunOutcome outcome = run(scenario_with("{kind: pod-kill, at: 2m, every: 3m, times: 3, target: {namespace: shop, selector: {app: web}, count: 1, pick: random}}"));
+  ASSERT_EQ(outcome.verdict.faults.size(), 3u);
+  EXPECT_EQ(outcome.verdict.faults[1].name, "f#2");
+  EXPECT_EQ(outcome.verdict.faults[2].injected, at(8min));
+  EXPECT_EQ(count(outcome, "FaultInjected"), 3u);
+  for (const sim::EventLog::Record* record : records(outcome, "FaultInjected")) EXPECT_FALSE(record->cause);
+}
+
+TEST(Faults, WithoutTimesTheyGoOnUntilTheEnd) {
+  const RunOutcome outcome = run(scenario_with("{kind: container-kill, at: 1m, every: 5m, target: {namespace: shop, selector: {app: web}, count: 1}}"));
+  EXPECT_EQ(outcome.verdict.faults.size(), 4u);  // 1, 6, 11, 16 of 20 minutes
+}
+
+TEST(Faults, ARandomChoiceDoesNotDependOnOtherFaults) {
+  const std::string kill = "  f: {kind: pod-kill, at: 2m, target: {namespace: kube-system, selector: {component: etcd}, count: 1, pick: random}}\n";
+  const std::string one = "  pick: {kind: node-reboot, at: 3m, target: {pool: workers, count: 2, pick: random}}\n";
+  const std::string other = "  first: {kind: node-reboot, at: 2m, target: {pool: workers, count: 1, pick: random}}\n";
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const RunOutcome alone = run(small_scenario("faults:\n" + one), seed);
+    const RunOutcome both = run(small_scenario("faults:\n" + other + one), seed);
+    ASSERT_EQ(alone.verdict.faults.size(), 1u);
+    ASSERT_EQ(both.verdict.faults.size(), 2u);
+    EXPECT_EQ(alone.verdict.faults[0].target, both.verdict.faults[1].target) << seed;
+  }
+}
+
+TEST(Faults, AnInjectionThatMatchesNothingIsToldAndFails) {
+  const RunOutcome outcome = run(scenario_with("{kind: pod-kill, at: 2m, target: {namespace: shop, selector: {app: web}, node: cp-1}}"));
+  ASSERT_EQ(outcome.verdict.faults.size(), 1u);
+  EXPECT_TRUE(outcome.verdict.faults[0].failed);
+  EXPECT_EQ(count(outcome, "FaultNotInjected", "Fault/f"), 1u);
+  EXPECT_EQ(count(outcome, "FaultInjected"), 0u);
+}
+
+TEST(Faults, WhatAPersonDoesWaitsForTheApi) {
+  const RunOutcome outcome = run(small_scenario(R"(faults:
+  quorum: {kind: process-kill, at: 2m, duration: 3m, target: {pool: control, count: 2}, component: etcd}
+  cordon: {kind: cordon, at: 3m, target: {nodes: [w1]}}
+)"));
+  ASSERT_EQ(count(outcome, "NodeCordoned", "Node/w1"), 1u) << log_text(outcome);
+  EXPECT_GE(records(outcome, "NodeCordoned", "Node/w1")[0]->time, at(5min));
+}
+
+TEST(Faults, OverlappingPartitionsEndOneByOne) {
+  const RunOutcome outcome = run(small_scenario(R"(faults:
+  long: {kind: network-partition, at: 2m, duration: 10m, target: {nodes: [w1]}}
+  short: {kind: network-partition, at: 4m, duration: 2m, target: {nodes: [w1, w2]}}
+)"));
+  const Outage* down = find(outcome, OutageKind::kNodeDown, "Node/w1");
+  ASSERT_NE(down, nullptr) << log_text(outcome);
+  EXPECT_EQ(down->start, at(2min));
+  EXPECT_EQ(down->end, at(12min));
+  const Outage* other = find(outcome, OutageKind::kNodeDown, "Node/w2");
+  ASSERT_NE(other, nullptr);
+  EXPECT_EQ(other->length(), 2min);
+}
+
+// A budget that allows nothing blocks the drain: what then depends on the policy.
+std::string maintenance(const std::string& policy) {
+  return small_scenario("faults:\n  m: {kind: planned-maintenance, at: 2m, target: {pool: workers}, action: power-off, offFor: 10s, drain: {timeout: 30s}, onDrainTimeout: " +
+                            policy + "}\n",
+                        "{until: 3h, warmUp: 1m}");
+}
+const char* const kBudget = R"(  ---
+  apiVersion: policy/v1
+  kind: PodDisruptionBudget
+  metadata: {name: db, namespace: shop}
+  spec: {minAvailable: 1, selector: {matchLabels: {app: db}}}
+)";
+std::string with_budget(std::string text) {
+  const std::string marker = "  spec: {selector: {app: db}, ports: [{port: 5432}]}\n";
+  return text.insert(text.find(marker) + marker.size(), kBudget);
+}
+
+TEST(PlannedMaintenance, WalksThroughAllNodes) {
+  const RunOutcome outcome = run(maintenance("stop"));
+  ASSERT_EQ(outcome.verdict.faults.size(), 1u);
+  EXPECT_EQ(outcome.verdict.faults[0].outcome, "done") << log_text(outcome);
+  EXPECT_EQ(count(outcome, "MaintenanceFinished"), 4u);
+  // One at a time: each begins after the one before has finished.
+  const auto started = records(outcome, "MaintenanceStarted");
+  const auto finished = records(outcome, "MaintenanceFinished");
+  ASSERT_EQ(started.size(), 4u);
+  for (std::size_t i = 1; i < started.size(); ++i) EXPECT_GE(started[i]->time, finished[i - 1]->time);
+}
+
+TEST(PlannedMaintenance, StopsWhereABudgetBlocks) {
+  const RunOutcome outcome = run(with_budget(maintenance("stop")));
+  ASSERT_EQ(outcome.verdict.faults.size(), 1u);
+  EXPECT_TRUE(outcome.verdict.faults[0].failed) << outcome.verdict.faults[0].outcome;
+  EXPECT_EQ(count(outcome, "MaintenanceStopped"), 1u) << log_text(outcome);
+  EXPECT_NE(outcome.verdict.faults[0].outcome.find("disruption budget"), std::string::npos) << outcome.verdict.faults[0].outcome;
+}
+
+TEST(PlannedMaintenance, SkipsTheNodeThatABudgetBlocks) {
+  const RunOutcome outcome = run(with_budget(maintenance("skip")));
+  EXPECT_EQ(count(outcome, "MaintenanceSkipped"), 1u) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "MaintenanceFinished"), 3u);
+  EXPECT_FALSE(outcome.verdict.faults[0].failed);
+}
+
+TEST(PlannedMaintenance, ForcesTheNodeThatABudgetBlocks) {
+  const RunOutcome outcome = run(with_budget(maintenance("force")));
+  EXPECT_GE(count(outcome, "MaintenanceForced"), 1u) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "MaintenanceFinished"), 4u);
+}
+
+}  // namespace
+}  // namespace chaos
