@@ -9,14 +9,18 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 }
 }  // namespace
 
-bool Engine::step() {
-  if (queue_.empty()) return false;
-  const EventQueue::Due due = queue_.pop();
+inline void Engine::execute(EventQueue::Due& due) {
   now_ = due.time;
   cause_ = due.cause;
   order_hash_ = mix(mix(order_hash_, static_cast<std::uint64_t>(due.time.time_since_epoch().count())), due.sequence);
-  queue_.run(due);
+  due.run();
   cause_ = CauseId{};
+}
+
+bool Engine::step() {
+  EventQueue::Due due;
+  if (!queue_.take(kEndOfTime, due)) return false;
+  execute(due);
   return true;
 }
 
@@ -24,20 +28,18 @@ RunEnd Engine::run_until(SimTime end, const std::atomic<bool>* stop) {
   constexpr std::uint32_t kStopCheckEvery = 256;
   std::uint32_t since_check = 0;
   stop_requested_ = false;
+  EventQueue::Due due;
   for (;;) {
     if (stop != nullptr && ++since_check >= kStopCheckEvery) {
       since_check = 0;
       if (stop->load(std::memory_order_relaxed)) return RunEnd::kStopped;
     }
-    const SimTime next = queue_.next_time();
-    if (next > end || queue_.empty()) {
-      const bool drained = queue_.empty();
-      if (end != kEndOfTime && end > now_) now_ = end;
-      return drained ? RunEnd::kNoEvents : RunEnd::kTimeLimit;
-    }
-    step();
+    if (!queue_.take(end, due)) break;
+    execute(due);
     if (stop_requested_) return RunEnd::kRequested;
   }
+  if (end != kEndOfTime && end > now_) now_ = end;
+  return queue_.empty() ? RunEnd::kNoEvents : RunEnd::kTimeLimit;
 }
 
 EngineStats Engine::stats() const noexcept {

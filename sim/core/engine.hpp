@@ -77,6 +77,8 @@ class Engine {
   SimTime next_event_time() noexcept { return queue_.next_time(); }
 
  private:
+  void execute(EventQueue::Due& due);
+
   EventQueue queue_;
   SimTime now_{};
   CauseId cause_{};

@@ -1,8 +1,28 @@
-/// The pending events: (time, sequence) order, cancel by handle, actions stored in slots.
+/// The pending events: taken in the order (time, sequence of scheduling), cancelled by handle in O(1).
 ///
-/// A 4-ary heap of 16-byte keys with a position in each slot, so that cancel is O(log n) and leaves nothing behind.
+/// How it is built (measured: docs/engine.md):
+/// - An event is one slot of one cache line: time, sequence, action. Slots lie in one array and are named by index.
+/// - Near future: a sliding window of buckets of equal width (a power of two), each a list through the slots. To schedule is
+///   to write the slot and one 4-byte head. Far future: levels of 64 wider buckets, each level 32 times as wide as the one
+///   below; a bucket is handed down when the window reaches it, so that an event moves at most once a level.
+/// - The bucket whose time has come is sorted into the *run*, from whose end events are taken. What is scheduled before
+///   the end of the run goes into it, or, when that would move many entries, into a heap; what is scheduled for the very
+///   instant that is running goes into a FIFO.
+/// - While few events are pending there are no buckets: everything is in the run.
+/// - Widths follow what is pending and are corrected by what the buckets turn out to hold; a rebuild costs a pass over the
+///   slots and comes at most once for as many events as are pending. No operation is worse than O(log n) amortised.
+/// - A cancelled event that is in a list stays there as a dead slot until its bucket comes, or until more are dead than
+///   alive: then one pass over the slots frees them.
+/// - Coming buckets are walked ahead of time, a step each refill, so that their slots are in the cache when they are taken;
+///   so is what their actions point to first.
+///
+/// Nothing of this can be seen from outside: the order is (time, sequence) whatever the widths are.
+///
+/// Checked by: tests/core/event_queue_test.cpp, event by event against a reference heap.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -22,105 +42,277 @@ struct TimerId {
   constexpr explicit operator bool() const { return generation != 0; }
 };
 
-class EventQueue {
+namespace detail {
+
+/// An array that grows in place as far as the system allows, on huge pages when it is large. Contents are moved as bytes.
+class PageArray {
  public:
-  /// An event taken off the queue, ready to run.
+  PageArray() = default;
+  ~PageArray();
+  PageArray(const PageArray&) = delete;
+  PageArray& operator=(const PageArray&) = delete;
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  /// Grows to at least `bytes`; what was there stays.
+  void grow(std::size_t bytes);
+  /// At least `bytes`, all zero; what was there is lost.
+  void reset(std::size_t bytes);
+
+ private:
+  void free();
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  bool mapped_ = false;
+};
+
+}  // namespace detail
+
+class EventQueue {
+ private:
+  enum class Op : std::uint8_t { kRun, kDestroy };
+  using Invoke = void (*)(void* storage, Op op);
+
+ public:
+  /// Actions that are trivially copyable and no larger than this are stored in the event itself.
+  static constexpr std::size_t kInlineBytes = 24;
+
+  /// An event taken off the queue. run() must follow, once.
   struct Due {
     SimTime time{};
     std::uint64_t sequence = 0;
     CauseId cause{};
-    std::uint32_t slot = 0;
+    Invoke invoke = nullptr;
+    alignas(void*) unsigned char storage[kInlineBytes];
+    void run() { invoke(storage, Op::kRun); }
   };
 
-  EventQueue() = default;
+  EventQueue();
   ~EventQueue();
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
 
+  /// `when` is not before the time of the event that was taken last.
   template <class Action>
   TimerId push(SimTime when, CauseId cause, Action&& action) {
     using Stored = std::decay_t<Action>;
-    const std::uint32_t index = acquire();
-    Slot& slot = slots_[index];
-    if constexpr (sizeof(Stored) <= kInlineBytes && alignof(Stored) <= alignof(void*) &&
-                  std::is_trivially_copyable_v<Stored> && std::is_trivially_destructible_v<Stored>) {
+    if constexpr (sizeof(Stored) <= kInlineBytes && alignof(Stored) <= alignof(void*) && std::is_trivially_copyable_v<Stored> &&
+                  std::is_trivially_destructible_v<Stored>) {
+      const std::uint32_t index = acquire();
+      Slot& slot = slots_[index];
       ::new (static_cast<void*>(slot.storage)) Stored(std::forward<Action>(action));
+      slot.boxed = 0;
       slot.invoke = [](void* storage, Op op) {
-        if (op == Op::kRun) {
-          Stored copy = *std::launder(reinterpret_cast<Stored*>(storage));
-          copy();
-        }
+        if (op == Op::kRun) (*std::launder(static_cast<Stored*>(storage)))();
       };
+      return insert(index, when, cause);
     } else {
-      auto* boxed = new Stored(std::forward<Action>(action));
-      std::memcpy(slot.storage, &boxed, sizeof boxed);
+      auto* held = new Stored(std::forward<Action>(action));  // before the slot is taken: its constructor may schedule
+      const std::uint32_t index = acquire();
+      Slot& slot = slots_[index];
+      std::memcpy(slot.storage, &held, sizeof held);
+      slot.boxed = 1;
       slot.invoke = [](void* storage, Op op) {
-        Stored* held = nullptr;
-        std::memcpy(&held, storage, sizeof held);
-        if (op == Op::kRun) {
-          struct Guard {
-            Stored* action;
-            ~Guard() { delete action; }
-          } guard{held};
-          (*held)();
-        } else {
-          delete held;
-        }
+        Stored* boxed = nullptr;
+        std::memcpy(&boxed, storage, sizeof boxed);
+        struct Guard {
+          Stored* action;
+          ~Guard() { delete action; }
+        } guard{boxed};
+        if (op == Op::kRun) (*boxed)();
       };
+      return insert(index, when, cause);
     }
-    slot.cause = cause;
-    insert(index, when);
-    return TimerId{index, slot.generation};
   }
 
+  /// Takes a pending event off. False when it is none (any more).
   bool cancel(TimerId timer) noexcept;
   bool is_pending(TimerId timer) const noexcept {
-    return timer && timer.slot < slots_.size() && slots_[timer.slot].generation == timer.generation;
+    return timer && timer.slot < used_ && static_cast<std::uint32_t>(slots_[timer.slot].sequence) == timer.generation;
   }
-  bool empty() const noexcept { return heap_.empty(); }
-  std::size_t size() const noexcept { return heap_.size(); }
+  bool empty() const noexcept { return live_ == 0; }
+  std::size_t size() const noexcept { return live_; }
+  /// kEndOfTime when there is none.
   SimTime next_time() noexcept;
-  /// Takes the earliest event off. Needs !empty(). run() must follow, once.
-  Due pop() noexcept;
-  /// Runs the action of an event that pop() returned; its slot is free from then on.
-  void run(const Due& due);
 
-  std::uint64_t pushed() const noexcept { return next_sequence_; }
+  /// Takes the earliest event off when it is not after `limit`. False when there is none.
+  bool take(SimTime limit, Due& due) noexcept {
+    for (;;) {
+      if (mixed_) [[unlikely]] {
+        if (!front_of_mixed()) return false;
+      } else if (run_size_ == 0) {
+        if (!refill()) return false;
+        continue;
+      }
+      const Ref ref = run_[run_size_ - 1];
+      if (ref.time > to_word(limit)) return false;
+      --run_size_;
+      Slot& slot = slots_[ref.slot];
+      if (static_cast<std::uint32_t>(slot.sequence) != ref.generation) [[unlikely]] {
+        --loose_dead_;  // cancelled
+        continue;
+      }
+      last_time_ = ref.time;
+      due.time = SimTime(SimDuration(static_cast<std::int64_t>(ref.time)));
+      due.sequence = slot.sequence;
+      due.cause = slot.cause;
+      due.invoke = slot.invoke;
+      std::memcpy(due.storage, slot.storage, kInlineBytes);
+      // From here on the handle is stale (an action that cancels itself changes nothing), and what the action schedules
+      // takes this slot, which is in the cache.
+      release(ref.slot, slot);
+      --live_;
+      return true;
+    }
+  }
+
+  /// Ever scheduled; ever cancelled; the most that were pending at once.
+  std::uint64_t pushed() const noexcept { return next_sequence_ - 1 - (next_sequence_ >> 32); }
   std::uint64_t cancelled() const noexcept { return cancelled_; }
   std::uint64_t peak() const noexcept { return peak_; }
+  /// Slots that hold a cancelled event. At most size() and a constant.
+  std::size_t dead() const noexcept { return dead_; }
+  /// Times the buckets were laid out anew.
+  std::uint64_t rebuilds() const noexcept { return rebuilds_; }
 
  private:
-  enum class Op : std::uint8_t { kRun, kDestroy };
-  static constexpr std::size_t kInlineBytes = 24;
-  struct Slot {
-    void (*invoke)(void* storage, Op op) = nullptr;
-    alignas(void*) unsigned char storage[kInlineBytes] = {};
-    std::uint32_t generation = 1;
-    CauseId cause{};
-    std::uint32_t position = 0;  // in heap_; in a free slot: the next free one
+  enum class State : std::uint8_t {
+    kFree,
+    kLinked,  // in a list of a bucket
+    kLoose,   // named by an entry of the run, the FIFO or the heap
+    kDead,    // cancelled, still in a list
   };
-  struct Entry {
-    std::int64_t time;
+  /// One cache line.
+  struct alignas(64) Slot {
+    std::uint64_t time;
+    std::uint64_t sequence;  // 0: no event
+    std::uint32_t next;      // in the list of a bucket, or of free slots; 0 ends it
+    State state;
+    std::uint8_t boxed;
+    CauseId cause;
+    Invoke invoke;
+    alignas(void*) unsigned char storage[kInlineBytes];
+  };
+  static_assert(sizeof(Slot) == 64);
+
+  /// Names an event by value: when the slot's sequence is another, the event was cancelled.
+  struct Ref {
+    std::uint64_t time;
+    std::uint32_t slot;
+    std::uint32_t generation;
+  };
+  struct HeapEntry {
+    std::uint64_t time;
     std::uint64_t sequence;
     std::uint32_t slot;
+    bool operator<(const HeapEntry& other) const {  // std's heaps have the greatest in front
+      return time != other.time ? time > other.time : sequence > other.sequence;
+    }
+  };
+  /// Far buckets have several lists, so that handing one down waits for several cache lines at once.
+  static constexpr std::size_t kLanes = 8;
+  struct Level {
+    unsigned shift = 0;
+    std::uint64_t bits = 0;  // of the buckets that hold something
+    std::array<std::array<std::uint32_t, kLanes>, 64> heads{};
   };
 
-  std::uint32_t acquire();
-  void release(std::uint32_t slot) noexcept;
-  void insert(std::uint32_t slot, SimTime when);
-  void remove(std::size_t position) noexcept;
-  void sift_up(std::size_t position, Entry entry) noexcept;
-  void sift_down(std::size_t position, Entry entry) noexcept;
-  static bool before(const Entry& a, const Entry& b) noexcept {
-    return a.time != b.time ? a.time < b.time : a.sequence < b.sequence;
-  }
+  static constexpr std::uint64_t to_word(SimTime time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
 
-  std::vector<Entry> heap_;
-  std::vector<Slot> slots_;
-  std::uint32_t free_ = UINT32_MAX;
-  std::uint64_t next_sequence_ = 0;
+  std::uint32_t acquire() {
+    const std::uint32_t index = free_;
+    if (index != 0) [[likely]] {
+      free_ = slots_[index].next;
+      return index;
+    }
+    return acquire_fresh();
+  }
+  void release(std::uint32_t index, Slot& slot) noexcept {
+    slot.sequence = 0;
+    slot.state = State::kFree;
+    slot.next = free_;
+    free_ = index;
+  }
+  std::uint32_t acquire_fresh();
+  TimerId insert(std::uint32_t index, SimTime when, CauseId cause);
+  void insert_loose(std::uint32_t index, Slot& slot);
+  void place(std::uint32_t index, Slot& slot);
+  void place_far(std::uint32_t index, Slot& slot);
+  bool refill();
+  void hand_down();
+  void gather(std::uint32_t head);
+  void gather_many(std::uint32_t head);
+  void walk_ahead();
+  bool front_of_mixed();
+  std::uint64_t next_bucket(std::uint64_t from) const;
+  std::uint64_t next_far(const Level& level) const;
+  void find_far_min();
+  void note_bucket(std::size_t distinct);
+  void correct_width();
+  void rebuild(int shift_change);
+  void relink();
+  void lay_out(unsigned shift, std::size_t buckets);
+  void reserve_run(std::size_t entries);
+  void purge_loose();
+  /// Whether a pass over all slots costs no more than walking the lists.
+  bool are_slots_dense() const { return used_ <= 8 * (live_ + dead_) + 1024; }
+  unsigned choose_shift(const std::vector<std::uint32_t>& sample) const;
+
+  // Slots.
+  Slot* slots_ = nullptr;
+  std::uint32_t used_ = 1;  // slot 0 is the end of every list
+  std::uint32_t capacity_ = 0;
+  std::uint32_t free_ = 0;
+  std::size_t live_ = 0;
+  std::size_t dead_ = 0;
+
+  // The run, descending: the next event is the last entry.
+  Ref* run_ = nullptr;
+  std::size_t run_size_ = 0;
+  std::uint64_t run_end_ = UINT64_MAX;  // buckets hold times from here on; no buckets: the end of time
+  std::uint64_t last_time_ = 0;         // of the event taken last
+  bool mixed_ = false;                  // the FIFO or the heap holds something
+
+  // The window: buckets [edge_, edge_ + mask_ + 1), each of 2^shift_ ns.
+  std::uint32_t* heads_ = nullptr;
+  std::uint64_t* words_ = nullptr;    // a bit for each bucket that holds something
+  std::uint64_t* summary_ = nullptr;  // a bit for each word of words_ that is not zero
+  std::uint64_t edge_ = 0;
+  std::uint64_t mask_ = 0;
+  unsigned shift_ = 0;
+  std::size_t near_ = 0;  // slots linked in the window
+  std::uint64_t far_min_ = UINT64_MAX;  // start of the first far bucket that holds something
+
+  std::uint64_t next_sequence_ = 1;
+  std::size_t grow_at_ = 0;
   std::uint64_t cancelled_ = 0;
   std::uint64_t peak_ = 0;
+  std::uint64_t rebuilds_ = 0;
+
+  std::size_t run_capacity_ = 0;
+  std::size_t level_count_ = 0;
+  std::vector<Level> levels_;
+  std::vector<Ref> fifo_;
+  std::size_t fifo_head_ = 0;
+  std::vector<HeapEntry> heap_;
+  std::size_t loose_dead_ = 0;
+  std::vector<HeapEntry> scratch_;
+
+  // What the buckets turned out to hold since the widths were chosen.
+  std::uint64_t buckets_taken_ = 0;
+  std::uint64_t instants_taken_ = 0;
+  std::uint64_t run_moves_ = 0;
+  std::uint64_t taken_at_correction_ = 0;
+
+  // Buckets that are walked ahead of time.
+  static constexpr std::size_t kWalkers = 8;
+  std::array<std::uint32_t, kWalkers> walkers_{};
+  std::array<std::uint64_t, kWalkers> walked_buckets_{};
+  std::size_t oldest_walker_ = 0;
+  std::uint64_t walked_until_ = 0;
+
+  detail::PageArray slot_memory_;
+  detail::PageArray head_memory_;
+  detail::PageArray run_memory_;
 };
 
 }  // namespace sim
