@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sim/models/kubernetes/controllers/controller.hpp"
+#include "sim/models/kubernetes/controllers/cron_schedule.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 
 namespace sim::k8s {
@@ -17,6 +18,8 @@ struct ControllerManagerConfig {
   std::size_t large_cluster_size_threshold = 50;
   double unhealthy_zone_threshold = 0.55;
   std::int64_t terminated_pod_gc_threshold = 12500;
+  /// The wall-clock time (UTC) at which the run begins: what CronJobs compute their schedules from.
+  std::int64_t start_unix_seconds = kDefaultStartUnixSeconds;
 };
 
 class ControllerManager {

@@ -65,6 +65,8 @@ class OwnedPods {
   /// What made active pods of this owner go since they were last replaced, oldest first: the causes of their replacements.
   /// Empty causes are left out.
   std::vector<CauseId> take_vacancies(ObjectRef owner);
+  /// Puts one back.
+  void add_vacancy(ObjectRef owner, CauseId cause) { vacate(groups_[owner], cause); }
 
   /// Pods of the namespace without a controlling owner that are neither ended nor ending.
   const std::set<Ref<Pod>>& orphans(Symbol ns) const;

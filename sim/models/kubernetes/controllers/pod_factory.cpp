@@ -44,20 +44,20 @@ std::shared_ptr<const PodSpec> PodFactory::admit(const PodTemplate& from, std::s
   return cached.result;
 }
 
-Symbol PodFactory::random_name(ObjectRef owner, Symbol ns, Symbol base) {
+Symbol PodFactory::random_name(ObjectRef owner, const ObjectMeta& owner_meta, std::string_view base) {
   Interner& names = api_.names();
   const auto [stream, is_new] = names_.try_emplace(owner);
   if (is_new) {
-    stream->second = random_.stream("pod-name", fmt::format("{}/{}/{}", to_string(owner.kind), names.text(ns), names.text(base)));
+    stream->second =
+        random_.stream("pod-name", fmt::format("{}/{}/{}", to_string(owner.kind), names.text(owner_meta.ns), names.text(owner_meta.name)));
   }
-  const std::string_view prefix = std::string_view(names.text(base)).substr(0, kNameBaseMax);
   for (int attempt = 0; attempt < kNameTries; ++attempt) {
     std::array<char, 5> suffix{};
     for (char& letter : suffix) {
       letter = kNameLetters[static_cast<std::size_t>(stream->second.uniform_int(0, static_cast<std::int64_t>(kNameLetters.size()) - 1))];
     }
-    const Symbol name = names.intern(fmt::format("{}-{}", prefix, std::string_view(suffix.data(), suffix.size())));
-    if (!api_.find<Pod>(ns, name)) return name;
+    const Symbol name = names.intern(fmt::format("{}-{}", base.substr(0, kNameBaseMax), std::string_view(suffix.data(), suffix.size())));
+    if (!api_.find<Pod>(owner_meta.ns, name)) return name;
   }
   return Symbol{};
 }

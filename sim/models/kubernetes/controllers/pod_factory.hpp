@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "sim/core/random.hpp"
 #include "sim/models/kubernetes/controllers/controller.hpp"
@@ -28,8 +29,8 @@ class PodFactory {
 
   /// The spec as admission leaves it, one for all pods of a template. Null when the pod is refused; then `error` says why.
   std::shared_ptr<const PodSpec> admit(const PodTemplate& from, std::string& error);
-  /// "<base>-xxxxx", not in use by a pod; Symbol{} after eight names in use.
-  Symbol random_name(ObjectRef owner, Symbol ns, Symbol base);
+  /// "<base>-xxxxx", not in use by a pod; Symbol{} after eight names in use. The stream is that of the owner's name.
+  Symbol random_name(ObjectRef owner, const ObjectMeta& owner_meta, std::string_view base);
   void forget(ObjectRef owner) { names_.erase(owner); }
 
   /// A pod with this spec (already admitted), owned by `owner`.

@@ -111,7 +111,7 @@ class ReplicaSetController final : public WorkloadController<ReplicaSet> {
     const ScopedCause because(engine_, vacancy);
     std::string error;
     std::shared_ptr<const PodSpec> spec = factory_.admit(rs->pod_template, error);
-    const Symbol pod_name = spec ? factory_.random_name(key_of(ref), rs->meta.ns, rs->meta.name) : Symbol{};
+    const Symbol pod_name = spec ? factory_.random_name(key_of(ref), rs->meta, api_.names().text(rs->meta.name)) : Symbol{};
     if (!pod_name) {
       if (is_first_failure(key_of(ref))) {
         api_.record(ref, "FailedCreate", fmt::format("Error creating: {}", spec ? "the generated names are in use" : error));

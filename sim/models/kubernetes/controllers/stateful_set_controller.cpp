@@ -52,7 +52,16 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
   void on_pod_event(const WatchEvent& event, const OwnedPods::Concerned& concerned) override {
     if (concerned.owner && engine_.cause() && has(event.changes, Change::kDeletion | Change::kPhase)) {
       const Pod* pod = event.type == WatchEvent::Type::kDeleted ? &event.last_state<Pod>() : api_.get(event.ref<Pod>());
-      if (pod != nullptr && !pod->is_active()) emptied_[concerned.owner][pod->meta.name] = engine_.cause();
+      const StatefulSet* set = api_.get(ref_of(concerned.owner));
+      if (pod != nullptr && set != nullptr && !pod->is_active()) {
+        // A slot that is given up by scaling down is filled again only by scaling up.
+        const std::int64_t index = ordinal_of(*set, *pod).value_or(-1) - set->start_ordinal;
+        if (index >= 0 && index < set->replicas) {
+          emptied_[concerned.owner][pod->meta.name] = engine_.cause();
+        } else {
+          take_emptied(concerned.owner, pod->meta.name);
+        }
+      }
     }
     WorkloadController::on_pod_event(event, concerned);
   }

@@ -197,10 +197,11 @@ class WorkloadController : public Controller, public Watcher {
       return;
     }
     queue_.forget(key);
-    pods_.forget(key);
     failing_.erase(key);
     adoption_due_.erase(key);
     sync_gone(key);
+    // Its pods outlive it a little; each of their events brings the key back here.
+    if (pods_.counts(key).total == 0) pods_.forget(key);
   }
 
   void block(ObjectRef key) {
@@ -236,7 +237,7 @@ class WorkloadController : public Controller, public Watcher {
     burst->count = count;
     burst->batch = batch;
     burst->one = std::move(one);
-    bursts_.insert(owner);
+    ++bursts_[owner];
     run_batch(burst);
   }
 
@@ -272,7 +273,7 @@ class WorkloadController : public Controller, public Watcher {
     }
     // The answers are there one latency later; only then does the controller look at the object again.
     after(api_.watch_latency, [this, burst] {
-      bursts_.erase(burst->owner);
+      if (--bursts_[burst->owner] == 0) bursts_.erase(burst->owner);
       if (!burst->failed) {
         queue_.forget(burst->owner);
         queue_.add(burst->owner);
@@ -283,7 +284,7 @@ class WorkloadController : public Controller, public Watcher {
   }
 
   std::uint64_t epoch_ = 0;
-  std::set<ObjectRef> bursts_;
+  std::map<ObjectRef, int> bursts_;  // how many of them, per owner
   std::map<ObjectRef, CauseId> blocked_;
   std::set<ObjectRef> adoption_due_;
   std::set<ObjectRef> failing_;
