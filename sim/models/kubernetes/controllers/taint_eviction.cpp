@@ -82,8 +82,7 @@ class TaintEvictionController final : public Controller, public Watcher {
     if (event.is<Node>()) {
       const Ref<Node> ref = event.ref<Node>();
       if (event.type == WatchEvent::Type::kDeleted) {
-        // The pods of a node that is gone are the garbage collector's; without the node nothing is tainted.
-        if (tainted_.erase(ref) != 0) cancel_all(event.last_state<Node>().meta.name);
+        tainted_.erase(ref);  // deadlines that run go on running, as in the original
         return;
       }
       if (event.type == WatchEvent::Type::kModified && !has(event.changes, Change::kTaints)) return;

@@ -161,6 +161,30 @@ TEST_F(EndpointsOfServices, WhileNobodyLeadsTheyFreezeAndTheNextLeaderCatchesUp)
   EXPECT_EQ(world.records("ServiceHasEndpoints").size(), 1u);
 }
 
+// 100 Services lose a pod at once: a burst of 30 writes, then 20 a second. What the world began with cost nothing.
+TEST_F(EndpointsOfServices, ManyServicesAreWrittenAtTheClientsPace) {
+  std::vector<Ref<Pod>> pods;
+  for (int i = 0; i < 100; ++i) {
+    const std::string app = fmt::format("app-{}", i);
+    add_service(app, app);
+    pods.push_back(world.add_pod(app + "-0", node, PodOptions{.app = app}));
+  }
+  begin();
+  const auto listed = [&] {
+    std::int64_t count = 0;
+    world.api.all<Endpoints>().for_each([&](Ref<Endpoints>, const Endpoints& e) { count += e.ready_count(); });
+    return count;
+  };
+  EXPECT_EQ(listed(), 100);
+  for (const Ref<Pod> pod : pods) set_ready(pod, false);
+  run_for(100ms);
+  EXPECT_NEAR(static_cast<double>(listed()), 69, 2);
+  run_for(1900ms);
+  EXPECT_NEAR(static_cast<double>(listed()), 31, 2);
+  run_for(2s);
+  EXPECT_EQ(listed(), 0);
+}
+
 TEST_F(EndpointsOfServices, WaitsForAnApiThatWrites) {
   add_service("web", "web");
   const Ref<Pod> pod = world.add_pod("web-0", node);

@@ -107,6 +107,18 @@ TEST_F(TaintEviction, RemovedTaintCancelsAndTheNextOneStartsAnew) {
   EXPECT_TRUE(is_deleting(web));
 }
 
+TEST_F(TaintEviction, DeadlineOutlivesTheNodeObject) {
+  const Ref<Pod> web = pod("web", 30);
+  run_to(10s);
+  taint(unreachable());
+  run_to(20s);
+  world.api.remove(node);
+  run_to(39s);
+  EXPECT_FALSE(is_deleting(web));
+  run_to(41s);
+  EXPECT_TRUE(is_deleting(web));
+}
+
 TEST_F(TaintEviction, PodBoundToATaintedNodeIsHandledWhenItComes) {
   run_to(10s);
   taint(unreachable());
