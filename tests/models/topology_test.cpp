@@ -119,6 +119,15 @@ TEST_F(Site, AHostThatFailedItselfStaysDownWhenItsRackReturns) {
   EXPECT_TRUE(topology.has(a1, Aspect::kPower));
 }
 
+TEST_F(Site, BothItsOwnFailureAndItsRacksExplainADeadHost) {
+  topology.fail(rack_a, Aspect::kPower);
+  EXPECT_EQ(topology.reasons(a1, Aspect::kPower).size(), 1u);
+  topology.fail(a1, Aspect::kPower);
+  ASSERT_EQ(topology.reasons(a1, Aspect::kPower).size(), 2u);
+  EXPECT_EQ(log.subject(log.at(topology.reasons(a1, Aspect::kPower)[0])), "rack/rack-a");
+  EXPECT_EQ(log.subject(log.at(topology.reasons(a1, Aspect::kPower)[1])), "host/a1");
+}
+
 TEST_F(Site, BlastRadiusCountsRedundancy) {
   EXPECT_EQ(names_of(topology, topology.blast_radius(feed1, Aspect::kPower)), Names{"feed-1"});
   EXPECT_EQ(names_of(topology, topology.blast_radius(switch_a, Aspect::kNetwork)), (Names{"switch-a", "a1", "vm-1", "a2"}));

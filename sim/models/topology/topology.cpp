@@ -175,11 +175,13 @@ struct Topology::Impl {
 
   /// Brings `start` and what needs it up to date and tells the listeners. `origin` is the record of what was done to `start`.
   void update(Vertex start, CauseId origin) {
+    const auto is_there = [this](Vertex parent) { return graph[parent].has; };
+    if (graph[start].has == (graph[start].failures == 0 && exhausted(start, is_there).empty())) return;
     std::vector<Changed> changed;
     std::unordered_map<Vertex, CauseId> why_changed;  // look-up only
     for (const Vertex vertex : downstream(start)) {
       VertexState& state = graph[vertex];
-      const std::vector<Vertex> gone = exhausted(vertex, [this](Vertex parent) { return graph[parent].has; });
+      const std::vector<Vertex> gone = exhausted(vertex, is_there);
       const bool has = state.failures == 0 && gone.empty();
       if (has == state.has) continue;
       state.has = has;

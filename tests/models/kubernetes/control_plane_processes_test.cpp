@@ -45,6 +45,19 @@ TEST(ControlPlaneProcesses, KillsInARowBackOff) {
   EXPECT_TRUE(world.plane.is_running(Component::kScheduler, 0));
 }
 
+TEST(ControlPlaneProcesses, ARebootForgetsTheBackOff) {
+  ControlPlaneFixture world(3, 1, exact_starts());
+  for (int i = 0; i < 5; ++i) {
+    world.plane.kill(Component::kScheduler, 0);
+    ASSERT_TRUE(world.run_until([&] { return world.plane.is_running(Component::kScheduler, 0); }, 10min));
+  }
+  world.hosts.reboot(world.cp(0));
+  ASSERT_TRUE(world.run_until([&] { return world.plane.is_running(Component::kScheduler, 0); }, 10min));
+  world.plane.kill(Component::kScheduler, 0);
+  world.run(13s);  // the start after the boot was the free one: 10 s, not 160 s
+  EXPECT_TRUE(world.plane.is_running(Component::kScheduler, 0));
+}
+
 TEST(ControlPlaneProcesses, WithoutKubeletNothingIsRestarted) {
   ControlPlaneFixture world(3);
   world.plane.set_kubelet_running(world.cp(0), false);
