@@ -487,7 +487,10 @@ struct ManifestReader::Impl {
     if (of_template) spec->source = source_of(node);
     for (const Yaml entry : maps(node, "containers")) spec->containers.push_back(container(entry, false));
     for (const Yaml entry : maps(node, "initContainers")) spec->init_containers.push_back(container(entry, true));
-    if (spec->containers.empty()) impossible(node, "a pod needs at least one container");
+    const Yaml list_of_containers = node.find("containers");
+    if (spec->containers.empty() && (list_of_containers.is_null() || (list_of_containers.is_sequence() && list_of_containers.size() == 0))) {
+      impossible(node, "a pod needs at least one container");
+    }
     std::vector<Symbol> taken;
     for (const std::vector<Container>* list : {&spec->init_containers, &spec->containers}) {
       for (const Container& c : *list) {

@@ -321,7 +321,7 @@ std::shared_ptr<const Document> block_of_documents(Node node, Diagnostics& diagn
   if (begin < text.size() && text[begin] == '|') {
     // The block's own lines after as many empty ones as stand before it. Indented documents are good YAML; only their separators must not be.
     std::string lines(node.line(), '\n');
-    std::size_t left = static_cast<std::size_t>(std::count(node.text().begin(), node.text().end(), '\n')) + 1;
+    std::size_t left = static_cast<std::size_t>(std::count(node.text().begin(), node.text().end(), '\n')) + (node.text().ends_with('\n') ? 0 : 1);
     for (std::uint32_t number = node.line() + 1; number <= file.line_count() && left > 0; ++number, --left) {
       const std::string_view line = file.line(number);
       const std::size_t content = line.find_first_not_of(' ');

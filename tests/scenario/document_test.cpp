@@ -151,7 +151,7 @@ TEST(Yaml, RefusesWithThePlace) {
            Case{"? [a]\n: b\n", "1:3: a key must be a string, not a list"},
            Case{"? {a: b}\n: c\n", "1:3: a key must be a string, not a map"},
            Case{"~: b\n", "1:1: a key must be a string, not nothing"},
-           Case{"a: b\n]\n", "2:1: unexpected content after the end of the document"},
+           Case{"a: b\n]\n", "2:1: not valid YAML: illegal flow end"},
            Case{"{a: 1}\n{b: 2}\n", "2:1: unexpected content after the end of the document"},
            Case{"a: \"\\0\"\n", "1:4: a string must not hold a NUL character"},
            Case{"a: b\x01\n", "1:5: not a text file: the control character 0x01"},

@@ -1,0 +1,349 @@
+#include "sim/scenario/manifests.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/scenario/source_document.hpp"
+
+namespace sim::scenario {
+namespace {
+
+using k8s::TaintEffect;
+
+struct Decoded {
+  Interner names;
+  Diagnostics diagnostics;
+  ManifestSet set;
+
+  explicit Decoded(std::string text, std::string file = "m.yaml") {
+    ManifestReader reader(names, diagnostics);
+    reader.decode(*load_text(std::move(file), std::move(text), diagnostics));
+    set = reader.finish();
+  }
+  std::string name(Symbol symbol) const { return names.text(symbol); }
+  std::vector<std::string> problems() const {
+    std::vector<std::string> result;
+    for (const Diagnostic& d : diagnostics.sorted()) {
+      result.push_back(fmt::format("{}:{} {}{}", d.line, d.column, d.severity == Severity::kWarning ? "warning: " : "", d.message));
+    }
+    return result;
+  }
+};
+
+std::string pod(const std::string& spec) { return "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n" + spec; }
+std::string deployment(const std::string& more) {
+  return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: b}}\n"
+         "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}\n" +
+         more;
+}
+
+TEST(Manifests, PodAfterDefaultingAndAdmission) {
+  const Decoded d(pod("  containers:\n  - name: c\n    image: reg:5000/nginx\n    resources: {limits: {cpu: 1500m, memory: 1Gi, nvidia.com/gpu: 2}, requests: {cpu: 500m}}\n"
+                      "    ports: [{containerPort: 80}]\n  hostNetwork: true\n"));
+  ASSERT_EQ(d.set.pods.size(), 1u) << d.diagnostics.format();
+  EXPECT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  const k8s::Pod& p = d.set.pods[0].object;
+  EXPECT_EQ(d.name(p.meta.ns), "default");
+  const k8s::PodSpec& s = *p.spec;
+  ASSERT_EQ(s.containers.size(), 1u);
+  const k8s::Container& c = s.containers[0];
+  EXPECT_EQ(d.name(c.image), "reg:5000/nginx:latest");
+  EXPECT_EQ(c.pull_policy, k8s::PullPolicy::kAlways);
+  EXPECT_EQ(c.requests.cpu_milli, 500);
+  EXPECT_EQ(c.requests.memory, 1ll << 30) << "requests := limits";
+  EXPECT_TRUE(c.has_memory_request);
+  EXPECT_EQ(c.requests.of(d.names.find("nvidia.com/gpu")), 2);
+  EXPECT_EQ(c.ports[0].host_port, 80) << "hostNetwork";
+  EXPECT_EQ(d.name(s.scheduler_name), "default-scheduler");
+  EXPECT_EQ(s.termination_grace_seconds, 30);
+  EXPECT_EQ(s.priority, 0);
+  EXPECT_TRUE(s.has_priority);
+  EXPECT_EQ(s.requests.cpu_milli, 500);
+  EXPECT_EQ(s.qos, k8s::QosClass::kBurstable);
+  ASSERT_EQ(s.tolerations.size(), 2u);
+  EXPECT_EQ(d.name(s.tolerations[0].key), "node.kubernetes.io/not-ready");
+  EXPECT_EQ(d.name(s.tolerations[1].key), "node.kubernetes.io/unreachable");
+  EXPECT_EQ(s.tolerations[0].effect, TaintEffect::kNoExecute);
+  EXPECT_EQ(s.tolerations[0].seconds, 300);
+}
+
+TEST(Manifests, ImagesAndPullPolicies) {
+  struct Case {
+    const char* image;
+    const char* normal;
+    k8s::PullPolicy policy;
+  };
+  using P = k8s::PullPolicy;
+  for (const Case& c : {Case{"nginx", "nginx:latest", P::kAlways}, Case{"nginx:1.27", "nginx:1.27", P::kIfNotPresent},
+                        Case{"nginx:latest", "nginx:latest", P::kAlways}, Case{"a.b:5000/x/y", "a.b:5000/x/y:latest", P::kAlways},
+                        Case{"a.b:5000/x/y:z", "a.b:5000/x/y:z", P::kIfNotPresent}, Case{"x@sha256:ab", "x@sha256:ab", P::kIfNotPresent},
+                        Case{"x:1@sha256:ab", "x:1@sha256:ab", P::kIfNotPresent}}) {
+    SCOPED_TRACE(c.image);
+    EXPECT_EQ(k8s::normalised_image(c.image), c.normal);
+    EXPECT_EQ(k8s::default_pull_policy(c.image), c.policy);
+  }
+}
+
+TEST(Manifests, DefaultTolerationsComeUnlessTolerated) {
+  struct Case {
+    const char* tolerations;
+    std::size_t count;
+  };
+  for (const Case& c : {Case{"[]", 2}, Case{"[{operator: Exists}]", 1}, Case{"[{operator: Exists, effect: NoSchedule}]", 3},
+                        Case{"[{key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute}]", 2},
+                        Case{"[{key: node.kubernetes.io/not-ready, operator: Exists}, {key: node.kubernetes.io/unreachable, operator: Exists}]", 2}}) {
+    SCOPED_TRACE(c.tolerations);
+    const Decoded d(pod(fmt::format("  tolerations: {}\n  containers: [{{name: c, image: i}}]\n", c.tolerations)));
+    EXPECT_EQ(d.set.pods.at(0).object.spec->tolerations.size(), c.count);
+  }
+}
+
+TEST(Manifests, PriorityComesFromItsClass) {
+  const std::string classes =
+      "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 1000\npreemptionPolicy: Never\n"
+      "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: usual}\nvalue: 10\nglobalDefault: true\n"
+      "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: lesser}\nvalue: 5\nglobalDefault: true\n";
+  struct Case {
+    const char* field;
+    std::int32_t value;
+    bool preempts;
+  };
+  for (const Case& c : {Case{"priorityClassName: high", 1000, false}, Case{"hostPID: false", 5, true}, Case{"priorityClassName: system-node-critical", 2000001000, true},
+                        Case{"priorityClassName: system-cluster-critical", 2000000000, true}, Case{"priority: 77", 77, true}}) {
+    SCOPED_TRACE(c.field);
+    const Decoded d(pod(fmt::format("  {}\n  containers: [{{name: c, image: i}}]\n", c.field)) + classes);
+    EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
+    EXPECT_EQ(d.set.pods.at(0).object.spec->priority, c.value);
+    EXPECT_EQ(d.set.pods.at(0).object.spec->preempts, c.preempts);
+  }
+  const Decoded unknown(pod("  priorityClassName: hihg\n  containers: [{name: c, image: i}]\n") + classes);
+  EXPECT_EQ(unknown.problems(), (std::vector<std::string>{"1:1 Pod 'p' is refused: no PriorityClass with name hihg was found"}));
+}
+
+TEST(Manifests, WorkloadDefaults) {
+  const Decoded d(deployment("") +
+                  "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s, namespace: db}\nspec:\n  serviceName: s\n  replicas: 3\n  podManagementPolicy: Parallel\n"
+                  "  updateStrategy: {rollingUpdate: {partition: 2}}\n  selector: {matchExpressions: [{key: a, operator: In, values: [b, c]}]}\n"
+                  "  template: {metadata: {labels: {a: c}}, spec: {containers: [{name: c, image: i}]}}\n"
+                  "---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: e}\nspec:\n  selector: {matchLabels: {a: b}}\n"
+                  "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}\n"
+                  "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec:\n  template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}\n"
+                  "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: k}\nspec:\n  schedule: '*/5 * * * *'\n  concurrencyPolicy: Forbid\n"
+                  "  jobTemplate: {spec: {completions: 5, parallelism: 2, template: {spec: {restartPolicy: OnFailure, containers: [{name: c, image: i}]}}}}\n"
+                  "---\napiVersion: v1\nkind: Service\nmetadata: {name: v}\nspec: {selector: {a: b}, clusterIP: None}\n"
+                  "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {minAvailable: 50%, selector: {}}\n");
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  const k8s::Deployment& dep = d.set.deployments.at(0).object;
+  EXPECT_EQ(dep.replicas, 1);
+  EXPECT_TRUE(dep.max_surge.percent);
+  EXPECT_EQ(dep.max_surge.value, 25);
+  EXPECT_EQ(dep.progress_deadline_seconds, 600);
+  EXPECT_EQ(dep.revision_history_limit, 10);
+  EXPECT_FALSE(dep.recreate);
+  EXPECT_NE(dep.pod_template.hash, 0u);
+  EXPECT_TRUE(dep.pod_template.spec->tolerations.empty()) << "admission is for pods, not for templates";
+  const k8s::StatefulSet& sts = d.set.stateful_sets.at(0).object;
+  EXPECT_TRUE(sts.parallel);
+  EXPECT_EQ(sts.partition, 2);
+  EXPECT_EQ(sts.replicas, 3);
+  EXPECT_EQ(d.name(sts.meta.ns), "db");
+  EXPECT_EQ(d.set.daemon_sets.at(0).object.max_unavailable.value, 1);
+  const k8s::JobSpec& job = d.set.jobs.at(0).object.spec;
+  EXPECT_EQ(job.completions, 1);
+  EXPECT_EQ(job.parallelism, 1);
+  EXPECT_EQ(job.backoff_limit, 6);
+  const k8s::CronJob& cron = d.set.cron_jobs.at(0).object;
+  EXPECT_EQ(cron.schedule, "*/5 * * * *");
+  EXPECT_EQ(cron.concurrency, k8s::CronJob::Concurrency::kForbid);
+  EXPECT_EQ(cron.job_template.completions, 5);
+  EXPECT_TRUE(d.set.services.at(0).object.has_selector);
+  EXPECT_TRUE(d.set.services.at(0).object.headless);
+  EXPECT_EQ(d.set.budgets.at(0).object.min_available->value, 50);
+  EXPECT_TRUE(d.set.budgets.at(0).object.selector->is_empty());
+}
+
+TEST(Manifests, NodeOfADump) {
+  const Decoded d(
+      "apiVersion: v1\nkind: Node\nmetadata: {name: n1, labels: {zone: a}}\nspec:\n  unschedulable: true\n  taints: [{key: k, value: v, effect: NoExecute}]\n"
+      "status:\n  capacity: {cpu: '64', memory: 262144Mi, pods: '110', ephemeral-storage: 1Ti, nvidia.com/gpu: '8'}\n"
+      "  allocatable: {cpu: 63500m, memory: 260000Mi, pods: '110'}\n"
+      "  conditions:\n  - {type: MemoryPressure, status: 'True'}\n  - {type: Ready, status: 'True', reason: KubeletReady}\n"
+      "  images: [{names: ['nginx@sha256:ab', 'nginx:1.27'], sizeBytes: 70000000}]\n");
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  const k8s::Node& n = d.set.nodes.at(0).object;
+  EXPECT_TRUE(n.unschedulable);
+  EXPECT_EQ(n.taints.at(0).effect, TaintEffect::kNoExecute);
+  EXPECT_EQ(n.capacity.cpu_milli, 64000);
+  EXPECT_EQ(n.capacity.of(d.names.find("nvidia.com/gpu")), 8);
+  EXPECT_EQ(n.allocatable.cpu_milli, 63500);
+  EXPECT_EQ(n.ready, k8s::ConditionStatus::kTrue);
+  EXPECT_TRUE(n.memory_pressure);
+  ASSERT_EQ(n.images.size(), 1u);
+  EXPECT_EQ(d.name(n.images[0].image), "nginx:1.27");
+}
+
+TEST(Manifests, AffinityAndSpread) {
+  const Decoded d(
+      pod("  affinity:\n    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n"
+          "        - matchExpressions: [{key: cores, operator: Gt, values: ['4']}]\n          matchFields: [{key: metadata.name, operator: In, values: [n1]}]\n"
+          "      preferredDuringSchedulingIgnoredDuringExecution: [{weight: 7, preference: {matchExpressions: [{key: a, operator: Exists}]}}]\n"
+          "    podAntiAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {a: b}}}]\n"
+          "      preferredDuringSchedulingIgnoredDuringExecution: [{weight: 3, podAffinityTerm: {topologyKey: zone, namespaceSelector: {}}}]\n"
+          "  topologySpreadConstraints: [{maxSkew: 2, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {a: b}}}]\n"
+          "  containers: [{name: c, image: i}]\n"));
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  const k8s::PodSpec& s = *d.set.pods.at(0).object.spec;
+  ASSERT_NE(s.affinity, nullptr);
+  EXPECT_TRUE(s.affinity->has_required_node_affinity);
+  EXPECT_EQ(s.affinity->required_node_terms.at(0).match_expressions.at(0).op, k8s::SelectorOperator::kGt);
+  EXPECT_EQ(s.affinity->required_node_terms.at(0).match_fields.size(), 1u);
+  EXPECT_EQ(s.affinity->preferred_node_terms.at(0).weight, 7);
+  EXPECT_EQ(d.name(s.affinity->required_pod_anti_affinity.at(0).topology_key), "kubernetes.io/hostname");
+  EXPECT_EQ(s.affinity->preferred_pod_anti_affinity.at(0).weight, 3);
+  EXPECT_FALSE(s.affinity->preferred_pod_anti_affinity.at(0).selector.has_value());
+  EXPECT_TRUE(s.affinity->preferred_pod_anti_affinity.at(0).namespace_selector->is_empty());
+  EXPECT_FALSE(s.topology_spread.at(0).do_not_schedule);
+  EXPECT_EQ(s.topology_spread.at(0).max_skew, 2);
+}
+
+TEST(Manifests, WrongInputIsToldWithItsPlace) {
+  struct Case {
+    std::string text;
+    std::string error;
+  };
+  const std::string good_pod = "  containers: [{name: c, image: i}]\n";
+  const Case cases[] = {
+      {"apiVersion: v1\nmetadata: {name: x}\n", "1:1 an object needs 'kind'"},
+      {"kind: Pod\nmetadata: {name: x}\n", "1:1 an object needs 'apiVersion'"},
+      {"- a\n", "1:1 wrong type of value"},
+      {"apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: i}]}\n", "1:1 Pod needs 'metadata'"},
+      {"apiVersion: v1\nkind: Pod\nmetadata: {generateName: x-}\nspec: {containers: [{name: c, image: i}]}\n", "3:11 Pod needs 'metadata.name'"},
+      {"apiVersion: v1\nkind: Pod\nmetadata: {name: Web_1}\nspec: {containers: [{name: c, image: i}]}\n", "3:18 'Web_1' is no valid name"},
+      {"apiVersion: v1\nkind: Pod\nmetadata: {name: x, labels: {a: 1}}\nspec: {containers: [{name: c, image: i}]}\n", "3:33 wrong type of value"},
+      {"apiVersion: v1\nkind: Pod\nmetadata: {name: x, labels: {a: 'b c'}}\nspec: {containers: [{name: c, image: i}]}\n", "3:33 'b c' is no valid label value"},
+      {"apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", "1:1 Pod needs 'spec'"},
+      {"apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: x}\n", "1:13 Deployment is not served as 'extensions/v1beta1'"},
+      {pod("  nodeName: n\n"), "5:3 a pod needs at least one container"},
+      {pod("  containers: {name: c}\n"), "5:15 wrong type of value"},
+      {pod("  containers: [{image: i}]\n"), "5:16 a container needs 'name'"},
+      {pod("  containers: [{name: c, image: i}, {name: c, image: i}]\n"), "5:15 there are two containers with the name 'c'"},
+      {pod("  containers: [{name: c, image: i, resources: {requests: {memory: lots}}}]\n"), "5:67 wrong type of value"},
+      {pod("  containers: [{name: c, image: i, resources: {requests: {cpu: -1}}}]\n"), "5:64 the amount of cpu is negative"},
+      {pod("  containers: [{name: c, image: i, resources: {requests: {cpu: 2}, limits: {cpu: 1}}}]\n"), "5:64 the request for cpu is larger than the limit"},
+      {pod("  containers: [{name: c, image: i, imagePullPolicy: Sometimes}]\n"), "5:53 unknown word for imagePullPolicy"},
+      {pod("  containers: [{name: c, image: i, ports: [{containerPort: 70000}]}]\n"), "5:60 value out of range"},
+      {pod(good_pod + "  restartPolicy: never\n"), "6:18 unknown word for restartPolicy"},
+      {pod(good_pod + "  terminationGracePeriodSeconds: '30'\n"), "6:34 wrong type of value"},
+      {pod(good_pod + "  tolerations: [{key: a, operator: Exists, value: b}]\n"), "6:51 a toleration with operator Exists takes no value"},
+      {pod(good_pod + "  nodeSelector: [a]\n"), "6:17 wrong type of value"},
+      {pod(good_pod + "  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {}}}\n"), "6:77 required node affinity needs at least one of 'nodeSelectorTerms'"},
+      {deployment("  replicas: three\n"), "7:13 wrong type of value"},
+      {deployment("  replicas: -1\n"), "7:13 value out of range"},
+      {deployment("  strategy: {type: Recrate}\n"), "7:20 unknown word for type"},
+      {deployment("  strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}\n"), "7:29 maxUnavailable may not be 0 when maxSurge is 0: nothing could ever be updated"},
+      {deployment("  strategy: {rollingUpdate: {maxSurge: many}}\n"), "7:40 wrong type of value"},
+      {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: x}}\n"
+       "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}\n",
+       "5:13 the selector does not match the labels of the template"},
+      {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}\n",
+       "5:3 Deployment needs 'spec.selector'"},
+      {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec: {template: {spec: {containers: [{name: c, image: i}]}}}\n", "4:25 the pods of a Job need a restartPolicy"},
+      {"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: j}\nspec: {schedule: '* * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}\n",
+       "4:18 '* * *' is no cron schedule"},
+      {"apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {minAvailable: 1, maxUnavailable: 1}\n", "4:7 minAvailable and maxUnavailable exclude each other"},
+      {"apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: x}\nvalue: 2000000000\n", "4:8 value out of range"},
+      {"apiVersion: v1\nkind: Node\nmetadata: {name: x}\nspec: {taints: [{key: a, effect: NoSchedul}]}\n", "4:34 unknown word for effect"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.text);
+    const Decoded d(c.text);
+    ASSERT_FALSE(d.problems().empty());
+    EXPECT_EQ(d.problems(), std::vector<std::string>{c.error});
+  }
+}
+
+TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
+  Decoded d(
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n---\n"
+      "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: v}\n---\n" +
+      pod("  runtimeClassName: gvisor\n  containers: [{name: c, image: i, unknownField: [1, 2]}]\n  volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: t, emptyDir: {}}]\n"));
+  EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
+  EXPECT_EQ(d.problems(), (std::vector<std::string>{"0:0 warning: kept, not simulated: ConfigMap (2), Job (1)", "17:21 warning: not simulated: runtimeClassName",
+                                                    "19:46 warning: not simulated: volumes.persistentVolumeClaim (taken as bound and attached)"}));
+  ASSERT_EQ(d.set.others.size(), 3u);
+  const k8s::PodSpec& s = *d.set.pods.at(0).object.spec;
+  EXPECT_EQ(d.name(s.claims.at(0)), "data");
+  EXPECT_TRUE(s.has_local_storage);
+  // No field of the user's is lost.
+  EXPECT_NE(d.set.pods[0].object.meta.source->text().find("unknownField: [1, 2]"), std::string::npos);
+}
+
+TEST(Manifests, ListsAndJson) {
+  const std::string items =
+      R"("items": [{"metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}, {"metadata": {"name": "b"}, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}, "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}], "containerStatuses": [{"name": "c", "restartCount": 3, "ready": true, "state": {"running": {}}}]}}])";
+  const Decoded d("{\"apiVersion\": \"v1\", \"kind\": \"PodList\", " + items + "}", "pods.json");
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  ASSERT_EQ(d.set.pods.size(), 2u);
+  const k8s::Pod& p = d.set.pods[1].object;
+  EXPECT_EQ(d.name(p.node_name), "n");
+  EXPECT_EQ(p.phase, k8s::PodPhase::kRunning);
+  EXPECT_TRUE(p.ready);
+  EXPECT_EQ(p.containers.at(0).restart_count, 3u);
+  EXPECT_EQ(d.set.pods[0].object.meta.source->text().find("{\"metadata\": {\"name\": \"a\"}"), d.set.pods[0].object.meta.source->range.column - 1);
+
+  const Decoded list("apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: x}\n- apiVersion: v1\n  kind: List\n  items: []\n");
+  EXPECT_EQ(list.set.namespaces.size(), 1u);
+  EXPECT_TRUE(list.diagnostics.empty()) << list.diagnostics.format();
+}
+
+TEST(Manifests, NamesThatAreTakenTwice) {
+  const Decoded d(pod("  containers: [{name: c, image: i}]\n") + "---\n" + pod("  containers: [{name: c, image: i}]\n"));
+  EXPECT_EQ(d.problems(), std::vector<std::string>{"7:1 there are two Pods with the name 'default/p'"});
+}
+
+TEST(Manifests, TemplateHashGoesByContent) {
+  const auto hash = [](const std::string& tmpl) {
+    Decoded d("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: b}}\n  template: " + tmpl + "\n");
+    EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
+    return d.set.deployments.at(0).object.pod_template.hash;
+  };
+  const std::uint64_t base = hash("{metadata: {labels: {a: b, c: d}}, spec: {containers: [{name: c, image: i}]}}");
+  EXPECT_EQ(base, hash("{spec: {containers: [{image: i, name: c}]}, metadata: {labels: {c: d, a: b}}}"));
+  EXPECT_EQ(base, hash("{spec: {nodeName: null, containers: [{image: i, name: 'c'}]}, metadata: {labels: {c: d, a: b}}}"));
+  EXPECT_NE(base, hash("{metadata: {labels: {a: b, c: d}}, spec: {containers: [{name: c, image: j}]}}"));
+  EXPECT_NE(base, hash("{metadata: {labels: {a: b, c: d}}, spec: {containers: [{name: c, image: i, env: []}]}}"));
+}
+
+TEST(Manifests, StoreBindsPodsAndResolvesOwners) {
+  Decoded d(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: w-1, ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: w, controller: true}]}\n"
+      "spec: {nodeName: n1, containers: [{name: c, image: i}]}\n---\n"
+      "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: w, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: d, controller: true}]}\n"
+      "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}\n---\n"
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"
+      "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}\n---\n"
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: static, annotations: {kubernetes.io/config.mirror: x}}\nspec: {nodeName: n1, containers: [{name: c, image: i}]}\n---\n"
+      "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {capacity: {cpu: 4, memory: 8Gi}}\n");
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  Engine engine;
+  Interner names(&d.names);
+  EventLog log(engine, names);
+  k8s::ApiServer api(engine, log, names);
+  StoreOptions options;
+  options.without_mirror_pods_of = {names.find("n1")};
+  EXPECT_EQ(store(d.set, api, options), std::vector<std::string>{});
+  const auto ns = names.find("default");
+  const k8s::Pod* pod = api.get(api.find<k8s::Pod>(ns, names.find("w-1")));
+  ASSERT_NE(pod, nullptr);
+  EXPECT_EQ(pod->node, api.find<k8s::Node>(Symbol{}, names.find("n1")));
+  ASSERT_NE(pod->meta.controller(), nullptr);
+  EXPECT_EQ(pod->meta.controller()->owner, k8s::ApiServer::untyped(api.find<k8s::ReplicaSet>(ns, names.find("w"))));
+  EXPECT_EQ(api.all<k8s::Pod>().size(), 1u);
+  EXPECT_EQ(api.get(api.find<k8s::ReplicaSet>(ns, names.find("w")))->meta.owners.size(), 1u);
+  // What exists already is left alone, and named.
+  EXPECT_EQ(store(d.set, api, options).size(), 4u);
+}
+
+}  // namespace
+}  // namespace sim::scenario
