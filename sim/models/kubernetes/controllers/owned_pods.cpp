@@ -71,6 +71,8 @@ OwnedPods::Concerned OwnedPods::refresh(Ref<Pod> ref) {
       });
       group.dead = 0;
     }
+    // A pod that comes back to a former owner may still be in its list.
+    if (entry.generation == ref.generation && std::erase(group.pods, ref) > 0) --group.dead;
     entry = Entry{ref.generation, owner, active, ready};
     group.pods.push_back(ref);
     ++group.counts.total;
