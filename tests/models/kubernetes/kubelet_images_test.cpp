@@ -17,6 +17,7 @@ class KubeletImagePuller : public ::testing::Test {
   KubeletImagePuller() {
     hooks.registry = [this] { return registry; };
     hooks.bytes = [this](Symbol image) { return image == small ? 50'000'000 : 100'000'000; };
+    hooks.arrived = [this](Symbol image) { arrived.push_back(image); };
     hooks.done = [this](ImagePuller::Waiter waiter, Symbol, bool pulled) { done.push_back({waiter, pulled, engine.now().time_since_epoch()}); };
   }
   struct Done {
@@ -31,6 +32,7 @@ class KubeletImagePuller : public ::testing::Test {
   RegistryState registry = RegistryState::kUp;
   ImagePuller::Hooks hooks;
   std::vector<Done> done;
+  std::vector<Symbol> arrived;
 };
 
 TEST_F(KubeletImagePuller, OneAfterTheOther) {
@@ -85,6 +87,18 @@ TEST_F(KubeletImagePuller, FrozenTimeIsAddedOn) {
   puller.freeze(false);
   engine.run_until(SimTime(20s));
   EXPECT_EQ(done, (std::vector<Done>{{1, true, 11s}}));
+}
+
+TEST_F(KubeletImagePuller, PullOfAPodThatIsGoneEndsAllTheSame) {
+  ImagePuller puller(engine, hooks, 100e6, true);
+  puller.pull(big, 1);
+  puller.pull(other, 2);
+  engine.run_until(SimTime(500ms));
+  puller.forget(1);
+  puller.forget(2);
+  engine.run_until(SimTime(10s));
+  EXPECT_TRUE(done.empty());
+  EXPECT_EQ(arrived, std::vector<Symbol>{big});  // the one that had begun
 }
 
 TEST_F(KubeletImagePuller, InterruptedPullIsForgotten) {

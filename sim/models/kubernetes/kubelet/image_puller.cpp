@@ -119,12 +119,19 @@ void ImagePuller::on_timer() {
     ended.emplace_back(std::move(active_[i]), !failed && hooks_.registry() == RegistryState::kUp);
     active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  for (const auto& [pull, pulled] : ended) {
-    if (pulled) add(pull.image);
+  std::vector<std::size_t> arrived;
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    if (!ended[i].second || has(ended[i].first.image)) continue;
+    add(ended[i].first.image);
+    arrived.push_back(i);
   }
   // The next ones begin before the waiters hear: what a waiter asks for anew goes behind them.
   begin_next();
   arm();
+  for (const std::size_t i : arrived) {
+    const ScopedCause because(engine_, ended[i].first.cause);
+    hooks_.arrived(ended[i].first.image);
+  }
   for (const auto& [pull, pulled] : ended) {
     const ScopedCause because(engine_, pull.cause);
     for (const Waiter waiter : pull.waiters) hooks_.done(waiter, pull.image, pulled);

@@ -30,6 +30,8 @@ class ImagePuller {
   struct Hooks {
     std::function<RegistryState()> registry;
     std::function<std::int64_t(Symbol image)> bytes;
+    /// An image that was missing is on the node now, whether or not somebody still waits for it.
+    std::function<void(Symbol image)> arrived;
     /// Called once for each waiter when the pull of its image ended.
     std::function<void(Waiter waiter, Symbol image, bool pulled)> done;
   };

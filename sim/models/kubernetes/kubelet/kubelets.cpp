@@ -121,12 +121,9 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
     }
     return image_config.default_bytes;
   };
+  node.image_hooks.arrived = [this, place](Symbol image) { on_image_arrived(*place, image); };
   node.image_hooks.done = [this, place](kubelet::ImagePuller::Waiter waiter, Symbol image, bool pulled) {
     const auto found = pods.find(waiter);
-    if (pulled) {
-      place->images_changed = true;
-      schedule_status(*place);
-    }
     if (found != pods.end()) on_pulled(*place, *found->second, image, pulled);
   };
   node.images = std::make_unique<kubelet::ImagePuller>(engine, node.image_hooks, image_config.registry_bytes_per_second, config.serialize_image_pulls);

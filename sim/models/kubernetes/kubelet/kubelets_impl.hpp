@@ -95,7 +95,7 @@ struct PodRun {
   std::vector<ContainerRun> containers;
   std::vector<ContainerRun> init_containers;
   std::uint32_t ip_serial = 0;
-  std::uint32_t sandboxes = 0;
+  std::uint64_t written_version = 0;  // resourceVersion of our last write
   Stage stage = Stage::kAdmitted;
   bool is_mirror = false;
   bool is_dirty = false;   // has something to report
@@ -199,6 +199,7 @@ struct Kubelets::Impl {
   std::deque<NodeRun> nodes;  // a deque: pods point at their node
   std::vector<std::int64_t> node_of_slot;  // by slot of the Node object; -1: none
   std::vector<std::int64_t> node_of_host;  // by host id
+  std::vector<std::unique_ptr<PodRun>> dropped;    // until the event that dropped them is over
   std::unordered_map<std::uint64_t, PodRun*> pods;             // look-up only, by handle
   std::unordered_map<std::uint64_t, NodeRun*> node_of_bound;   // look-up only, by handle
   std::vector<std::function<void(Ref<Node>)>> heartbeat_listeners;
@@ -273,6 +274,7 @@ struct Kubelets::Impl {
   void begin(PodRun& run, ContainerRun& c);
   void create(PodRun& run, ContainerRun& c);
   void started(PodRun& run, ContainerRun& c);
+  void on_image_arrived(NodeRun& node, Symbol image);
   void on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pulled);
   void look_ahead(PodRun& run, ContainerRun& c);
   void found(PodRun& run, ContainerRun& c);

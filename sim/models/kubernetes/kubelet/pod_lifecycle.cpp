@@ -96,7 +96,7 @@ void Kubelets::Impl::see(NodeRun& node, Ref<Pod> ref) {
     terminate(*run, pod->meta.deletion_grace_seconds);
   } else if (pod->is_terminal()) {
     if (!is_over(*run)) terminate(*run, run->spec->termination_grace_seconds);  // somebody else ended it
-  } else if (!is_over(*run) &&
+  } else if (!is_over(*run) && pod->meta.resource_version != run->written_version &&
              (pod->ready != ready_of(*run) || pod->phase != phase_of(*run) || !same(run->containers, pod->containers))) {
     // Somebody else wrote the status (the node lifecycle controller: Ready=False), or our write waits: the status manager's next turn mends it.
     run->is_dirty = true;
@@ -500,7 +500,12 @@ void Kubelets::Impl::on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pu
   };
   for (ContainerRun& c : run.init_containers) handle(c);
   for (ContainerRun& c : run.containers) handle(c);
-  if (!pulled) return;
+}
+
+void Kubelets::Impl::on_image_arrived(NodeRun& node, Symbol image) {
+  node.images_changed = true;
+  schedule_status(node);
+  if (!can_act(node)) return;
   for (const auto& other : node.pods) {
     const auto wake = [&](ContainerRun& c) {
       if (c.step == Step::kPullBackOff && spec_of(*other, c).image == image && spec_of(*other, c).pull_policy == PullPolicy::kNever) {
@@ -821,6 +826,7 @@ void Kubelets::Impl::publish(PodRun& run) {
     copy(run.containers, p.containers);
     copy(run.init_containers, p.init_containers);
   });
+  run.written_version = pod->meta.resource_version;
 }
 
 }  // namespace sim::k8s

@@ -146,7 +146,15 @@ void Kubelets::Impl::drop(PodRun& run) {
     for (const auto& listener : serving_listeners) listener(run.ref, false);
   }
   pods.erase(key(run.ref));
-  std::erase_if(run.node->pods, [&](const std::unique_ptr<PodRun>& held) { return held.get() == &run; });
+  std::vector<std::unique_ptr<PodRun>>& held = run.node->pods;
+  const auto place = std::find_if(held.begin(), held.end(), [&](const std::unique_ptr<PodRun>& one) { return one.get() == &run; });
+  if (place == held.end()) return;
+  // The story that led here may still look at the pod: it goes when that event is over.
+  if (dropped.empty()) {
+    engine.after(SimDuration{}, [this] { dropped.clear(); });
+  }
+  dropped.push_back(std::move(*place));
+  held.erase(place);
 }
 
 }  // namespace sim::k8s
