@@ -16,6 +16,10 @@ World::World(WorldConfig config)
       controllers(k8s::ControllerContext{engine, log, random, api}, kubelets, config.controllers) {}
 
 void World::start() {
+  // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so
+  // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
+  control_plane.start();
+  kubelets.start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {
     if (component == k8s::Component::kScheduler) {
@@ -24,8 +28,6 @@ void World::start() {
       gained ? controllers.start() : controllers.stop();
     }
   });
-  kubelets.start();
-  control_plane.start();
   if (control_plane.leads(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
   if (control_plane.leads(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
 }
