@@ -68,8 +68,7 @@ struct Measure {
   double bound = 0.0;
   double measured = 0.0;
   bool held = true;
-  /// When the bound was first broken for certain (an average: when it fell below and stayed there is known only at the end: the start of the
-  /// first interval that cost something). Absent while it holds.
+  /// When the bound was first broken for certain (an average over a window: when the loss that it allows was used up). Absent while it holds.
   std::optional<SimTime> first_violation;
   /// How far beyond the bound, in `unit`; 0 while it holds.
   double excess = 0.0;

@@ -185,7 +185,7 @@ class Maintenance : public NodeInjection, public sim::k8s::Watcher {
   /// Something changed: perhaps a node is back.
   void look() {
     for (Work& work : works_) {
-      if (work.stage != Stage::kReturning || stopped_) continue;
+      if (work.stage != Stage::kReturning) continue;
       const Node* node = world().api.get(work.node);
       if (node == nullptr) {
         left_alone(work, "the Node object is gone");
@@ -229,6 +229,8 @@ class Maintenance : public NodeInjection, public sim::k8s::Watcher {
     if (stopped_) return;
     stopped_ = true;
     sim::ScopedCause because(world().engine, note(work, "MaintenanceStopped", why));
+    // Drains under way are broken off; what is down already is brought back and uncordoned.
+    for (Work& other : works_) other.drain.reset();
     finished(true, fmt::format("stopped after {} of {} nodes: {}", done_, works_.size(), why));
   }
 

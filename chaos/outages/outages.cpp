@@ -74,9 +74,10 @@ std::vector<Outage> service_outages(const ServiceHistory& service, const std::st
   const SimTime end = end_of(service, options.end);
   if (!from || *from >= end) return outages;
   const Signal share = service.share();
+  LossWalk losses_of_down(service);
   for (const Span& span : spans_below(at_least(share, 1e-9), 1.0, *from, end)) {
     Outage outage = outage_of(OutageKind::kServiceDown, Severity::kAlert, subject, span, options);
-    outage.contributing = service.losses_until(span.start);
+    outage.contributing = losses_of_down.until(span.start);
     outages.push_back(std::move(outage));
   }
   // Parts in which it serves, but not fully: down parts divide them.
@@ -84,9 +85,10 @@ std::vector<Outage> service_outages(const ServiceHistory& service, const std::st
   for (const Signal::Step& step : share.steps()) {
     degraded.set(step.at, step.value > 0.0 && step.value < 1.0 ? 0.0 : 1.0, step.cause);
   }
+  LossWalk losses_of_degraded(service);
   for (const Span& span : spans_below(degraded, 1.0, *from, end)) {
     Outage outage = outage_of(OutageKind::kServiceDegraded, Severity::kAlert, subject, span, options);
-    outage.contributing = service.losses_until(span.start);
+    outage.contributing = losses_of_degraded.until(span.start);
     outages.push_back(std::move(outage));
   }
   return outages;
@@ -172,7 +174,12 @@ Lane node_lane(const NodeHistory& node, const std::string& subject, SimTime end)
     if (until <= step.at || !step.state.exists) continue;
     const bool fine = step.state.is_ready() && step.state.machine == MachineState::kUp;
     const bool starting = !node.first_ready || step.at < *node.first_ready;
-    lane.intervals.push_back(Lane::Interval{step.at, until, step.state.text(), fine || starting ? Severity::kNone : Severity::kNotice, step.cause});
+    Lane::Interval interval{step.at, until, step.state.text(), fine || starting ? Severity::kNone : Severity::kNotice, step.cause};
+    if (!lane.intervals.empty() && lane.intervals.back().state == interval.state && lane.intervals.back().end == interval.start) {
+      lane.intervals.back().end = interval.end;
+    } else {
+      lane.intervals.push_back(std::move(interval));
+    }
   }
   return lane;
 }
@@ -323,9 +330,11 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
     verdict.lanes_left_out += verdict.lanes.size() - options.lanes_max;
     verdict.lanes.resize(options.lanes_max);
   }
-  std::map<std::string_view, std::uint64_t> counts;
-  for (const sim::EventLog::Record& record : world.log.records()) ++counts[world.log.kind(record)];
-  for (const auto& [kind, count] : counts) verdict.record_counts.emplace_back(kind, count);
+  // By symbol first: there may be millions of records, and there are few kinds.
+  std::map<sim::Symbol, std::uint64_t> counts;
+  for (const sim::EventLog::Record& record : world.log.records()) ++counts[record.kind];
+  for (const auto& [kind, count] : counts) verdict.record_counts.emplace_back(world.names.text(kind), count);
+  std::sort(verdict.record_counts.begin(), verdict.record_counts.end());
   verdict.pods_at_end = world.api.all<sim::k8s::Pod>().size();
   verdict.nodes_at_end = world.api.all<sim::k8s::Node>().size();
 }

@@ -1,7 +1,6 @@
 #include "chaos/outages/service_observer.hpp"
 
 #include <algorithm>
-#include <deque>
 
 namespace chaos {
 
@@ -28,20 +27,20 @@ Signal ServiceHistory::serving() const {
   return signal;
 }
 
-std::vector<CauseId> ServiceHistory::losses_until(SimTime at) const {
-  // A recovery makes good the oldest loss.
-  std::deque<CauseId> open;
-  std::int32_t before = 0;
-  for (const Step& step : steps) {
-    if (step.at > at) break;
-    for (std::int32_t lost = step.serving; lost < before; ++lost) open.push_back(step.cause);
-    for (std::int32_t won = before; won < step.serving && !open.empty(); ++won) open.pop_front();
-    before = step.serving;
+std::vector<CauseId> LossWalk::until(SimTime at) {
+  for (; next_ < history_.steps.size() && history_.steps[next_].at <= at; ++next_) {
+    const ServiceHistory::Step& step = history_.steps[next_];
+    for (std::int32_t lost = step.serving; lost < serving_; ++lost) open_.push_back(step.cause);
+    for (std::int32_t won = serving_; won < step.serving && !open_.empty(); ++won) open_.pop_front();
+    serving_ = step.serving;
   }
+  // More would not be read; of many the newest matter.
+  constexpr std::size_t kMax = 32;
   std::vector<CauseId> losses;
-  for (CauseId cause : open) {
-    if (cause && std::find(losses.begin(), losses.end(), cause) == losses.end()) losses.push_back(cause);
+  for (auto cause = open_.rbegin(); cause != open_.rend() && losses.size() < kMax; ++cause) {
+    if (*cause && std::find(losses.begin(), losses.end(), *cause) == losses.end()) losses.push_back(*cause);
   }
+  std::reverse(losses.begin(), losses.end());
   return losses;
 }
 

@@ -7,6 +7,7 @@
 /// Source: reference kubernetes 5.1, 7.1. Checked by: tests/chaos/service_observer_test.cpp.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <unordered_map>
@@ -39,8 +40,21 @@ struct ServiceHistory {
   /// serving / listed over time, from its first step.
   Signal share() const;
   Signal serving() const;
-  /// The losses of serving endpoints up to `at` that no later endpoint has made good: all of them led to what is at `at`.
-  std::vector<CauseId> losses_until(SimTime at) const;
+};
+
+/// Walks through a history, and knows at each instant the losses of serving endpoints that no later endpoint has made good: all of them led
+/// to what is then. A recovery makes good the oldest loss.
+class LossWalk {
+ public:
+  explicit LossWalk(const ServiceHistory& history) : history_(history) {}
+  /// `at` is not before that of the call before.
+  std::vector<CauseId> until(SimTime at);
+
+ private:
+  const ServiceHistory& history_;
+  std::size_t next_ = 0;
+  std::int32_t serving_ = 0;
+  std::deque<CauseId> open_;
 };
 
 class ServiceObserver : public sim::k8s::Watcher {

@@ -16,17 +16,13 @@ constexpr std::size_t kContributingMax = 16;
 }  // namespace
 
 std::string fault_at_root(const sim::EventLog& log, CauseId cause) {
+  if (!cause) return {};
   // Not chain(): that makes a vector, and this is asked for every contributing record.
-  CauseId at = cause;
-  while (at) {
-    const sim::EventLog::Record& record = log.at(at);
-    if (log.kind(record) == kFaultInjected) {
-      const std::string& subject = log.subject(record);
-      return subject.starts_with(kFaultSubject) ? subject.substr(kFaultSubject.size()) : subject;
-    }
-    at = record.cause;
-  }
-  return {};
+  const sim::EventLog::Record* record = &log.at(cause);
+  while (record->cause) record = &log.at(record->cause);
+  if (log.kind(*record) != kFaultInjected) return {};
+  const std::string& subject = log.subject(*record);
+  return subject.starts_with(kFaultSubject) ? subject.substr(kFaultSubject.size()) : subject;
 }
 
 Why explain(const sim::EventLog& log, CauseId cause, std::span<const CauseId> contributing, std::size_t steps_max) {
@@ -45,13 +41,14 @@ Why explain(const sim::EventLog& log, CauseId cause, std::span<const CauseId> co
   std::vector<CauseId> others;
   const auto add = [&](CauseId id) {
     if (!id || others.size() >= kContributingMax) return;
-    if (std::find(chain.begin(), chain.end(), id) != chain.end()) return;
+    if (std::any_of(why.steps.begin(), why.steps.end(), [&](const CauseStep& step) { return step.id == id; })) return;
     if (std::find(others.begin(), others.end(), id) != others.end()) return;
     others.push_back(id);
   };
   for (CauseId id : contributing) add(id);
-  for (CauseId id : chain) {
-    for (CauseId more : log.contributing(id)) add(more);
+  // Of the steps that are shown: a chain may be very long (a container that restarts for a month).
+  for (const CauseStep& step : why.steps) {
+    for (CauseId more : log.contributing(step.id)) add(more);
   }
   for (CauseId id : others) why.contributing.push_back(step_of(log, id));
   why.fault = fault_at_root(log, cause);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "chaos/fault.hpp"
 #include "chaos/outages/why.hpp"
 #include "tests/chaos/run_text.hpp"
 
@@ -53,7 +54,7 @@ const FaultCase kFaultCases[] = {
     {"memory-leak", "{kind: memory-leak, at: 2m, target: {namespace: shop, selector: {app: db}}, rate: 100Mi/s}", "OOMKilled", "", 1, false},
     {"cordon", "{kind: cordon, at: 2m, duration: 5m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
-    {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1", 1, false},
+    {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1"},
     {"node-delete", "{kind: node-delete, at: 2m, target: {nodes: [w1]}}", "NodeDeleted", "Node/w1", 1, false},
 };
 
@@ -69,7 +70,7 @@ TEST_P(FaultKindsTest, DoesWhatItsNameSays) {
   const sim::EventLog::Record& injected = *records(outcome, "FaultInjected", "Fault/f").front();
   EXPECT_EQ(injected.time, at(2min));
   EXPECT_FALSE(injected.cause) << "a fault is a root";
-  EXPECT_EQ(count(outcome, "FaultEnded", "Fault/f") >= 1, c.ends || count(outcome, "FaultEnded") > 0);
+  EXPECT_EQ(count(outcome, "FaultEnded", "Fault/f") > 0, c.ends);
 
   std::size_t caused = 0;
   for (std::uint32_t id = 1; id <= log.size(); ++id) {
@@ -78,16 +79,16 @@ TEST_P(FaultKindsTest, DoesWhatItsNameSays) {
     if (fault_at_root(log, CauseId{id}) == "f") ++caused;
   }
   EXPECT_GE(caused, c.count) << c.record << " with the fault at its root\n" << log_text(outcome);
-  if (c.ends) EXPECT_GE(count(outcome, "FaultEnded", "Fault/f"), 1u);
   ASSERT_EQ(outcome.verdict.faults.size(), 1u);
   EXPECT_FALSE(outcome.verdict.faults[0].failed) << outcome.verdict.faults[0].outcome;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FaultKindsTest, testing::ValuesIn(kFaultCases), [](const testing::TestParamInfo<FaultCase>& info) {
-  std::string name(info.param.name);
+std::string case_name(const testing::TestParamInfo<FaultCase>& tested) {
+  std::string name(tested.param.name);
   std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
   return name;
-});
+}
+INSTANTIATE_TEST_SUITE_P(All, FaultKindsTest, testing::ValuesIn(kFaultCases), case_name);
 
 TEST(Faults, EveryKindHasACase) {
   for (const std::string& kind : all_faults().kinds()) {
@@ -142,7 +143,6 @@ TEST(Faults, WithoutTimesTheyGoOnUntilTheEnd) {
 }
 
 TEST(Faults, ARandomChoiceDoesNotDependOnOtherFaults) {
-  const std::string kill = "  f: {kind: pod-kill, at: 2m, target: {namespace: kube-system, selector: {component: etcd}, count: 1, pick: random}}\n";
   const std::string one = "  pick: {kind: node-reboot, at: 3m, target: {pool: workers, count: 2, pick: random}}\n";
   const std::string other = "  first: {kind: node-reboot, at: 2m, target: {pool: workers, count: 1, pick: random}}\n";
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {

@@ -148,8 +148,9 @@ TEST_F(ServiceObserverTest, AReplacementMakesGoodTheOldestLoss) {
   run_to(30s);
   const CauseId second = cause("HostHung");
   set_serving(b, false, second);
-  EXPECT_EQ(history().losses_until(at(15s)), std::vector<CauseId>{first});
-  EXPECT_EQ(history().losses_until(at(30s)), std::vector<CauseId>{second});
+  LossWalk losses(history());
+  EXPECT_EQ(losses.until(at(15s)), std::vector<CauseId>{first});
+  EXPECT_EQ(losses.until(at(30s)), std::vector<CauseId>{second});
 }
 
 TEST_F(ServiceObserverTest, WhatStartsIsNotOutUnlessTheWarmUpIsOver) {
