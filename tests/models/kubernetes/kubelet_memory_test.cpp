@@ -244,6 +244,34 @@ TEST_F(KubeletMemory, CriticalPodsAreNotEvicted) {
   EXPECT_EQ(w.count_records("MemoryExhausted"), 1u);  // so the kernel decides
 }
 
+TEST_F(KubeletMemory, LeakTakesTheControlPlaneOfItsHostAlong) {
+  node = w.add_node("cp-1");
+  const Ref<Node> worker = w.add_node("w1");
+  w.control_plane->add_member(w.host_ids[0]);
+  w.start();
+  const Ref<Pod> leaking = create("leaking", kGiB);
+  const Ref<Pod> far_away = w.create_on(worker, w.pod("far-away"));
+  w.run_to(1min);
+  ASSERT_TRUE(w.api.writable());
+  EXPECT_TRUE(w.kubelets->is_serving(w.api.find<Pod>(w.api.well_known().kube_system, w.names.intern("etcd-cp-1"))));
+  leak(leaking, 2 * kGiB);
+  const CauseId fault = w.last_record("FaultInjected");
+  w.run_for(10s);
+  EXPECT_FALSE(w.api.writable());
+  EXPECT_FALSE(w.kubelets->heartbeat(worker).renewing);
+  EXPECT_TRUE(w.kubelets->is_serving(far_away));
+  const CauseId lost = w.last_record("EtcdQuorumLost");
+  ASSERT_TRUE(lost);
+  const std::vector<CauseId> chain = w.log.chain(lost);
+  EXPECT_EQ(chain.back(), fault);
+  EXPECT_TRUE(w.chain_has(lost, "MemoryExhausted"));
+  w.kubelets->leak_memory(leaking, -static_cast<double>(2 * kGiB));
+  w.run_for(5min);
+  EXPECT_TRUE(w.api.writable());
+  EXPECT_TRUE(w.kubelets->heartbeat(worker).renewing);
+  EXPECT_EQ(w.at(leaking).containers[0].restart_count, 1u);
+}
+
 TEST_F(KubeletMemory, DeadKubeletEvictsNobody) {
   start();
   const Ref<Pod> leaking = create("leaking", kGiB);

@@ -14,9 +14,8 @@ inline constexpr std::int64_t kGiB = 1ll << 30;
 
 struct KubeletWorld {
   explicit KubeletWorld(std::uint64_t seed = 1) : random(seed) {
-    ControlPlaneConfig outside;
-    outside.external = true;
-    control_plane = std::make_unique<ControlPlane>(engine, log, random, hosts, api, outside);
+    // Outside of the nodes unless a test adds a member.
+    control_plane = std::make_unique<ControlPlane>(engine, log, random, hosts, api, ControlPlaneConfig{});
     // Exact times, so that tests can say when something happens.
     PodBehaviour exact;
     exact.start_up_sigma = 0.0;

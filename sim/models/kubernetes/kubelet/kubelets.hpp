@@ -48,11 +48,12 @@ class Kubelets : public Watcher {
   Heartbeat heartbeat(Ref<Node> node) const;
   /// Called when a node's heartbeat stops or comes back.
   void on_heartbeat(std::function<void(Ref<Node>)> listener);
-  /// Working set of everything on the node, in bytes, now.
+  /// Working set of everything on the node, in bytes, now; at most the machine's memory, 0 while it is not running.
   std::int64_t memory_used(Ref<Node> node) const;
   /// Whether the pod's containers really run, whatever the API says (a partitioned node's pods run on).
   bool is_really_running(Ref<Pod> pod) const;
-  /// ... and are ready to serve.
+  /// ... and are past their start-up, not made unready, on a host that makes progress and has its network (partition 0). A mirror pod serves
+  /// while its host does and the API says that it is ready.
   bool is_serving(Ref<Pod> pod) const;
   /// Called when is_serving() of a pod changed (also when its node died or was cut off); the current cause explains it.
   void on_serving(std::function<void(Ref<Pod>, bool serving)> listener);
@@ -61,11 +62,13 @@ class Kubelets : public Watcher {
   void kill_kubelet(Ref<Node> node, SimDuration restart_after);  ///< containers run on; zero: stays dead until restart_kubelet
   void restart_kubelet(Ref<Node> node);
   /// The containers of the pod take `bytes_per_second` more from now on, until the pod ends. A restarted container starts small and leaks again.
+  /// A negative rate takes a leak back: what has leaked stays until the container restarts.
   void leak_memory(Ref<Pod> pod, double bytes_per_second);
   /// Every pod, now and later, that matches: the leak is in the image, not in one pod.
   void leak_memory(Symbol ns, const LabelSelector& selector, double bytes_per_second);
   void kill_container(Ref<Pod> pod);  ///< exits 137; restarted by policy with back-off
-  /// Readiness fails (true) or recovers (false) although the containers run.
+  /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
+  /// one turns at once.
   void set_unready(Ref<Pod> pod, bool unready);
 
   void on_event(const WatchEvent& event) override;

@@ -126,6 +126,7 @@ struct NodeRun {
   bool is_started = false;
   bool kubelet_running = false;
   bool is_fresh = true;    // the kubelet started and has not yet seen the API
+  bool has_been_up = false;
   bool was_booted = false;  // ... because the machine booted
   bool is_stalled = false;
   bool reaches = false;   // gets answers from an API server

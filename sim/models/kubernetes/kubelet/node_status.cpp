@@ -30,6 +30,7 @@ void Kubelets::Impl::start_node(NodeRun& node) {
   if (!hosts.is_running(node.host)) return;  // its kubelet starts when the machine is up
   // This kubelet has been at work for long: no start-up, and its renewals are at their own phase.
   node.kubelet_running = true;
+  node.has_been_up = true;
   node.is_fresh = false;
   node.reaches = control_plane.reachable_from(node.host);
   node.writes = control_plane.writable_from(node.host);
@@ -59,7 +60,7 @@ void Kubelets::Impl::start_kubelet(NodeRun& node, bool booted) {
   node.lost_at = engine.now();
   if (std::exchange(node.kubelet_was_killed, false)) control_plane.set_kubelet_running(node.host, true);
   CauseId id{};
-  if (booted) {
+  if (std::exchange(node.has_been_up, true) && booted) {
     id = log.record("Rebooted", node.subject, fmt::format("the kubelet of {} runs again after a boot", api.names().text(node.name)));
   } else {
     id = log.record("Starting", node.subject, "Starting kubelet.");
