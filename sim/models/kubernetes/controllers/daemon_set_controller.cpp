@@ -44,7 +44,8 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     std::int64_t ready = 0;
     std::int64_t available = 0;
     std::int64_t updated = 0;
-    std::int64_t old_pods = 0;  // pods of an earlier template that are not ending
+    std::int64_t unavailable = 0;  // counts against maxUnavailable
+    std::int64_t surged = 0;       // counts against maxSurge
 
     Share& operator+=(const Share& other) {
       desired += other.desired;
@@ -52,7 +53,8 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
       ready += other.ready;
       available += other.available;
       updated += other.updated;
-      old_pods += other.old_pods;
+      unavailable += other.unavailable;
+      surged += other.surged;
       return *this;
     }
     Share& operator-=(const Share& other) {
@@ -61,15 +63,24 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
       ready -= other.ready;
       available -= other.available;
       updated -= other.updated;
-      old_pods -= other.old_pods;
+      unavailable -= other.unavailable;
+      surged -= other.surged;
       return *this;
     }
+  };
+  /// What a rolling update may do on a node.
+  enum class Step : std::uint8_t {
+    kNone,
+    kWhenAllowed,  // an available pod of an earlier template: replaced as the limits allow
+    kAtOnce,       // an unavailable one: it is no use, so no limit holds it
+    kDropOld,      // surge: the new pod is available beside the old one
   };
   struct NodeRecord {
     bool should_run = false;
     bool should_continue = false;
     std::vector<Ref<Pod>> pods;  // oldest first
     Share share;
+    Step step = Step::kNone;
     CauseId why;                 // of the newest change
     SimDuration backoff{};       // after failed pods
     SimTime backoff_since{};
@@ -82,6 +93,8 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     std::map<Symbol, NodeRecord> nodes;    // by node name: nodes that exist, or have pods
     std::set<Symbol> dirty;
     Share total;
+    std::set<std::pair<std::uint64_t, Symbol>> candidates;  // nodes with Step::kWhenAllowed, in the order of the update
+    std::set<Symbol> at_once;                               // nodes with another step
   };
 
   void open_watches() override { api_.watch({Kind::kDaemonSet, Kind::kPod, Kind::kNode}, *this); }
@@ -182,6 +195,9 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     NodeRecord& record = state.nodes[node_name];
     state.total -= record.share;
     record.share = Share{};
+    state.candidates.erase({record.order, node_name});
+    state.at_once.erase(node_name);
+    record.step = Step::kNone;
     // A pod that has ended and is being deleted is as good as gone.
     std::erase_if(record.pods, [&](Ref<Pod> pod_ref) {
       const Pod* pod = api_.get(pod_ref);
@@ -204,22 +220,68 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
         record.share.ready = oldest.ready ? 1 : 0;
         record.share.available = is_available(set, oldest) ? 1 : 0;
         record.share.updated = is_updated(state, oldest) ? 1 : 0;
-        if (oldest.ready && record.share.available == 0) {
-          after(oldest.ready_since + std::chrono::seconds(set.min_ready_seconds) - engine_.now(), [this, key = key_of(ref), node_name] {
-            const auto found = states_.find(key);
-            if (found == states_.end()) return;
-            found->second.dirty.insert(node_name);
-            queue_.add(key);
-          });
-        }
       }
     }
     for (const Ref<Pod> pod_ref : record.pods) {
       const Pod& pod = *api_.get(pod_ref);
-      if (!pod.meta.is_deleting() && !is_updated(state, pod)) ++record.share.old_pods;
+      if (!pod.ready || is_available(set, pod)) continue;
+      after(pod.ready_since + std::chrono::seconds(set.min_ready_seconds) - engine_.now(), [this, key = key_of(ref), node_name] {
+        const auto found = states_.find(key);
+        if (found == states_.end()) return;
+        found->second.dirty.insert(node_name);
+        queue_.add(key);
+      });
     }
+    plan_step(set, state, node_name, record);
     state.total += record.share;
     return true;
+  }
+
+  struct Versions {
+    Ref<Pod> new_pod;
+    Ref<Pod> old_pod;
+    bool twice = false;  // two pods of one version
+  };
+  Versions versions_of(const State& state, const NodeRecord& record) const {
+    Versions versions;
+    for (const Ref<Pod> pod_ref : record.pods) {
+      const Pod& pod = *api_.get(pod_ref);
+      if (pod.meta.is_deleting()) continue;
+      Ref<Pod>& slot = is_updated(state, pod) ? versions.new_pod : versions.old_pod;
+      versions.twice = versions.twice || slot;
+      slot = pod_ref;
+    }
+    return versions;
+  }
+
+  /// What the node means to a rolling update: its part of what is unavailable or surged, and the step that is due there.
+  void plan_step(const DaemonSet& set, State& state, Symbol node_name, NodeRecord& record) {
+    if (!record.should_run && record.pods.empty()) return;
+    const auto [new_pod, old_pod, twice] = versions_of(state, record);
+    const bool new_available = new_pod && is_available(set, *api_.get(new_pod));
+    const bool old_available = old_pod && is_available(set, *api_.get(old_pod));
+    if (allows_surge(set)) {
+      if (twice) {
+        record.share.surged = 1;
+      } else if (old_pod && new_pod) {
+        record.step = new_available ? Step::kDropOld : Step::kNone;
+        record.share.surged = new_available ? 0 : 1;
+      } else if (old_pod) {
+        record.step = old_available ? Step::kWhenAllowed : Step::kAtOnce;
+      }
+    } else if (twice || static_cast<bool>(old_pod) == static_cast<bool>(new_pod)) {
+      record.share.unavailable = 1;
+    } else if (new_pod) {
+      record.share.unavailable = new_available ? 0 : 1;
+    } else {
+      record.share.unavailable = old_available ? 0 : 1;
+      record.step = old_available ? Step::kWhenAllowed : Step::kAtOnce;
+    }
+    if (record.step == Step::kWhenAllowed) {
+      state.candidates.insert({order_of(set, record, node_name), node_name});
+    } else if (record.step != Step::kNone) {
+      state.at_once.insert(node_name);
+    }
   }
 
   struct Plan {
@@ -245,7 +307,7 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     }
     state.dirty.merge(later);
     if (acts) {
-      if (plan.create.empty() && plan.remove.empty() && !set.on_delete && state.total.old_pods > 0) roll(ref, state, plan);
+      if (plan.create.empty() && plan.remove.empty() && !set.on_delete) roll(set, state, plan);
       apply(ref, std::move(plan));
     }
     update_status(ref, state);
@@ -332,74 +394,27 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     return record.order;
   }
 
-  void roll(Ref<DaemonSet> ref, State& state, Plan& plan) {
-    const DaemonSet& set = *api_.get(ref);
+  void roll(const DaemonSet& set, State& state, Plan& plan) {
+    if (state.candidates.empty() && state.at_once.empty()) return;
+    const bool surges = allows_surge(set);
     const Limits limits = limits_of(set, state.total.desired);
-    const bool surges = limits.surge > 0;
-    std::int64_t unavailable = 0;
-    std::int64_t surged = 0;
-    struct Candidate {
-      std::uint64_t order = 0;
-      Symbol node;
-      Ref<Pod> old_pod;
+    const auto replace = [&](Symbol node_name) {
+      NodeRecord& record = state.nodes[node_name];
+      if (surges && record.step != Step::kDropOld) {
+        record.why = engine_.cause();  // the change of the template, not what happened to the node before
+        plan.create.push_back(node_name);
+      } else {
+        plan.remove.push_back(versions_of(state, record).old_pod);
+      }
     };
-    std::vector<Candidate> candidates;
-    for (auto& [node_name, record] : state.nodes) {
-      if (!record.should_run && record.pods.empty()) continue;
-      Ref<Pod> new_pod;
-      Ref<Pod> old_pod;
-      bool twice = false;
-      for (const Ref<Pod> pod_ref : record.pods) {
-        const Pod& pod = *api_.get(pod_ref);
-        if (pod.meta.is_deleting()) continue;
-        Ref<Pod>& slot = is_updated(state, pod) ? new_pod : old_pod;
-        twice = twice || slot;
-        slot = pod_ref;
-      }
-      if (surges) {
-        if (twice) {
-          ++surged;
-        } else if (old_pod && new_pod) {
-          if (is_available(set, *api_.get(new_pod))) {
-            plan.remove.push_back(old_pod);
-          } else {
-            ++surged;
-          }
-        } else if (old_pod) {
-          if (is_available(set, *api_.get(old_pod))) {
-            candidates.push_back(Candidate{order_of(set, record, node_name), node_name, old_pod});
-          } else {
-            plan.create.push_back(node_name);
-          }
-        }
-        continue;
-      }
-      if (twice || (!old_pod && !new_pod) || (old_pod && new_pod)) {
-        ++unavailable;
-      } else if (new_pod) {
-        unavailable += is_available(set, *api_.get(new_pod)) ? 0 : 1;
-      } else if (is_available(set, *api_.get(old_pod))) {
-        candidates.push_back(Candidate{order_of(set, record, node_name), node_name, old_pod});
-      } else {
-        ++unavailable;  // it is no use: it may go whatever the limit
-        plan.remove.push_back(old_pod);
-      }
+    for (const Symbol node_name : state.at_once) {
+      if (plan.create.size() < kBurstReplicas && plan.remove.size() < kBurstReplicas) replace(node_name);
     }
-    const std::int64_t left = std::max<std::int64_t>(0, surges ? limits.surge - surged : limits.unavailable - unavailable);
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-      return a.order != b.order ? a.order < b.order : a.node < b.node;
-    });
-    for (std::size_t i = 0; i < candidates.size() && static_cast<std::int64_t>(i) < left; ++i) {
-      if (surges) {
-        plan.create.push_back(candidates[i].node);
-      } else {
-        plan.remove.push_back(candidates[i].old_pod);
-      }
+    std::int64_t left = surges ? limits.surge - state.total.surged : limits.unavailable - state.total.unavailable;
+    for (const auto& [order, node_name] : state.candidates) {
+      if (left-- <= 0 || plan.create.size() >= kBurstReplicas || plan.remove.size() >= kBurstReplicas) break;
+      replace(node_name);
     }
-    // A rollout has the change of the template as its reason, not what happened to the node before.
-    for (const Symbol node_name : plan.create) state.nodes[node_name].why = engine_.cause();
-    if (plan.create.size() > kBurstReplicas) plan.create.resize(kBurstReplicas);
-    if (plan.remove.size() > kBurstReplicas) plan.remove.resize(kBurstReplicas);
   }
 
   void apply(Ref<DaemonSet> ref, Plan plan) {
