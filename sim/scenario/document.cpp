@@ -136,6 +136,14 @@ void TreeBuilder::push(const NodeData* node, std::uint64_t expanded, std::size_t
 }
 
 void TreeBuilder::null(Position at, std::size_t anchor) {
+  // A value that is not there has no place: yaml-cpp names that of whatever comes next, a reader looks at the key.
+  if (!frames_.empty() && frames_.back().node.kind == NodeKind::kMap && !expects_key()) {
+    const NodeData* key = values_.back();
+    const char there = at.begin < file_.text().size() ? file_.text()[at.begin] : '\0';
+    if (at.line != key->line || (there != '~' && there != 'n' && there != 'N' && there != '&' && there != '!')) {
+      at = Position{key->line, key->column, key->begin};
+    }
+  }
   auto* node = new (arena_.allocate<NodeData>(1)) NodeData{};
   node->line = at.line;
   node->column = at.column;
@@ -253,8 +261,8 @@ void TreeBuilder::merge(std::vector<NodeEntry>& entries, const NodeData* value) 
 
 void TreeBuilder::end_map() {
   Frame& frame = frames_.back();
-  std::vector<NodeEntry> entries;
-  entries.reserve((values_.size() - frame.first) / 2);
+  std::vector<NodeEntry>& entries = entries_;
+  entries.clear();
   for (std::size_t i = frame.first; i + 1 < values_.size(); i += 2) entries.push_back(NodeEntry{values_[i], values_[i + 1]});
   refuse_duplicates(entries);
   if (frame.has_merge) {
@@ -479,7 +487,13 @@ void parse_batches(const SourceFile& file, const std::vector<Chunk>& chunks, std
   const auto work = [&] {
     for (std::size_t i = next++; i < batches.size(); i = next++) {
       Batch& batch = batches[i];
+      detail::BlockParser block(file, *batch.arena);
       for (std::size_t c = batch.first; c < batch.last; ++c) {
+        const detail::NodeData* root = nullptr;
+        if (block.parse(chunks[c].begin, chunks[c].end, chunks[c].line, root)) {
+          if (root != nullptr) batch.roots.push_back(root);
+          continue;
+        }
         detail::parse_yaml(file, chunks[c].begin, chunks[c].end, chunks[c].line, *batch.arena, batch.diagnostics, batch.roots);
       }
     }

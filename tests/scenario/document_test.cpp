@@ -63,7 +63,7 @@ std::string first_error(std::string text, std::string name = "test.yaml") {
 
 TEST(Yaml, GivesATreeWithPlaces) {
   const auto document = good("a: 1\nb:\n  - x\n  - 'y'\nc: {d: ~, e: }\n");
-  EXPECT_EQ(shown(document->root()), "{a@1:1=1@1:4 b@2:1=[x@3:5 'y@4:5 ]@3:3 c@5:1={d@5:5=null@5:8 e@5:11=null@5:14 }@5:4 }@1:1");
+  EXPECT_EQ(shown(document->root()), "{a@1:1=1@1:4 b@2:1=[x@3:5 'y@4:5 ]@3:3 c@5:1={d@5:5=null@5:8 e@5:11=null@5:11 }@5:4 }@1:1");
 }
 
 TEST(Yaml, ManyDocumentsKeepTheirOrderAndTheirLines) {
