@@ -20,6 +20,8 @@ ControlPlaneObserver::ControlPlaneObserver(sim::Engine& engine, sim::k8s::ApiSer
 
 void ControlPlaneObserver::start() {
   look();
+  // The leaders that a world begins with are there without anybody being told: looked at again once it has started.
+  engine_.after(SimDuration::zero(), [this] { look(); });
   api_.on_availability([this] { look(); });
   control_plane_.on_leadership([this](Component, bool) { look(); });
   control_plane_.on_reachability([this] { look(); });

@@ -26,6 +26,11 @@ void for_each_part(const Signal& signal, SimTime from, SimTime to, Visit&& visit
 void Signal::set(SimTime at, double value, CauseId cause) {
   SIM_CHECK(steps_.empty() || steps_.back().at <= at, "virtual time does not run backwards");
   if (!steps_.empty() && steps_.back().at == at) {
+    if (steps_.back().value == value) {
+      // Told twice of one change (its root, then what was recorded of it): the later record is the nearer one.
+      steps_.back().cause = std::max(steps_.back().cause, cause);
+      return;
+    }
     steps_.back().value = value;
     steps_.back().cause = cause;
     if (steps_.size() > 1 && steps_[steps_.size() - 2].value == value) steps_.pop_back();
