@@ -37,17 +37,26 @@ void PendingObserver::begin(Ref<Pod> ref, const Pod& pod) {
   if (place.generation != 0) finish(place);
   const CauseId cause = pod.meta.cause ? pod.meta.cause : api_.engine().cause();
   // Counted from its creation, not from when the watch tells of it; a pod of the start of the run, from then.
-  place = Waiting{ref.generation, pod.meta.ns, pod.meta.name, pod.meta.created, cause, api_.engine().cause()};
+  place = Waiting{ref.generation, pod.meta.ns, pod.meta.name, pod.meta.created, cause, pod.meta.created, {}, {}, api_.engine().cause()};
   ++pending_;
   count_.set(api_.engine().now(), static_cast<double>(pending_), api_.engine().cause());
 }
 
+void PendingObserver::Waiting::blame_until(SimTime now) {
+  if (now - cause_since >= blamed_for) {
+    blamed = cause;
+    blamed_for = now - cause_since;
+  }
+  cause_since = now;
+}
+
 void PendingObserver::finish(Waiting& waiting) {
   const SimTime now = api_.engine().now();
+  waiting.blame_until(now);
   longest_ = std::max(longest_, now - std::max(waiting.since, from_));
   if (now - waiting.since > threshold_) {
     if (spans_.size() < kSpansMax) {
-      spans_.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, false, waiting.cause, waiting.created_by});
+      spans_.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, false, waiting.blamed, waiting.created_by});
     } else {
       ++left_out_;
     }
@@ -68,7 +77,11 @@ void PendingObserver::on_event(const WatchEvent& event) {
     return;
   }
   if (!pending) return finish(waiting_[ref.slot]);
-  if (pod->meta.cause) waiting_[ref.slot].cause = pod->meta.cause;
+  Waiting& waiting = waiting_[ref.slot];
+  if (pod->meta.cause && pod->meta.cause != waiting.cause) {
+    waiting.blame_until(api_.engine().now());
+    waiting.cause = pod->meta.cause;
+  }
 }
 
 SimDuration PendingObserver::longest(SimTime now) const {
@@ -81,9 +94,10 @@ SimDuration PendingObserver::longest(SimTime now) const {
 
 std::vector<PendingSpan> PendingObserver::spans(SimTime now) const {
   std::vector<PendingSpan> all = spans_;
-  for (const Waiting& waiting : waiting_) {
+  for (Waiting waiting : waiting_) {
     if (waiting.generation != 0 && now - waiting.since > threshold_) {
-      all.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, true, waiting.cause, waiting.created_by});
+      waiting.blame_until(now);
+      all.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, true, waiting.blamed, waiting.created_by});
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const PendingSpan& a, const PendingSpan& b) { return a.start < b.start; });

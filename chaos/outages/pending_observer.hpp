@@ -54,8 +54,13 @@ class PendingObserver : public sim::k8s::Watcher {
     sim::Symbol ns;
     sim::Symbol name;
     SimTime since{};
-    CauseId cause{};
+    CauseId cause{};       // the newest record of the pod
+    SimTime cause_since{};
+    CauseId blamed{};      // the record that stood for the longest part of the wait: "no node fits", not "at last bound"
+    SimDuration blamed_for{};
     CauseId created_by{};
+    /// The record that is the newest has stood until `now`.
+    void blame_until(SimTime now);
   };
   void begin(sim::k8s::Ref<sim::k8s::Pod> ref, const sim::k8s::Pod& pod);
   void finish(Waiting& waiting);
