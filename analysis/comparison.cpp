@@ -93,7 +93,12 @@ std::vector<Distinction> distinctions(const std::vector<std::vector<Replication>
     }
     for (auto& [kind, distinction] : by_kind) result.push_back(std::move(distinction));
   }
-  std::stable_sort(result.begin(), result.end(), [](const Distinction& a, const Distinction& b) {
+  // The control plane first: what it loses explains the rest. Then what users see, then by length.
+  const auto is_control_plane = [](const Distinction& d) {
+    return d.outage.kind == chaos::OutageKind::kEtcdNoQuorum || d.outage.kind == chaos::OutageKind::kApiUnwritable || d.outage.kind == chaos::OutageKind::kApiUnreadable;
+  };
+  std::stable_sort(result.begin(), result.end(), [&](const Distinction& a, const Distinction& b) {
+    if (is_control_plane(a) != is_control_plane(b)) return is_control_plane(a);
     return a.outage.severity != b.outage.severity ? a.outage.severity > b.outage.severity : a.outage.length() > b.outage.length();
   });
   return result;

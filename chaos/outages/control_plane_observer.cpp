@@ -27,9 +27,41 @@ void ControlPlaneObserver::start() {
   control_plane_.on_reachability([this] { look(); });
 }
 
+namespace {
+
+/// How the log words the end of a function; empty subject: any.
+struct Wording {
+  std::string_view kind;
+  std::string_view subject;
+};
+Wording wording(Function function) {
+  switch (function) {
+    case Function::kRead: return {"ApiServerUnavailable", {}};
+    case Function::kWrite: return {"ControlPlaneUnwritable", {}};
+    case Function::kQuorum: return {"EtcdQuorumLost", {}};
+    case Function::kScheduling: return {"LeaderLost", "Lease/kube-system/kube-scheduler"};
+    case Function::kReconciling: return {"LeaderLost", "Lease/kube-system/kube-controller-manager"};
+  }
+  return {};
+}
+
+/// The record of this very instant that tells of the end in so many words; else what is current. Callbacks come in one instant from several sides.
+CauseId cause_of_end(sim::Engine& engine, const sim::EventLog& log, Function function) {
+  const Wording wanted = wording(function);
+  for (auto id = static_cast<std::uint32_t>(log.size()); id > 0; --id) {
+    const sim::EventLog::Record& record = log.at(CauseId{id});
+    if (record.time != engine.now()) break;
+    if (log.kind(record) == wanted.kind && (wanted.subject.empty() || log.subject(record) == wanted.subject)) return CauseId{id};
+  }
+  return engine.cause();
+}
+
+}  // namespace
+
 void ControlPlaneObserver::look() {
   const auto set = [this](Function function, bool works) {
-    signals_[static_cast<std::size_t>(function)].set(engine_.now(), works ? 1.0 : 0.0, engine_.cause());
+    const CauseId cause = works ? engine_.cause() : cause_of_end(engine_, api_.log(), function);
+    signals_[static_cast<std::size_t>(function)].set(engine_.now(), works ? 1.0 : 0.0, cause);
   };
   set(Function::kRead, api_.readable());
   set(Function::kWrite, api_.writable());
