@@ -99,6 +99,7 @@ RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64
   for (const std::unique_ptr<Check>& check : listeners->checks) check->start();
   listeners->schedule.start();
   world.start();
+  listeners->observers.world_started();
 
   const SimTime until = options.until.value_or(SimTime{} + scenario.run.until);
   outcome.end = advance(world.engine, until, options);

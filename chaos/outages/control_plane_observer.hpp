@@ -20,13 +20,13 @@ const char* to_string(Function function);
 class ControlPlaneObserver {
  public:
   ControlPlaneObserver(sim::Engine& engine, sim::k8s::ApiServer& api, sim::k8s::ControlPlane& control_plane);
-  /// Takes over the state, and hears of every change from now on.
+  /// Hears of every change from now on.
   void start();
+  /// Takes over the state as it is: once the world has started, which tells nobody of the leaders that it begins with.
+  void look();
   const Signal& of(Function function) const { return signals_[static_cast<std::size_t>(function)]; }
 
  private:
-  void look();
-
   sim::Engine& engine_;
   sim::k8s::ApiServer& api_;
   sim::k8s::ControlPlane& control_plane_;

@@ -19,6 +19,8 @@ class Observers {
   Observers(sim::World& world, SimDuration pending_threshold);
   /// Before World::start(): so that nothing is missed.
   void start();
+  /// After World::start(), at the same instant.
+  void world_started() { control_plane_.look(); }
 
   const ServiceObserver& services() const { return services_; }
   const NodeObserver& nodes() const { return nodes_; }

@@ -24,7 +24,7 @@ struct PendingSpan {
   SimTime start{};
   SimTime end{};
   bool open = false;      // it waits on
-  CauseId cause{};        // the newest record about the pod while it waited ("FailedScheduling": why it waits)
+  CauseId cause{};        // the record about the pod that stood longest while it waited ("FailedScheduling": why it waits)
   CauseId created_by{};   // why there was a pod to start at all
 };
 

@@ -37,7 +37,7 @@ struct CheckCase {
 
 const CheckCase kCheckCases[] = {
     {"service availability", "{kind: service, namespace: shop, service: db, availability: 50%}",
-     "{kind: service, namespace: shop, service: db, availability: 99.9%}", "availability", {}, "unready"},
+     "{kind: service, namespace: shop, service: db, to: 14m, availability: 99.9%}", "availability", {}, "unready"},
     {"service longestOutage", "{kind: service, namespace: shop, service: db, from: 5m, to: 14m, longestOutage: 3m}",
      "{kind: service, namespace: shop, service: db, from: 5m, to: 14m, longestOutage: 1m}", "longestOutage", at(11min), "unready"},
     {"service minServing", "{kind: service, namespace: shop, service: db, from: 2m, to: 9m, minServing: 1}",
@@ -46,7 +46,7 @@ const CheckCase kCheckCases[] = {
      "{kind: component, component: etcd-quorum, availability: 99%}", "availability", {}, "quorum"},
     {"component longestOutage", "{kind: component, component: api-write, longestOutage: 10m}",
      "{kind: component, component: api-write, longestOutage: 1m}", "longestOutage", {}, "quorum"},
-    {"workload at all times", "{kind: workload-available, namespace: shop, workload: web, replicas: 1}",
+    {"workload at all times", "{kind: workload-available, namespace: shop, workload: web, to: 60m, replicas: 1}",
      "{kind: workload-available, namespace: shop, type: StatefulSet, workload: db, replicas: 1}", "replicas", {}, ""},
     {"workload availability", "{kind: workload-available, namespace: shop, type: StatefulSet, workload: db, availability: 50%}",
      "{kind: workload-available, namespace: shop, type: StatefulSet, workload: db, availability: 99.9%}", "availability", {}, ""},

@@ -31,15 +31,17 @@ struct FaultCase {
   bool ends = true;            // FaultEnded is in the log
 };
 
+void PrintTo(const FaultCase& c, std::ostream* out) { *out << c.name; }
+
 std::string scenario_with(const std::string& fault) { return small_scenario("faults:\n  f: " + fault + "\n"); }
 
 const FaultCase kFaultCases[] = {
-    {"node-crash", "{kind: node-crash, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostCrashed", "Node/w1"},
-    {"node-power-off", "{kind: node-power-off, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostPoweredOff", "Node/w1"},
-    {"node-reboot", "{kind: node-reboot, at: 2m, target: {nodes: [w1]}}", "HostUp", "Node/w1", 1, false},
-    {"node-hang", "{kind: node-hang, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostHung", "Node/w1"},
+    {"node-crash", "{kind: node-crash, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostCrashed", "host/w1"},
+    {"node-power-off", "{kind: node-power-off, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostPoweredOff", "host/w1"},
+    {"node-reboot", "{kind: node-reboot, at: 2m, target: {nodes: [w1]}}", "HostUp", "host/w1", 1, false},
+    {"node-hang", "{kind: node-hang, at: 2m, duration: 5m, target: {nodes: [w1]}}", "HostHung", "host/w1"},
     {"network-partition", "{kind: network-partition, at: 2m, duration: 5m, target: {pool: workers, count: 2}}", "HostPartitioned", "", 2},
-    {"element-down, a rack", "{kind: element-down, at: 2m, duration: 5m, elements: [rack-b]}", "HostPowerLost", "", 2},
+    {"element-down, a rack", "{kind: element-down, at: 2m, duration: 5m, elements: [rack-b]}", "HostCrashed", "", 3},
     {"element-down, only the network", "{kind: element-down, at: 2m, duration: 5m, elements: [rack-b], loses: network}", "HostNetworkLost", "", 3},
     {"process-kill of an etcd member", "{kind: process-kill, at: 2m, target: {leaderOf: etcd}, component: etcd}", "EtcdLeaderLost", "", 1, false},
     {"process-kill of two etcd members", "{kind: process-kill, at: 2m, duration: 5m, target: {nodes: [cp-1, cp-2]}, component: etcd}", "EtcdQuorumLost", ""},
