@@ -101,6 +101,9 @@ constexpr std::size_t kNotWorthIt = 64;
 // With fewer slots than this everything is in the cache anyway.
 constexpr std::uint32_t kWalkFrom = 4096;
 
+// With fewer buckets than this their heads are in a near cache.
+constexpr std::size_t kLinksWaitFrom = 32'768;
+
 struct alignas(64) Unsorted {
   std::uint64_t time[kRanked];
   std::uint64_t sequence[kRanked];
@@ -153,30 +156,36 @@ __attribute__((target("avx2,popcnt"))) void rank_sort_avx2(const Unsorted& in, u
   }
 }
 
-__attribute__((target("avx512f,popcnt"))) void rank_sort_avx512(const Unsorted& in, unsigned count, SortedEntry* out) {
+// A fixed number of rounds, so that no branch depends on the count either. Empty places rank behind all others.
+template <unsigned kRounds>
+__attribute__((target("avx512f,popcnt"), always_inline)) inline void rank_rounds(const Unsorted& in, SortedEntry* out) {
   const __m512i times = _mm512_load_si512(in.time);
   const __m512i sequences = _mm512_load_si512(in.sequence);
-  if (count <= 8) {
-    for (unsigned i = 0; i < count; ++i) {
-      const __m512i time = _mm512_set1_epi64(static_cast<long long>(in.time[i]));
-      const __m512i sequence = _mm512_set1_epi64(static_cast<long long>(in.sequence[i]));
-      const unsigned later = static_cast<unsigned>(_mm512_cmpgt_epu64_mask(times, time)) |
-                             static_cast<unsigned>(_mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(times, time), sequences, sequence));
-      out[__builtin_popcount(later)] = {in.time[i], in.slot[i], static_cast<std::uint32_t>(in.sequence[i])};
-    }
-    return;
-  }
-  const __m512i more_times = _mm512_load_si512(in.time + 8);
-  const __m512i more_sequences = _mm512_load_si512(in.sequence + 8);
-  for (unsigned i = 0; i < count; ++i) {
+#pragma GCC unroll 16
+  for (unsigned i = 0; i < kRounds; ++i) {
     const __m512i time = _mm512_set1_epi64(static_cast<long long>(in.time[i]));
     const __m512i sequence = _mm512_set1_epi64(static_cast<long long>(in.sequence[i]));
-    const unsigned low = static_cast<unsigned>(_mm512_cmpgt_epu64_mask(times, time)) |
-                         static_cast<unsigned>(_mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(times, time), sequences, sequence));
-    const unsigned high =
-        static_cast<unsigned>(_mm512_cmpgt_epu64_mask(more_times, time)) |
-        static_cast<unsigned>(_mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(more_times, time), more_sequences, sequence));
-    out[__builtin_popcount(low | high << 8)] = {in.time[i], in.slot[i], static_cast<std::uint32_t>(in.sequence[i])};
+    unsigned later = static_cast<unsigned>(_mm512_cmpgt_epu64_mask(times, time)) |
+                     static_cast<unsigned>(_mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(times, time), sequences, sequence));
+    if constexpr (kRounds > 8) {
+      const __m512i more_times = _mm512_load_si512(in.time + 8);
+      const __m512i more_sequences = _mm512_load_si512(in.sequence + 8);
+      later |= (static_cast<unsigned>(_mm512_cmpgt_epu64_mask(more_times, time)) |
+                static_cast<unsigned>(
+                    _mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(more_times, time), more_sequences, sequence)))
+               << 8;
+    }
+    out[__builtin_popcount(later)] = {in.time[i], in.slot[i], static_cast<std::uint32_t>(in.sequence[i])};
+  }
+}
+
+__attribute__((target("avx512f,popcnt"))) void rank_sort_avx512(const Unsorted& in, unsigned count, SortedEntry* out) {
+  if (count <= 4) {
+    rank_rounds<4>(in, out);
+  } else if (count <= 8) {
+    rank_rounds<8>(in, out);
+  } else {
+    rank_rounds<16>(in, out);
   }
 }
 #endif
@@ -226,6 +235,30 @@ std::uint32_t EventQueue::acquire_fresh() {
   return used_++;
 }
 
+// `time` is slot.time, which may still be on its way to memory.
+inline void EventQueue::place(std::uint32_t index, Slot& slot, std::uint64_t time) {
+  slot.state = State::kLinked;
+  const std::uint64_t bucket = time >> shift_;
+  if (bucket - edge_ > mask_) [[unlikely]] {
+    place_far(index, slot);
+    return;
+  }
+  const std::uint64_t i = bucket & mask_;
+  if (links_wait_) {
+    __builtin_prefetch(&heads_[i], 1);
+    WaitingLink& waiting = waiting_links_[next_waiting_++ % kWaitingLinks];
+    if (waiting.slot != 0) [[likely]] link(waiting.bucket_index, waiting.slot);
+    waiting = {static_cast<std::uint32_t>(i), index};
+    first_waiting_bucket_ = std::min(first_waiting_bucket_, bucket);
+  } else {
+    link(i, index);
+  }
+  const std::uint64_t word = words_[i >> 6];
+  words_[i >> 6] = word | std::uint64_t{1} << (i & 63);
+  if (word == 0) [[unlikely]] summary_[i >> 12] |= std::uint64_t{1} << ((i >> 6) & 63);
+  ++near_;
+}
+
 TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
   const std::uint64_t sequence = next_sequence_++;
   // The low half names the event in handles, and 0 stands for none there.
@@ -237,7 +270,7 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
   slot.cause = cause;
   if (++live_ > peak_) peak_ = live_;
   if (time >= run_end_) [[likely]] {
-    place(index, slot);
+    place(index, slot, time);
     if (live_ > grow_at_) [[unlikely]] rebuild(0);
   } else {
     insert_loose(index, slot);
@@ -245,22 +278,7 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
   return TimerId{index, static_cast<std::uint32_t>(sequence)};
 }
 
-void EventQueue::place(std::uint32_t index, Slot& slot) {
-  slot.state = State::kLinked;
-  const std::uint64_t bucket = slot.time >> shift_;
-  if (bucket - edge_ > mask_) [[unlikely]] {
-    place_far(index, slot);
-    return;
-  }
-  const std::uint64_t i = bucket & mask_;
-  slot.next = heads_[i];
-  heads_[i] = index;
-  words_[i >> 6] |= std::uint64_t{1} << (i & 63);
-  summary_[i >> 12] |= std::uint64_t{1} << ((i >> 6) & 63);
-  ++near_;
-}
-
-void EventQueue::place_far(std::uint32_t index, Slot& slot) {
+[[gnu::noinline]] void EventQueue::place_far(std::uint32_t index, Slot& slot) {
   const std::uint64_t edge_time = edge_ << shift_;
   for (std::size_t i = 0;; ++i) {
     Level& level = levels_[i];
@@ -275,7 +293,7 @@ void EventQueue::place_far(std::uint32_t index, Slot& slot) {
   }
 }
 
-void EventQueue::insert_loose(std::uint32_t index, Slot& slot) {
+[[gnu::noinline]] void EventQueue::insert_loose(std::uint32_t index, Slot& slot) {
   slot.state = State::kLoose;
   const std::uint64_t time = slot.time;
   const Ref ref{time, index, static_cast<std::uint32_t>(slot.sequence)};
@@ -436,6 +454,14 @@ std::uint64_t EventQueue::next_far(const Level& level) const {
   return first + static_cast<std::uint64_t>(std::countr_zero(std::rotr(level.bits, static_cast<int>(first & 63))));
 }
 
+void EventQueue::link_waiting() {
+  for (WaitingLink& waiting : waiting_links_) {
+    if (waiting.slot != 0) link(waiting.bucket_index, waiting.slot);
+    waiting = {};
+  }
+  first_waiting_bucket_ = UINT64_MAX;
+}
+
 void EventQueue::find_far_min() {
   far_min_ = UINT64_MAX;
   for (const Level& level : levels_) {
@@ -469,7 +495,7 @@ void EventQueue::hand_down() {
           --dead_;
           release(index, slot);
         } else {
-          place(index, slot);
+          place(index, slot, slot.time);
         }
       }
     }
@@ -495,6 +521,7 @@ bool EventQueue::refill() {
       hand_down();
       continue;
     }
+    if (first_waiting_bucket_ <= bucket) link_waiting();
     edge_ = bucket + 1;
     run_end_ = edge_ << shift_;
     const std::uint64_t i = bucket & mask_;
@@ -544,7 +571,8 @@ void EventQueue::gather(std::uint32_t head) {
     index = next;
   }
   near_ -= linked;
-  for (unsigned i = count; (i & 7) != 0; ++i) in.time[i] = in.sequence[i] = 0;
+  if (count == 0) return;
+  for (unsigned i = count; i < (count <= 8 ? 8 : kRanked); ++i) in.time[i] = in.sequence[i] = 0;
   rank_sort(in, count, reinterpret_cast<SortedEntry*>(run_));
   run_size_ = count;
   ++buckets_taken_;
@@ -656,6 +684,7 @@ void EventQueue::lay_out(unsigned shift, std::size_t buckets) {
   summary_ = words_ + words;
   heads_ = reinterpret_cast<std::uint32_t*>(summary_ + groups);
   near_ = 0;
+  links_wait_ = buckets >= kLinksWaitFrom;
   const auto bucket_bits = static_cast<unsigned>(std::countr_zero(buckets));
   levels_.clear();
   // Two buckets of the first level are a window; 32 of a level are one of the next, of which 64 can be held.
@@ -673,6 +702,7 @@ void EventQueue::lay_out(unsigned shift, std::size_t buckets) {
 /// Lays the buckets out anew for what is pending.
 void EventQueue::rebuild(int shift_change) {
   ++rebuilds_;
+  link_waiting();
   // Everything goes back: run, heap and FIFO, too.
   std::vector<std::uint32_t> pending;
   pending.reserve(live_);
@@ -752,7 +782,7 @@ void EventQueue::rebuild(int shift_change) {
   // Three times as far as evenly spread events would reach: of exponential delays 5 % lie behind.
   lay_out(shift, std::bit_ceil(std::max<std::size_t>(64, 3 * live_ / kEventsPerBucket)));
   grow_at_ = 2 * live_;
-  for (const std::uint32_t index : pending) place(index, slots_[index]);
+  for (const std::uint32_t index : pending) place(index, slots_[index], slots_[index].time);
 }
 
 /// Frees what was cancelled.
@@ -762,6 +792,7 @@ void EventQueue::relink() {
     return;
   }
   ++rebuilds_;
+  link_waiting();
   near_ = 0;
   std::memset(words_, 0, ((mask_ + 1) / 64 + (mask_ + 1) / 4096 + 1) * sizeof *words_);
   std::memset(heads_, 0, (mask_ + 1) * sizeof *heads_);
@@ -780,7 +811,7 @@ void EventQueue::relink() {
     if (i > kAhead) __builtin_prefetch(&heads_[(slots_[i - kAhead].time >> shift_) & mask_], 1);
     Slot& slot = slots_[i];
     if (slot.state == State::kLinked) {
-      place(i, slot);
+      place(i, slot, slot.time);
     } else if (slot.state != State::kLoose) {
       release(i, slot);
     }

@@ -78,10 +78,10 @@ class EventQueue {
 
   /// An event taken off the queue. run() must follow, once.
   struct Due {
-    SimTime time{};
-    std::uint64_t sequence = 0;
-    CauseId cause{};
-    Invoke invoke = nullptr;
+    SimTime time;
+    std::uint64_t sequence;
+    CauseId cause;
+    Invoke invoke;
     alignas(void*) unsigned char storage[kInlineBytes];
     void run() { invoke(storage, Op::kRun); }
   };
@@ -222,6 +222,7 @@ class EventQueue {
     const std::uint32_t index = free_;
     if (index != 0) [[likely]] {
       free_ = slots_[index].next;
+      __builtin_prefetch(&slots_[free_], 1);  // after a pass over the slots the next free one is a cold line
       return index;
     }
     return acquire_fresh();
@@ -235,8 +236,13 @@ class EventQueue {
   std::uint32_t acquire_fresh();
   TimerId insert(std::uint32_t index, SimTime when, CauseId cause);
   void insert_loose(std::uint32_t index, Slot& slot);
-  void place(std::uint32_t index, Slot& slot);
+  void place(std::uint32_t index, Slot& slot, std::uint64_t time);
   void place_far(std::uint32_t index, Slot& slot);
+  void link(std::uint64_t bucket_index, std::uint32_t index) {
+    slots_[index].next = heads_[bucket_index];
+    heads_[bucket_index] = index;
+  }
+  void link_waiting();
   bool refill();
   void hand_down();
   void gather(std::uint32_t head);
@@ -296,6 +302,17 @@ class EventQueue {
   std::vector<HeapEntry> heap_;
   std::size_t loose_dead_ = 0;
   std::vector<HeapEntry> scratch_;
+
+  // With many buckets the heads lie in no near cache: a head's line is asked for at once, and written some events later.
+  static constexpr std::size_t kWaitingLinks = 16;
+  struct WaitingLink {
+    std::uint32_t bucket_index;
+    std::uint32_t slot;  // 0: none
+  };
+  std::array<WaitingLink, kWaitingLinks> waiting_links_{};
+  std::size_t next_waiting_ = 0;
+  std::uint64_t first_waiting_bucket_ = UINT64_MAX;  // none of them waits for an earlier one
+  bool links_wait_ = false;
 
   // What the buckets turned out to hold since the widths were chosen.
   std::uint64_t buckets_taken_ = 0;
