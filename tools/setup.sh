@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build ccache ca-certificates
   libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev libprotobuf-dev protobuf-compiler libhdf5-dev
-  python3 libfmt-dev libcli11-dev libsimdjson-dev rapidjson-dev libgtest-dev libbenchmark-dev
+  python3 libfmt-dev libcli11-dev rapidjson-dev libgtest-dev libbenchmark-dev
 )
 # For the tests alone: the report is opened in a real browser.
 if [ "${1:-}" = "--with-test-tools" ]; then

@@ -178,6 +178,16 @@ TEST_F(KubeletLifecycle, CrashLoopFollowsTheBackOff) {
   EXPECT_EQ(w.count_records("BackOff"), 1u);
 }
 
+TEST_F(KubeletLifecycle, EndlessCrashLoopDoesNotFillTheLog) {
+  w.behaviours[0].run_time = 5s;
+  w.behaviours[0].exit_code = 1;
+  w.start();
+  const Ref<Pod> pod = create("crash");
+  w.run_to(24h);
+  EXPECT_GT(w.at(pod).containers[0].restart_count, 200u);
+  EXPECT_EQ(w.count_records("ContainerDied"), 7u);  // until the wait is 300 s
+}
+
 TEST_F(KubeletLifecycle, KilledContainerComesBackBecauseOfTheFault) {
   w.start();
   const Ref<Pod> pod = create("web");

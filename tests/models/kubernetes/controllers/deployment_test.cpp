@@ -250,6 +250,29 @@ TEST_F(DeploymentTest, UnavailabilityIsToldWithItsReason) {
             (std::vector<std::string>{"MinimumReplicasUnavailable", "Unhealthy"}));
 }
 
+TEST_F(DeploymentTest, UnavailabilityNamesEachLostPod) {
+  deploy(4);  // one may be unavailable
+  cluster.run_to(100s);
+  const std::vector<Ref<Pod>> pods = cluster.pods();
+  const CauseId first = cluster.api.record(pods[0], "OOMKilled", "one");
+  {
+    const ScopedCause because(cluster.engine, first);
+    cluster.kubelet.set_ready(pods[0], false);
+  }
+  cluster.run_for(1s);
+  EXPECT_TRUE(status().available);
+  const CauseId second = cluster.api.record(pods[1], "Unhealthy", "two");
+  {
+    const ScopedCause because(cluster.engine, second);
+    cluster.kubelet.set_ready(pods[1], false);
+  }
+  cluster.run_for(1s);
+  const CauseId last{static_cast<std::uint32_t>(cluster.log.size())};
+  EXPECT_EQ(cluster.log.kind(cluster.log.at(last)), "MinimumReplicasUnavailable");
+  EXPECT_EQ(cluster.log.at(last).cause, second);
+  EXPECT_EQ(cluster.log.contributing(last), (std::vector<CauseId>{first}));
+}
+
 TEST_F(DeploymentTest, DeletingItTakesItsReplicaSetsAndPods) {
   deploy(3);
   cluster.run_to(100s);

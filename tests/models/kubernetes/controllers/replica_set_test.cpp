@@ -218,7 +218,7 @@ TEST_F(ReplicaSetTest, AnUnknownPriorityClassIsRefusedOnceInTheLogAndTriedAgain)
   cluster.run_to(10s);
   EXPECT_EQ(cluster.pods().size(), 0u);
   EXPECT_EQ(cluster.records("FailedCreate"),
-            (std::vector<std::string>{"ReplicaSet/default/web Error creating: no PriorityClass with name gold was found"}));
+            (std::vector<std::string>{"ReplicaSet/default/web Error creating: pods \"web-\" is forbidden: no PriorityClass with name gold was found"}));
   PriorityClass gold;
   gold.meta.name = cluster.sym("gold");
   gold.value = 7;
