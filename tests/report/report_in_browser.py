@@ -4,6 +4,7 @@
 usage: report_in_browser.py SQUALL SOURCE_DIR
 Exit code 77 (left out) where there is no Chromium, unless CI is set: then that is a failure.
 """
+import html
 import json
 import os
 import pathlib
@@ -43,11 +44,11 @@ def main():
         scenario = source / "tests/report/two-nodes.yaml"
         subprocess.run([squall, "run", scenario, "-o", folder / "run", "--quiet"], check=False, stdout=subprocess.DEVNULL, timeout=120)
         summary = json.loads((folder / "run/summary.json").read_text())
-        html = (folder / "run/report.html").read_text()
-        check(not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", html), "the report refers to nothing outside of itself")
+        source_text = (folder / "run/report.html").read_text()
+        check(not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", source_text), "the report refers to nothing outside of itself")
         page = dom(browser, folder / "run/report.html", folder / "profile")
         check('data-ready="true"' in page, "the report's script ran to its end")
-        check(summary["scenario"] in page and summary["eventLogHash"] in page, "scenario and hash are shown")
+        check(html.escape(summary["scenario"], quote=False) in page and summary["eventLogHash"] in page, "scenario and hash are shown")
         check(re.search(r'id="verdict">\s*FAILED', page), "the verdict is shown")
         check(page.count('class="card objective') == len(summary["objectives"]), "one card an objective")
         check("FaultInjected" in page, "the chain of causes reaches the fault")
