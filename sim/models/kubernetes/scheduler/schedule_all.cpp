@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
@@ -22,15 +23,15 @@ std::vector<Ref<T>> in_order_of_creation(const ApiServer& api) {
   return refs;
 }
 
-class Expansion {
+class Expander {
  public:
-  explicit Expansion(ApiServer& api) : api_(api) {
+  explicit Expander(ApiServer& api) : api_(api) {
     api.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) {
       if (pod.is_active()) pods_[pod.meta.ns].push_back(ref);
     });
   }
 
-  std::size_t run() {
+  Expansion run() {
     for (const Ref<Deployment> ref : in_order_of_creation<Deployment>(api_)) expand_deployment(ref);
     for (const Ref<ReplicaSet> ref : in_order_of_creation<ReplicaSet>(api_)) {
       const ReplicaSet set = *api_.get(ref);
@@ -51,7 +52,7 @@ class Expansion {
                    [&](std::int64_t i) { return fmt::format("{}-{}", text(job.meta.name), i); });
     }
     for (const Ref<DaemonSet> ref : in_order_of_creation<DaemonSet>(api_)) expand_daemon_set(ref);
-    return made_;
+    return std::move(result_);
   }
 
  private:
@@ -69,7 +70,19 @@ class Expansion {
     return std::count_if(found->second.begin(), found->second.end(), [&](Ref<Pod> ref) { return is_of(*api_.get(ref), owner, selector); });
   }
 
-  Ref<Pod> make_pod(const ObjectMeta& owner_meta, ObjectRef owner, const PodTemplate& from, const std::string& name) {
+  /// The template's spec as POST pods would store it; null when admission refuses it, which is noted once.
+  std::shared_ptr<const PodSpec> admitted(ObjectRef owner, const ObjectMeta& owner_meta, const std::shared_ptr<const PodSpec>& given) {
+    PodSpec spec = *given;
+    const std::optional<std::string> refused = admit_pod(spec, priority_classes(api_), api_.names(), api_.well_known());
+    if (refused) {
+      result_.refused.push_back(fmt::format("{}/{}/{}: {}", to_string(owner.kind), text(owner_meta.ns), text(owner_meta.name), *refused));
+      return nullptr;
+    }
+    finish_pod_spec(spec);
+    return std::make_shared<const PodSpec>(std::move(spec));
+  }
+
+  Ref<Pod> make_pod(const ObjectMeta& owner_meta, ObjectRef owner, const PodTemplate& from, std::shared_ptr<const PodSpec> spec, const std::string& name) {
     Pod pod;
     pod.meta.ns = owner_meta.ns;
     pod.meta.name = api_.names().intern(name);
@@ -77,18 +90,21 @@ class Expansion {
     pod.meta.annotations = from.annotations;
     pod.meta.owners.push_back(OwnerReference{owner, owner_meta.uid, true});
     pod.meta.source = owner_meta.source;
-    pod.spec = from.spec;
+    pod.spec = std::move(spec);
     const Ref<Pod> ref = api_.create(std::move(pod));
-    if (ref) ++made_;
+    if (ref) ++result_.made;
     return ref;
   }
 
   template <class Name>
   void make_missing(const ObjectMeta& meta, ObjectRef owner, const LabelSelector& selector, const PodTemplate& from, std::int64_t replicas, Name&& name) {
     std::int64_t missing = replicas - count_existing(meta.ns, owner, selector);
+    if (missing <= 0) return;
+    const std::shared_ptr<const PodSpec> spec = admitted(owner, meta, from.spec);
+    if (spec == nullptr) return;
     // A name that is taken is passed over: the pods that exist have names of their own.
     for (std::int64_t i = 0; missing > 0 && i < replicas * 2 + 16; ++i) {
-      const Ref<Pod> ref = make_pod(meta, owner, from, name(i));
+      const Ref<Pod> ref = make_pod(meta, owner, from, spec, name(i));
       if (!ref) continue;
       pods_[meta.ns].push_back(ref);
       --missing;
@@ -137,29 +153,29 @@ class Expansion {
     tolerate(known.pid_pressure, TaintEffect::kNoSchedule);
     tolerate(known.unschedulable, TaintEffect::kNoSchedule);
     if (set.pod_template.spec->host_network) tolerate(known.network_unavailable, TaintEffect::kNoSchedule);
-    std::vector<Ref<Node>> nodes = in_order_of_creation<Node>(api_);
-    for (const Ref<Node> node_ref : nodes) {
+    PodSpec tolerant = *set.pod_template.spec;
+    tolerant.tolerations = tolerations;
+    const std::shared_ptr<const PodSpec> base = admitted(ApiServer::untyped(ref), set.meta, std::make_shared<const PodSpec>(std::move(tolerant)));
+    if (base == nullptr) return;
+    for (const Ref<Node> node_ref : in_order_of_creation<Node>(api_)) {
       const Node& node = *api_.get(node_ref);
-      PodSpec spec = *set.pod_template.spec;
-      spec.tolerations = tolerations;
       const bool tolerated = std::all_of(node.taints.begin(), node.taints.end(), [&](const Taint& taint) {
         return taint.effect == TaintEffect::kPreferNoSchedule || tolerates(tolerations, taint);
       });
-      if (!tolerated || !matches_node(spec, node)) continue;
+      if (!tolerated || !matches_node(*base, node)) continue;
       const auto found = pods_.find(set.meta.ns);
       const bool exists = found != pods_.end() && std::any_of(found->second.begin(), found->second.end(), [&](Ref<Pod> pod) {
         const Pod& object = *api_.get(pod);
         return object.node_name == node.meta.name && is_of(object, ApiServer::untyped(ref), set.selector);
       });
       if (exists) continue;
-      auto affinity = std::make_shared<Affinity>(spec.affinity ? *spec.affinity : Affinity{});
+      auto affinity = std::make_shared<Affinity>(base->affinity ? *base->affinity : Affinity{});
       const Requirement pin{known.metadata_name, SelectorOperator::kIn, {node.meta.name}};
       affinity->has_required_node_affinity = true;
       affinity->required_node_terms = {NodeSelectorTerm{{}, {pin}}};  // replaces, as the real controller does
-      spec.affinity = std::move(affinity);
-      PodTemplate from = set.pod_template;
-      from.spec = std::make_shared<const PodSpec>(std::move(spec));
-      make_pod(set.meta, ApiServer::untyped(ref), from, fmt::format("{}-{}", text(set.meta.name), text(node.meta.name)));
+      auto spec = std::make_shared<PodSpec>(*base);
+      spec->affinity = std::move(affinity);
+      make_pod(set.meta, ApiServer::untyped(ref), set.pod_template, std::move(spec), fmt::format("{}-{}", text(set.meta.name), text(node.meta.name)));
     }
   }
 
@@ -169,12 +185,12 @@ class Expansion {
 
   ApiServer& api_;
   std::map<Symbol, std::vector<Ref<Pod>>> pods_;  // active ones, by namespace
-  std::size_t made_ = 0;
+  Expansion result_;
 };
 
 }  // namespace
 
-std::size_t expand_workloads(ApiServer& api) { return Expansion(api).run(); }
+Expansion expand_workloads(ApiServer& api) { return Expander(api).run(); }
 
 ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random) {
   const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};

@@ -35,8 +35,12 @@ struct ScheduleResult {
 };
 
 /// Makes the pods that workloads ask for and that are not there yet: Deployments (with their ReplicaSet), ReplicaSets,
-/// StatefulSets, Jobs (parallelism), and one pod per matching node for DaemonSets. Returns how many it made.
-std::size_t expand_workloads(ApiServer& api);
+/// StatefulSets, Jobs (parallelism), and one pod per matching node for DaemonSets. Admission is that of the API server.
+struct Expansion {
+  std::size_t made = 0;
+  std::vector<std::string> refused;  // by admission: "Deployment/default/web: no PriorityClass ..."
+};
+Expansion expand_workloads(ApiServer& api);
 
 /// Binds what fits (pods in the API server get their node) and says what became of every pod.
 ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random);

@@ -71,26 +71,28 @@ std::int64_t feasible_nodes_to_find(std::int64_t nodes, std::int64_t percentage)
   return std::min(nodes, std::max(nodes * percentage / 100, kFeasibleNodesMin));
 }
 
-std::size_t select_host(const std::vector<std::int64_t>& totals) {
-  // Only the root of the heap matters. Building it moves the winner of each subtree up; a parent yields to a strictly
-  // better child only, and the right child is preferred only when strictly better than the left.
-  const auto best = std::max_element(totals.begin(), totals.end());
-  const auto place = static_cast<std::size_t>(best - totals.begin());
-  if (std::find(best + 1, totals.end(), *best) == totals.end()) return place;  // no tie
-  std::vector<std::uint32_t> heap(totals.size());
-  for (std::size_t i = 0; i < heap.size(); ++i) heap[i] = static_cast<std::uint32_t>(i);
-  for (std::size_t start = heap.size() / 2; start-- > 0;) {
-    std::size_t parent = start;
-    for (;;) {
-      std::size_t child = 2 * parent + 1;
-      if (child >= heap.size()) break;
-      if (child + 1 < heap.size() && totals[heap[child + 1]] > totals[heap[child]]) ++child;
-      if (totals[heap[child]] <= totals[heap[parent]]) break;
-      std::swap(heap[parent], heap[child]);
-      parent = child;
+std::size_t select_host(const std::vector<std::int64_t>& totals, std::vector<std::uint32_t>& winners) {
+  // Only the root of the heap matters. Building it moves the winner of each subtree up: a parent yields to a strictly
+  // better child only, and the right child is preferred only when strictly better than the left. What sinks changes
+  // nothing above it, so the winners alone need be known, from the leaves up.
+  const std::size_t count = totals.size();
+  winners.resize(count);
+  for (std::size_t place = count; place-- > 0;) {
+    auto winner = static_cast<std::uint32_t>(place);
+    const std::size_t left = 2 * place + 1;
+    if (left < count) {
+      std::uint32_t child = winners[left];
+      if (left + 1 < count && totals[winners[left + 1]] > totals[child]) child = winners[left + 1];
+      if (totals[child] > totals[winner]) winner = child;
     }
+    winners[place] = winner;
   }
-  return heap.front();
+  return winners.front();
+}
+
+std::size_t select_host(const std::vector<std::int64_t>& totals) {
+  std::vector<std::uint32_t> winners;
+  return select_host(totals, winners);
 }
 
 SchedulingCycle::SchedulingCycle(Cache& cache, Interner& names, const Randomness& random, int percentage_of_nodes_to_score)
@@ -323,7 +325,7 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
     return decision;
   }
   score(pod);
-  const std::size_t winner = select_host(totals_);
+  const std::size_t winner = select_host(totals_, winners_);
   decision.node = feasible_[winner];
   decision.score = totals_[winner];
   return decision;

@@ -41,6 +41,8 @@ struct Decision {
 std::int64_t feasible_nodes_to_find(std::int64_t nodes, std::int64_t percentage);
 /// The place of the winner. Ties are decided by the layout of Go's container/heap, hence not always the first.
 std::size_t select_host(const std::vector<std::int64_t>& totals);
+/// The same with memory that is kept from call to call.
+std::size_t select_host(const std::vector<std::int64_t>& totals, std::vector<std::uint32_t>& winners);
 
 class SchedulingCycle : private DryRun {
  public:
@@ -119,6 +121,7 @@ class SchedulingCycle : private DryRun {
   std::vector<NodeIndex> feasible_;
   std::vector<std::int64_t> totals_;
   std::vector<std::int64_t> raw_;
+  std::vector<std::uint32_t> winners_;
   std::vector<std::pair<NodeIndex, StatusId>> failed_;
   // Of the dry run.
   NodeIndex dry_node_ = kNoNode;

@@ -138,14 +138,36 @@ TEST(ExpandWorkloads, MakesWhatIsMissing) {
   job.spec.pod_template = c.pod_template(c.spec(10), {{"job", "job"}});
   c.api.create(std::move(job));
   // 3 web, 1 db, 3 agents (not on the tainted node), 2 of the job.
-  EXPECT_EQ(expand_workloads(c.api), 9u);
-  EXPECT_EQ(expand_workloads(c.api), 0u) << "nothing is missing any more";
+  EXPECT_EQ(expand_workloads(c.api).made, 9u);
+  EXPECT_EQ(expand_workloads(c.api).made, 0u) << "nothing is missing any more";
   const auto fates = c.fates(c.run());
   EXPECT_EQ(fates.size(), 10u);
   EXPECT_EQ(fates.at("agent-n1"), "n1");
   EXPECT_EQ(fates.at("agent-cordoned"), "cordoned");
   EXPECT_FALSE(fates.contains("agent-tainted"));
   EXPECT_NE(fates.at("web-0000012345-0"), fates.at("web-0000012345-1")) << "spread over the hosts by default";
+}
+
+TEST(ExpandWorkloads, AdmissionGivesPriorityAndMayRefuse) {
+  Manifests c;
+  c.node("n1");
+  PriorityClass high;
+  high.meta.name = c.name("high");
+  high.value = 1000;
+  c.api.create(std::move(high));
+  PodSpec spec = c.spec(100);
+  spec.priority_class_name = c.name("high");
+  c.workload<Deployment>("web", c.pod_template(spec, {{"app", "web"}}), 1);
+  spec.priority_class_name = c.name("missing");
+  c.workload<Deployment>("db", c.pod_template(spec, {{"app", "db"}}), 3);
+  const Expansion expansion = expand_workloads(c.api);
+  EXPECT_EQ(expansion.made, 1u);
+  ASSERT_EQ(expansion.refused.size(), 1u);
+  EXPECT_EQ(expansion.refused.front().substr(0, 30), "ReplicaSet/default/db-00000123") << expansion.refused.front();
+  c.api.all<Pod>().for_each([&](Ref<Pod>, const Pod& pod) {
+    EXPECT_EQ(pod.spec->priority, 1000);
+    EXPECT_EQ(pod.spec->tolerations.size(), 2u) << "not-ready and unreachable for 300 s";
+  });
 }
 
 TEST(ScheduleAll, NoNodeIsOvercommittedAndEveryPodHasOneFate) {
