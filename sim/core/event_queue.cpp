@@ -108,6 +108,7 @@ struct alignas(64) Unsorted {
   std::uint64_t time[kRanked];
   std::uint64_t sequence[kRanked];
   std::uint32_t slot[kRanked];
+  std::uint32_t generation[kRanked];
 };
 
 struct SortedEntry {  // as EventQueue::Ref
@@ -128,7 +129,7 @@ void rank_sort_portable(const Unsorted& in, unsigned count, SortedEntry* out) {
     for (unsigned j = 0; j < count; ++j) {
       rank += static_cast<unsigned>((in.time[j] > time) | ((in.time[j] == time) & (in.sequence[j] > sequence)));
     }
-    out[rank] = {time, in.slot[i], static_cast<std::uint32_t>(sequence)};
+    out[rank] = {time, in.slot[i], in.generation[i]};
   }
 }
 
@@ -152,7 +153,7 @@ __attribute__((target("avx2,popcnt"))) void rank_sort_avx2(const Unsorted& in, u
       later += static_cast<unsigned>(
           __builtin_popcount(static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(_mm256_or_si256(after, tie))))));
     }
-    out[later] = {in.time[i], in.slot[i], static_cast<std::uint32_t>(in.sequence[i])};
+    out[later] = {in.time[i], in.slot[i], in.generation[i]};
   }
 }
 
@@ -175,7 +176,7 @@ __attribute__((target("avx512f,popcnt"), always_inline)) inline void rank_rounds
                     _mm512_mask_cmpgt_epu64_mask(_mm512_cmpeq_epu64_mask(more_times, time), more_sequences, sequence)))
                << 8;
     }
-    out[__builtin_popcount(later)] = {in.time[i], in.slot[i], static_cast<std::uint32_t>(in.sequence[i])};
+    out[__builtin_popcount(later)] = {in.time[i], in.slot[i], in.generation[i]};
   }
 }
 
@@ -211,16 +212,12 @@ EventQueue::EventQueue() {
 
 EventQueue::~EventQueue() {
   // What an action owns may cancel other events when it goes away: no handle is valid from here on.
+  std::vector<std::uint32_t> boxed;
   for (std::uint32_t i = 1; i < used_; ++i) {
-    if (slots_[i].sequence == 0) slots_[i].boxed = 0;
-    slots_[i].sequence = 0;
+    if ((meta_[i] & kBoxed) != 0) boxed.push_back(i);
+    meta_[i] = 0;
   }
-  for (std::uint32_t i = 1; i < used_; ++i) {
-    if (slots_[i].boxed != 0) {
-      slots_[i].boxed = 0;
-      slots_[i].invoke(slots_[i].storage, Op::kDestroy);
-    }
-  }
+  for (const std::uint32_t i : boxed) slots_[i].invoke(slots_[i].storage, Op::kDestroy);
 }
 
 std::uint32_t EventQueue::acquire_fresh() {
@@ -228,16 +225,20 @@ std::uint32_t EventQueue::acquire_fresh() {
     SIM_CHECK(capacity_ < UINT32_MAX / 2, "slots are named with 32 bits");
     const std::size_t capacity = std::max<std::size_t>(64, std::size_t{capacity_} * 2);
     slot_memory_.grow(capacity * sizeof(Slot));
+    meta_memory_.grow(capacity * sizeof(Word));
     slots_ = static_cast<Slot*>(slot_memory_.data());
-    if (capacity_ == 0) ::new (static_cast<void*>(slots_)) Slot{};
-    capacity_ = static_cast<std::uint32_t>(slot_memory_.bytes() / sizeof(Slot));
+    meta_ = static_cast<Word*>(meta_memory_.data());
+    if (capacity_ == 0) {
+      ::new (static_cast<void*>(slots_)) Slot{};
+      meta_[0] = 0;
+    }
+    capacity_ = static_cast<std::uint32_t>(capacity);
   }
   return used_++;
 }
 
 // `time` is slot.time, which may still be on its way to memory.
 inline void EventQueue::place(std::uint32_t index, Slot& slot, std::uint64_t time) {
-  slot.state = State::kLinked;
   const std::uint64_t bucket = time >> shift_;
   if (bucket - edge_ > mask_) [[unlikely]] {
     place_far(index, slot);
@@ -259,10 +260,12 @@ inline void EventQueue::place(std::uint32_t index, Slot& slot, std::uint64_t tim
   ++near_;
 }
 
-TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
+TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause, Word boxed) {
   const std::uint64_t sequence = next_sequence_++;
-  // The low half names the event in handles, and 0 stands for none there.
-  if (static_cast<std::uint32_t>(next_sequence_) == 0) [[unlikely]] ++next_sequence_;
+  // The low bits name the event in handles, and 0 stands for none there.
+  if (next_sequence_ % (std::uint64_t{1} << kGenerationBits) == 0) [[unlikely]] ++next_sequence_;
+  const Word generation = static_cast<Word>(sequence << 2) | boxed;
+  meta_[index] = generation;
   Slot& slot = slots_[index];
   const std::uint64_t time = to_word(when);
   slot.time = time;
@@ -273,9 +276,9 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
     place(index, slot, time);
     if (live_ > grow_at_) [[unlikely]] rebuild(0);
   } else {
-    insert_loose(index, slot);
+    insert_loose(index);
   }
-  return TimerId{index, static_cast<std::uint32_t>(sequence)};
+  return TimerId{index, generation};
 }
 
 [[gnu::noinline]] void EventQueue::place_far(std::uint32_t index, Slot& slot) {
@@ -293,10 +296,10 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
   }
 }
 
-[[gnu::noinline]] void EventQueue::insert_loose(std::uint32_t index, Slot& slot) {
-  slot.state = State::kLoose;
-  const std::uint64_t time = slot.time;
-  const Ref ref{time, index, static_cast<std::uint32_t>(slot.sequence)};
+[[gnu::noinline]] void EventQueue::insert_loose(std::uint32_t index) {
+  const Ref ref = ref_to(index);
+  meta_[index] |= kLoose;
+  const std::uint64_t time = ref.time;
   if (time == last_time_) {
     // Everything else of this instant was scheduled before, or comes behind it here.
     fifo_.push_back(ref);
@@ -304,7 +307,7 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
     return;
   }
   if (run_size_ >= kRunMoves && run_[run_size_ - kRunMoves].time <= time) {
-    heap_.push_back({time, slot.sequence, index});
+    heap_.push_back({time, slots_[index].sequence, index, ref.generation});
     std::push_heap(heap_.begin(), heap_.end());
     mixed_ = true;
     run_moves_ += kRunMoves / 2;
@@ -325,36 +328,34 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause) {
 
 bool EventQueue::cancel(TimerId timer) noexcept {
   if (!is_pending(timer)) return false;
-  Slot& slot = slots_[timer.slot];
   Due held;
-  const bool boxed = slot.boxed != 0;
-  if (boxed) {
-    held.invoke = slot.invoke;
-    std::memcpy(held.storage, slot.storage, kInlineBytes);
+  const bool boxed = (timer.generation & kBoxed) != 0;
+  if (boxed) [[unlikely]] {
+    held.invoke = slots_[timer.slot].invoke;
+    std::memcpy(held.storage, slots_[timer.slot].storage, kInlineBytes);
   }
-  slot.sequence = 0;
   --live_;
   ++cancelled_;
-  if (slot.state == State::kLinked) {
-    slot.state = State::kDead;
+  if ((meta_[timer.slot] & kLoose) == 0) {
+    meta_[timer.slot] = kDead;
     ++dead_;
   } else {
-    release(timer.slot, slot);
+    release(timer.slot);
     if (++loose_dead_ > live_ + kNotWorthIt) purge_loose();
   }
-  if (dead_ > live_ + kNotWorthIt) relink();
+  if (dead_ > live_ + kNotWorthIt) [[unlikely]] relink();
   // Last, since what is destroyed may cancel further events.
-  if (boxed) held.invoke(held.storage, Op::kDestroy);
+  if (boxed) [[unlikely]] held.invoke(held.storage, Op::kDestroy);
   return true;
 }
 
 void EventQueue::purge_loose() {
-  const auto is_dead = [this](const Ref& ref) { return static_cast<std::uint32_t>(slots_[ref.slot].sequence) != ref.generation; };
-  run_size_ = static_cast<std::size_t>(std::remove_if(run_, run_ + run_size_, is_dead) - run_);
+  const auto gone = [this](const auto& entry) { return !is_event(entry.slot, entry.generation); };
+  run_size_ = static_cast<std::size_t>(std::remove_if(run_, run_ + run_size_, gone) - run_);
   fifo_.erase(fifo_.begin(), fifo_.begin() + static_cast<std::ptrdiff_t>(fifo_head_));
   fifo_head_ = 0;
-  std::erase_if(fifo_, is_dead);
-  std::erase_if(heap_, [this](const HeapEntry& entry) { return slots_[entry.slot].sequence != entry.sequence; });
+  std::erase_if(fifo_, gone);
+  std::erase_if(heap_, gone);
   std::make_heap(heap_.begin(), heap_.end());
   mixed_ = !fifo_.empty() || !heap_.empty();
   loose_dead_ = 0;
@@ -362,17 +363,16 @@ void EventQueue::purge_loose() {
 
 /// Puts the earliest of run, heap and FIFO to the end of the run. False when nothing is pending.
 bool EventQueue::front_of_mixed() {
-  const auto is_dead = [this](const Ref& ref) { return static_cast<std::uint32_t>(slots_[ref.slot].sequence) != ref.generation; };
-  while (run_size_ > 0 && is_dead(run_[run_size_ - 1])) {
+  while (run_size_ > 0 && is_gone(run_[run_size_ - 1])) {
     --run_size_;
     --loose_dead_;
   }
-  while (!heap_.empty() && slots_[heap_.front().slot].sequence != heap_.front().sequence) {
+  while (!heap_.empty() && !is_event(heap_.front().slot, heap_.front().generation)) {
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
     --loose_dead_;
   }
-  while (fifo_head_ < fifo_.size() && is_dead(fifo_[fifo_head_])) {
+  while (fifo_head_ < fifo_.size() && is_gone(fifo_[fifo_head_])) {
     ++fifo_head_;
     --loose_dead_;
   }
@@ -397,7 +397,7 @@ bool EventQueue::front_of_mixed() {
   }
   if (heap_before_fifo) {
     const HeapEntry& top = heap_.front();
-    first = {top.time, top.slot, static_cast<std::uint32_t>(top.sequence)};
+    first = {top.time, top.slot, top.generation};
     std::pop_heap(heap_.begin(), heap_.end());
     heap_.pop_back();
   } else {
@@ -418,7 +418,7 @@ SimTime EventQueue::next_time() noexcept {
       if (!refill()) return kEndOfTime;
     }
     const Ref& ref = run_[run_size_ - 1];
-    if (static_cast<std::uint32_t>(slots_[ref.slot].sequence) == ref.generation) {
+    if (!is_gone(ref)) {
       return SimTime(SimDuration(static_cast<std::int64_t>(ref.time)));
     }
     --run_size_;
@@ -491,9 +491,9 @@ void EventQueue::hand_down() {
         Slot& slot = slots_[index];
         lane = slot.next;
         __builtin_prefetch(&slots_[lane], 1);
-        if (slot.state == State::kDead) {
+        if (meta_[index] == kDead) {
           --dead_;
-          release(index, slot);
+          release(index);
         } else {
           place(index, slot, slot.time);
         }
@@ -543,22 +543,24 @@ void EventQueue::gather(std::uint32_t head) {
     Slot& slot = slots_[index];
     const std::uint32_t next = slot.next;
     ++linked;
-    if (slot.state == State::kDead) [[unlikely]] {
+    const Word word = meta_[index];
+    if (word == kDead) [[unlikely]] {
       --dead_;
-      release(index, slot);
+      release(index);
     } else {
       if (count == kRanked) {
         // Too many: all again, from the ones that are already here.
         near_ -= linked - 1;
-        for (unsigned i = 0; i < kRanked; ++i) scratch_.push_back({in.time[i], in.sequence[i], in.slot[i]});
+        for (unsigned i = 0; i < kRanked; ++i) scratch_.push_back({in.time[i], in.sequence[i], in.slot[i], in.generation[i]});
         gather_many(index);
         return;
       }
       in.time[count] = slot.time;
       in.sequence[count] = slot.sequence;
       in.slot[count] = index;
+      in.generation[count] = word;
       ++count;
-      slot.state = State::kLoose;
+      meta_[index] = word | kLoose;
       if (cold) {
         // What an action holds first is mostly a pointer: an object, a coroutine's frame. When it is not, nothing is lost.
         const char* first = nullptr;
@@ -585,12 +587,13 @@ void EventQueue::gather_many(std::uint32_t head) {
     Slot& slot = slots_[index];
     const std::uint32_t next = slot.next;
     --near_;
-    if (slot.state == State::kDead) {
+    const Word word = meta_[index];
+    if (word == kDead) {
       --dead_;
-      release(index, slot);
+      release(index);
     } else {
-      slot.state = State::kLoose;
-      scratch_.push_back({slot.time, slot.sequence, index});
+      meta_[index] = word | kLoose;
+      scratch_.push_back({slot.time, slot.sequence, index, word});
     }
     index = next;
   }
@@ -601,7 +604,7 @@ void EventQueue::gather_many(std::uint32_t head) {
   for (std::size_t i = 0; i < scratch_.size(); ++i) {
     const HeapEntry& entry = scratch_[i];
     if (i == 0 || entry.time != scratch_[i - 1].time) ++instants;
-    run_[i] = {entry.time, entry.slot, static_cast<std::uint32_t>(entry.sequence)};
+    run_[i] = {entry.time, entry.slot, entry.generation};
   }
   run_size_ = scratch_.size();
   ++buckets_taken_;
@@ -614,6 +617,7 @@ void EventQueue::walk_ahead() {
   for (std::uint32_t& walker : walkers_) {
     walker = slots_[walker].next;  // slot 0 leads to itself
     __builtin_prefetch(&slots_[walker], 1);
+    __builtin_prefetch(&meta_[walker], 1);
   }
   if (walked_until_ < edge_) walked_until_ = edge_;
   // Two at most, so that a refill stays short; a bucket is taken each time, so this keeps up.
@@ -625,6 +629,7 @@ void EventQueue::walk_ahead() {
     walkers_[oldest_walker_] = head;
     walked_buckets_[oldest_walker_] = bucket;
     __builtin_prefetch(&slots_[head], 1);
+    __builtin_prefetch(&meta_[head], 1);
     walked_until_ = bucket + 1;
     oldest_walker_ = (oldest_walker_ + 1) % kWalkers;
   }
@@ -709,11 +714,10 @@ void EventQueue::rebuild(int shift_change) {
   if (are_slots_dense()) {
     free_ = 0;
     for (std::uint32_t i = used_ - 1; i > 0; --i) {
-      Slot& slot = slots_[i];
-      if (slot.sequence != 0) {
+      if (meta_[i] > kDead) {
         pending.push_back(i);
       } else {
-        release(i, slot);
+        release(i);
       }
     }
     dead_ = 0;
@@ -721,12 +725,11 @@ void EventQueue::rebuild(int shift_change) {
     // Few of many slots are in use: a pass over all would cost more than the lists.
     const auto collect = [&](std::uint32_t index) {
       while (index != 0) {
-        Slot& slot = slots_[index];
-        const std::uint32_t next = slot.next;
-        if (slot.sequence != 0) {
+        const std::uint32_t next = slots_[index].next;
+        if (meta_[index] != kDead) {
           pending.push_back(index);
         } else {
-          release(index, slot);
+          release(index);
           --dead_;
         }
         index = next;
@@ -747,12 +750,12 @@ void EventQueue::rebuild(int shift_change) {
         }
       }
     }
-    const auto collect_ref = [&](std::uint32_t slot, std::uint32_t generation) {
-      if (static_cast<std::uint32_t>(slots_[slot].sequence) == generation) pending.push_back(slot);
+    const auto collect_named = [&](const auto& entry) {
+      if (is_event(entry.slot, entry.generation)) pending.push_back(entry.slot);
     };
-    for (std::size_t i = 0; i < run_size_; ++i) collect_ref(run_[i].slot, run_[i].generation);
-    for (std::size_t i = fifo_head_; i < fifo_.size(); ++i) collect_ref(fifo_[i].slot, fifo_[i].generation);
-    for (const HeapEntry& entry : heap_) collect_ref(entry.slot, static_cast<std::uint32_t>(entry.sequence));
+    for (std::size_t i = 0; i < run_size_; ++i) collect_named(run_[i]);
+    for (std::size_t i = fifo_head_; i < fifo_.size(); ++i) collect_named(fifo_[i]);
+    for (const HeapEntry& entry : heap_) collect_named(entry);
   }
   run_size_ = 0;
   fifo_.clear();
@@ -768,12 +771,14 @@ void EventQueue::rebuild(int shift_change) {
     far_min_ = UINT64_MAX;
     near_ = 0;
     grow_at_ = SIZE_MAX;
-    for (const std::uint32_t index : pending) scratch_.push_back({slots_[index].time, slots_[index].sequence, index});
+    for (const std::uint32_t index : pending) {
+      scratch_.push_back({slots_[index].time, slots_[index].sequence, index, meta_[index] & ~kLoose});
+    }
     std::sort(scratch_.begin(), scratch_.end());
     reserve_run(std::max(scratch_.size(), 2 * kFew));
     for (const HeapEntry& entry : scratch_) {
-      slots_[entry.slot].state = State::kLoose;
-      run_[run_size_++] = {entry.time, entry.slot, static_cast<std::uint32_t>(entry.sequence)};
+      meta_[entry.slot] |= kLoose;
+      run_[run_size_++] = {entry.time, entry.slot, entry.generation};
     }
     scratch_.clear();
     return;
@@ -782,7 +787,10 @@ void EventQueue::rebuild(int shift_change) {
   // Three times as far as evenly spread events would reach: of exponential delays 5 % lie behind.
   lay_out(shift, std::bit_ceil(std::max<std::size_t>(64, 3 * live_ / kEventsPerBucket)));
   grow_at_ = 2 * live_;
-  for (const std::uint32_t index : pending) place(index, slots_[index], slots_[index].time);
+  for (const std::uint32_t index : pending) {
+    meta_[index] &= ~kLoose;
+    place(index, slots_[index], slots_[index].time);
+  }
 }
 
 /// Frees what was cancelled.
@@ -809,11 +817,11 @@ void EventQueue::relink() {
   constexpr std::uint32_t kAhead = 16;
   for (std::uint32_t i = used_ - 1; i > 0; --i) {
     if (i > kAhead) __builtin_prefetch(&heads_[(slots_[i - kAhead].time >> shift_) & mask_], 1);
-    Slot& slot = slots_[i];
-    if (slot.state == State::kLinked) {
-      place(i, slot, slot.time);
-    } else if (slot.state != State::kLoose) {
-      release(i, slot);
+    const Word word = meta_[i];
+    if (word <= kDead) {
+      release(i);
+    } else if ((word & kLoose) == 0) {
+      place(i, slots_[i], slots_[i].time);
     }
   }
 }

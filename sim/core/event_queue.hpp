@@ -1,7 +1,8 @@
 /// The pending events: taken in the order (time, sequence of scheduling), cancelled by handle in O(1).
 ///
 /// How it is built (measured: docs/engine.md):
-/// - An event is one slot of one cache line: time, sequence, action. Slots lie in one array and are named by index.
+/// - An event is one slot of one cache line: time, sequence, action. Slots lie in one array and are named by index. Whether
+///   a slot holds an event, and which, stands in a word of a second array.
 /// - Near future: a sliding window of buckets of equal width (a power of two), each a list through the slots. To schedule is
 ///   to write the slot and one 4-byte head. Far future: levels of 64 wider buckets, each level 32 times as wide as the one
 ///   below; a bucket is handed down when the window reaches it, so that an event moves at most once a level.
@@ -100,17 +101,15 @@ class EventQueue {
       const std::uint32_t index = acquire();
       Slot& slot = slots_[index];
       ::new (static_cast<void*>(slot.storage)) Stored(std::forward<Action>(action));
-      slot.boxed = 0;
       slot.invoke = [](void* storage, Op op) {
         if (op == Op::kRun) (*std::launder(static_cast<Stored*>(storage)))();
       };
-      return insert(index, when, cause);
+      return insert(index, when, cause, 0);
     } else {
       auto* held = new Stored(std::forward<Action>(action));  // before the slot is taken: its constructor may schedule
       const std::uint32_t index = acquire();
       Slot& slot = slots_[index];
       std::memcpy(slot.storage, &held, sizeof held);
-      slot.boxed = 1;
       slot.invoke = [](void* storage, Op op) {
         Stored* boxed = nullptr;
         std::memcpy(&boxed, storage, sizeof boxed);
@@ -120,14 +119,14 @@ class EventQueue {
         } guard{boxed};
         if (op == Op::kRun) (*boxed)();
       };
-      return insert(index, when, cause);
+      return insert(index, when, cause, kBoxed);
     }
   }
 
   /// Takes a pending event off. False when it is none (any more).
   bool cancel(TimerId timer) noexcept;
   bool is_pending(TimerId timer) const noexcept {
-    return timer && timer.slot < used_ && static_cast<std::uint32_t>(slots_[timer.slot].sequence) == timer.generation;
+    return timer && timer.slot < used_ && is_event(timer.slot, timer.generation);
   }
   bool empty() const noexcept { return live_ == 0; }
   std::size_t size() const noexcept { return live_; }
@@ -146,11 +145,11 @@ class EventQueue {
       const Ref ref = run_[run_size_ - 1];
       if (ref.time > to_word(limit)) return false;
       --run_size_;
-      Slot& slot = slots_[ref.slot];
-      if (static_cast<std::uint32_t>(slot.sequence) != ref.generation) [[unlikely]] {
+      if (!is_event(ref.slot, ref.generation)) [[unlikely]] {
         --loose_dead_;  // cancelled
         continue;
       }
+      const Slot& slot = slots_[ref.slot];
       last_time_ = ref.time;
       due.time = SimTime(SimDuration(static_cast<std::int64_t>(ref.time)));
       due.sequence = slot.sequence;
@@ -159,14 +158,14 @@ class EventQueue {
       std::memcpy(due.storage, slot.storage, kInlineBytes);
       // From here on the handle is stale (an action that cancels itself changes nothing), and what the action schedules
       // takes this slot, which is in the cache.
-      release(ref.slot, slot);
+      release(ref.slot);
       --live_;
       return true;
     }
   }
 
   /// Ever scheduled; ever cancelled; the most that were pending at once.
-  std::uint64_t pushed() const noexcept { return next_sequence_ - 1 - (next_sequence_ >> 32); }
+  std::uint64_t pushed() const noexcept { return next_sequence_ - 1 - (next_sequence_ >> kGenerationBits); }
   std::uint64_t cancelled() const noexcept { return cancelled_; }
   std::uint64_t peak() const noexcept { return peak_; }
   /// Slots that hold a cancelled event. At most size() and a constant.
@@ -175,26 +174,26 @@ class EventQueue {
   std::uint64_t rebuilds() const noexcept { return rebuilds_; }
 
  private:
-  enum class State : std::uint8_t {
-    kFree,
-    kLinked,  // in a list of a bucket
-    kLoose,   // named by an entry of the run, the FIFO or the heap
-    kDead,    // cancelled, still in a list
-  };
+  /// What a slot holds, in a word of its own: a cancel touches this word and no slot. 0: nothing. kDead: a cancelled event
+  /// that is still in a list. Else the event's generation (its sequence, as far as it fits, and kBoxed), with kLoose when
+  /// an entry of the run, the FIFO or the heap names it, and without when it is in a list.
+  using Word = std::uint32_t;
+  static constexpr Word kLoose = 1;
+  static constexpr Word kBoxed = 2;
+  static constexpr Word kDead = kLoose;  // no generation is 0
+  static constexpr unsigned kGenerationBits = 30;
   /// One cache line.
   struct alignas(64) Slot {
     std::uint64_t time;
-    std::uint64_t sequence;  // 0: no event
-    std::uint32_t next;      // in the list of a bucket, or of free slots; 0 ends it
-    State state;
-    std::uint8_t boxed;
+    std::uint64_t sequence;
+    std::uint32_t next;  // in the list of a bucket, or of free slots; 0 ends it
     CauseId cause;
     Invoke invoke;
     alignas(void*) unsigned char storage[kInlineBytes];
   };
   static_assert(sizeof(Slot) == 64);
 
-  /// Names an event by value: when the slot's sequence is another, the event was cancelled.
+  /// Names an event by value: when the slot's generation is another, the event was cancelled.
   struct Ref {
     std::uint64_t time;
     std::uint32_t slot;
@@ -204,6 +203,7 @@ class EventQueue {
     std::uint64_t time;
     std::uint64_t sequence;
     std::uint32_t slot;
+    std::uint32_t generation;
     bool operator<(const HeapEntry& other) const {  // std's heaps have the greatest in front
       return time != other.time ? time > other.time : sequence > other.sequence;
     }
@@ -227,15 +227,17 @@ class EventQueue {
     }
     return acquire_fresh();
   }
-  void release(std::uint32_t index, Slot& slot) noexcept {
-    slot.sequence = 0;
-    slot.state = State::kFree;
-    slot.next = free_;
+  void release(std::uint32_t index) noexcept {
+    meta_[index] = 0;
+    slots_[index].next = free_;
     free_ = index;
   }
+  bool is_event(std::uint32_t index, std::uint32_t generation) const { return (meta_[index] & ~kLoose) == generation; }
+  bool is_gone(const Ref& ref) const { return !is_event(ref.slot, ref.generation); }
+  Ref ref_to(std::uint32_t index) const { return {slots_[index].time, index, meta_[index] & ~kLoose}; }
   std::uint32_t acquire_fresh();
-  TimerId insert(std::uint32_t index, SimTime when, CauseId cause);
-  void insert_loose(std::uint32_t index, Slot& slot);
+  TimerId insert(std::uint32_t index, SimTime when, CauseId cause, Word boxed);
+  void insert_loose(std::uint32_t index);
   void place(std::uint32_t index, Slot& slot, std::uint64_t time);
   void place_far(std::uint32_t index, Slot& slot);
   void link(std::uint64_t bucket_index, std::uint32_t index) {
@@ -265,6 +267,7 @@ class EventQueue {
 
   // Slots.
   Slot* slots_ = nullptr;
+  Word* meta_ = nullptr;  // of each slot
   std::uint32_t used_ = 1;  // slot 0 is the end of every list
   std::uint32_t capacity_ = 0;
   std::uint32_t free_ = 0;
@@ -328,6 +331,7 @@ class EventQueue {
   std::uint64_t walked_until_ = 0;
 
   detail::PageArray slot_memory_;
+  detail::PageArray meta_memory_;
   detail::PageArray head_memory_;
   detail::PageArray run_memory_;
 };
