@@ -282,6 +282,7 @@ struct Kubelets::Impl {
   void arm(PodRun& run, ContainerRun& c);
   void kill_later(PodRun& run, ContainerRun& c);
   void die(PodRun& run, ContainerRun& c, std::int32_t exit_code, Symbol reason);
+  bool is_old_news(const ContainerRun& c) const;
   void notice_exit(PodRun& run, ContainerRun& c);
   void check_completed(PodRun& run);
   void publish(PodRun& run);

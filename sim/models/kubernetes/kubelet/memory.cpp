@@ -58,6 +58,7 @@ void Kubelets::Impl::start_leak(PodRun& run) {
   run.leak_since = engine.now();
   run.leaked_before = 0;
   run.node->leaking.push_back(&run);
+  if (run.leak_cause && is_old_news(run.containers.front())) return;
   const CauseId started = engine.cause();
   const ScopedCause because(engine, run.leak_root);
   run.leak_cause = record(run, "MemoryLeak", fmt::format("leaks {}/s on {}", human_bytes(static_cast<std::int64_t>(run.leak_rate)),

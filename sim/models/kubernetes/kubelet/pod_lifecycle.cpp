@@ -613,8 +613,10 @@ void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
     }
     case Finding::kKill: {
       const bool startup = !c.status.started;
-      const CauseId id = record(run, "Unhealthy",
-                                fmt::format("Container {} failed {} probe, will be restarted", name, startup ? "startup" : "liveness"));
+      CauseId id = engine.cause();
+      if (!is_old_news(c)) {
+        id = record(run, "Unhealthy", fmt::format("Container {} failed {} probe, will be restarted", name, startup ? "startup" : "liveness"));
+      }
       const ScopedCause because(engine, id);
       kill_later(run, c);
       return;
@@ -669,6 +671,9 @@ void Kubelets::Impl::kill_later(PodRun& run, ContainerRun& c) {
   arm(run, c);
 }
 
+/// A crash loop that has reached its longest wait: every five minutes the same, which nobody wants to read again.
+bool Kubelets::Impl::is_old_news(const ContainerRun& c) const { return c.backoff.wait_after(engine.now()) == kubelet::kBackOffMax; }
+
 void Kubelets::Impl::die(PodRun& run, ContainerRun& c, std::int32_t exit_code, Symbol reason) {
   uncharge(run, c);
   engine.cancel(std::exchange(c.timer, TimerId{}));
@@ -682,7 +687,7 @@ void Kubelets::Impl::die(PodRun& run, ContainerRun& c, std::int32_t exit_code, S
   c.status.reason = reason;
   c.status.finished_at = engine.now();
   CauseId id = engine.cause();
-  if (exit_code != 0 && run.stage != Stage::kTerminating) {
+  if (exit_code != 0 && run.stage != Stage::kTerminating && !is_old_news(c)) {
     const std::string& name = api.names().text(spec_of(run, c).name);
     id = reason == reasons.oom_killed
              ? record(run, "OOMKilled", fmt::format("Container {} was killed for its use of memory (exit code {})", name, exit_code))
