@@ -24,7 +24,7 @@ int run(int argc, char** argv) {
                "The same scenario and seed give the same run, bit for bit.",
                "squall"};
   app.set_version_flag("--version", std::string("squall ") + analysis::program_version());
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
   app.footer("Exit codes: 0 all is well, 1 an expectation does not hold, 2 the input is wrong, 3 an output cannot be written, 130 interrupted.\n\n"
              "Begin with:  squall catalog\n"
@@ -41,6 +41,10 @@ int run(int argc, char** argv) {
   add_generate_command(app, exit_code);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) {
+      std::fputs(app.help().c_str(), stderr);
+      return kWrongInput;
+    }
   } catch (const CLI::ParseError& error) {
     // Help and version are no errors; everything else is wrong input.
     return app.exit(error) == 0 ? kOk : kWrongInput;
