@@ -437,7 +437,7 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     if (!pod_name) {
       state.dirty.insert(node_name);
       if (is_first_failure(key_of(ref))) {
-        api_.record(ref, "FailedCreate", fmt::format("Error creating: {}", spec ? "the generated names are in use" : error));
+        api_.record(ref, "FailedCreate", refused_creation(names.text(set->meta.name), error));
       }
       return false;
     }

@@ -48,6 +48,7 @@ class DeploymentController final : public WorkloadController<Deployment> {
   }
   void on_stop() override {
     sets_.clear();
+    losses_.clear();
     replica_set_pods_.clear();
   }
 
@@ -73,19 +74,36 @@ class DeploymentController final : public WorkloadController<Deployment> {
     queue_.add(controller->owner);
   }
 
-  /// Only Recreate waits for pods: it must hear when the last old one is gone.
+  /// Pods tell two things: that the last old one is gone (for Recreate), and why a Deployment ceases to be available.
   void on_pod_event(const WatchEvent& event, const OwnedPods::Concerned&) override {
-    const ObjectRef set = replica_set_pods_.take(event).owner;
-    if (!set) return;
-    if (event.type != WatchEvent::Type::kDeleted && !has(event.changes, Change::kPhase)) return;
-    const ReplicaSet* rs = api_.get(Ref<ReplicaSet>{set.slot, set.generation});
+    const ObjectRef owner = replica_set_pods_.owner_of(event);
+    const std::int64_t ready_before = replica_set_pods_.counts(owner).ready;
+    replica_set_pods_.take(event);
+    if (!owner) return;
+    const bool lost = replica_set_pods_.counts(owner).ready < ready_before;
+    const bool ended = event.type == WatchEvent::Type::kDeleted || has(event.changes, Change::kPhase);
+    if (!lost && !ended) return;
+    const ReplicaSet* rs = api_.get(Ref<ReplicaSet>{owner.slot, owner.generation});
     const OwnerReference* controller = rs == nullptr ? nullptr : rs->meta.controller();
     if (controller == nullptr || controller->owner.kind != Kind::kDeployment) return;
     const Deployment* deployment = api_.get(ref_of(controller->owner));
-    if (deployment != nullptr && deployment->recreate) queue_.add(controller->owner);
+    if (deployment == nullptr) return;
+    if (lost && event.cause) note_loss(controller->owner, event.cause);
+    if (ended && deployment->recreate) queue_.add(controller->owner);
   }
 
-  void sync_gone(ObjectRef key) override { sets_.erase(key); }
+  void note_loss(ObjectRef key, CauseId cause) {
+    constexpr std::size_t kMost = 16;
+    std::vector<CauseId>& losses = losses_[key];
+    std::erase(losses, cause);
+    if (losses.size() == kMost) losses.erase(losses.begin());
+    losses.push_back(cause);
+  }
+
+  void sync_gone(ObjectRef key) override {
+    sets_.erase(key);
+    losses_.erase(key);
+  }
 
   // ---- the objects of one sync ----
 
@@ -465,11 +483,17 @@ class DeploymentController final : public WorkloadController<Deployment> {
     const Deployment& d = *api_.get(view.ref);
     CauseId because = engine_.cause();
     const bool is_new = d.observed_generation == 0;  // a Deployment does not become unavailable by being created
+    const auto losses = losses_.find(key_of(view.ref));
+    if (available && now.ready >= d.replicas && losses != losses_.end()) losses_.erase(losses);
     if (available != d.available && !(is_new && !available)) {
+      // The pod that was lost last tipped it; those lost before have their part in it.
+      const std::vector<CauseId> reasons = available || losses == losses_.end() ? std::vector<CauseId>{} : losses->second;
+      const ScopedCause tipped(engine_, reasons.empty() ? CauseId{} : reasons.back());
       because = api_.record(view.ref, available ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
                             available ? fmt::format("Deployment has minimum availability: {} of {} replicas are available", now.available, d.replicas)
                                       : fmt::format("Deployment does not have minimum availability: {} of {} replicas are available",
                                                     now.available, d.replicas));
+      for (const CauseId reason : reasons) log_.also_caused_by(because, reason);
     }
     if (timed_out && !d.progress_deadline_exceeded) {
       const ReplicaSet* fresh = api_.get(view.new_set);
@@ -483,6 +507,7 @@ class DeploymentController final : public WorkloadController<Deployment> {
     Symbol created, updated, available, timed_out, paused, resumed;
   } reason_;
   std::map<ObjectRef, Sets> sets_;  // by their Deployment
+  std::map<ObjectRef, std::vector<CauseId>> losses_;  // why ready pods went since all were ready, oldest first
   OwnedPods replica_set_pods_;
 };
 

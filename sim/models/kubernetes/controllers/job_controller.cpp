@@ -324,7 +324,7 @@ class JobController final : public WorkloadController<Job> {
     }
     if (!pod_name) {
       if (is_first_failure(key_of(ref))) {
-        api_.record(ref, "FailedCreate", fmt::format("Error creating: {}", spec ? "the generated names are in use" : error));
+        api_.record(ref, "FailedCreate", refused_creation(names.text(job->meta.name), error));
       }
       return false;
     }

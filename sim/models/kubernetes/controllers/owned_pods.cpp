@@ -124,6 +124,11 @@ OwnedPods::Counts OwnedPods::counts(ObjectRef owner) const {
   return group == groups_.end() ? Counts{} : group->second.counts;
 }
 
+ObjectRef OwnedPods::owner_of(const WatchEvent& event) const {
+  const Pod* pod = event.type == WatchEvent::Type::kDeleted ? &event.last_state<Pod>() : api_.get(event.ref<Pod>());
+  return pod == nullptr ? ObjectRef{} : owner_in(*pod);
+}
+
 std::vector<CauseId> OwnedPods::take_vacancies(ObjectRef owner) {
   const auto group = groups_.find(owner);
   if (group == groups_.end()) return {};

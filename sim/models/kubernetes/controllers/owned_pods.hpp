@@ -50,6 +50,8 @@ class OwnedPods {
   void forget(ObjectRef owner) { groups_.erase(owner); }
 
   Counts counts(ObjectRef owner) const;
+  /// The owner of the event's pod, as it is now.
+  ObjectRef owner_of(const WatchEvent& event) const;
   /// Calls visit(Ref<Pod>, const Pod&) for each pod of the owner, in the order of creation. The pods may change meanwhile, but none be added.
   template <class Visit>
   void for_each(ObjectRef owner, Visit&& visit) const {

@@ -26,6 +26,11 @@ std::string encoded_hash(std::uint64_t template_hash) {
   return text;
 }
 
+std::string refused_creation(std::string_view owner_name, std::string_view error) {
+  if (error.empty()) return fmt::format("Error creating: pods \"{}-\" already exists, the server was not able to generate a unique name", owner_name);
+  return fmt::format("Error creating: pods \"{}-\" is forbidden: {}", owner_name, error);
+}
+
 std::shared_ptr<const PodSpec> PodFactory::admit(const PodTemplate& from, std::string& error) {
   const std::vector<const PriorityClass*> classes = priority_classes(api_);
   Admitted& cached = admitted_[from.hash];

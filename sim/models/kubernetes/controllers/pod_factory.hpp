@@ -23,6 +23,9 @@ namespace sim::k8s {
 /// Source: apimachinery pkg/util/rand SafeEncodeString.
 std::string encoded_hash(std::uint64_t template_hash);
 
+/// The words of FailedCreate. `error`: why admission refused, or empty when the names are in use.
+std::string refused_creation(std::string_view owner_name, std::string_view error);
+
 class PodFactory {
  public:
   explicit PodFactory(const ControllerContext& context) : api_(context.api), random_(context.random) {}

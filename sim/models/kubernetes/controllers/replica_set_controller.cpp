@@ -114,7 +114,7 @@ class ReplicaSetController final : public WorkloadController<ReplicaSet> {
     const Symbol pod_name = spec ? factory_.random_name(key_of(ref), rs->meta, api_.names().text(rs->meta.name)) : Symbol{};
     if (!pod_name) {
       if (is_first_failure(key_of(ref))) {
-        api_.record(ref, "FailedCreate", fmt::format("Error creating: {}", spec ? "the generated names are in use" : error));
+        api_.record(ref, "FailedCreate", refused_creation(api_.names().text(rs->meta.name), error));
       }
       return false;
     }
