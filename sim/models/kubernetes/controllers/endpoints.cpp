@@ -121,12 +121,9 @@ class EndpointsController final : public Controller, public Watcher {
     if (const Ref<Endpoints> endpoints = api_.find<Endpoints>(ns, name)) api_.remove(endpoints);
   }
 
-  std::vector<Endpoints::Address> addresses_of(Ref<Service> ref, const Service& service) const {
-    struct Named {
-      const std::string* name;
-      Endpoints::Address address;
-    };
-    std::vector<Named> named;
+  /// By name. Most pods stood there before: those keep their order, and only the new ones are sorted by their names and merged in.
+  std::vector<Endpoints::Address> addresses_of(Ref<Service> ref, const Service& service, const std::vector<Endpoints::Address>& before) const {
+    std::vector<Endpoints::Address> eligible;
     for (const Ref<Pod> pod_ref : selected_.pods(ref)) {
       const Pod* pod = api_.get(pod_ref);
       if (pod == nullptr || pod->is_terminal() || pod->ip_serial == 0) continue;
@@ -134,12 +131,39 @@ class EndpointsController final : public Controller, public Watcher {
       address.pod = pod_ref;
       address.terminating = pod->meta.is_deleting();
       address.ready = service.publish_not_ready || (pod->ready && !address.terminating);
-      named.push_back(Named{&api_.names().text(pod->meta.name), address});
+      eligible.push_back(address);
     }
-    std::sort(named.begin(), named.end(), [](const Named& a, const Named& b) { return *a.name < *b.name; });
+    const auto by_ref = [](const Endpoints::Address& a, const Endpoints::Address& b) { return a.pod < b.pod; };
+    if (!std::is_sorted(eligible.begin(), eligible.end(), by_ref)) std::sort(eligible.begin(), eligible.end(), by_ref);
+
+    std::vector<Endpoints::Address> known;
+    std::vector<bool> is_known(eligible.size(), false);
+    known.reserve(before.size());
+    for (const Endpoints::Address& address : before) {
+      const auto found = std::lower_bound(eligible.begin(), eligible.end(), address, by_ref);
+      if (found == eligible.end() || found->pod != address.pod) continue;
+      known.push_back(*found);
+      is_known[static_cast<std::size_t>(found - eligible.begin())] = true;
+    }
+    std::vector<Endpoints::Address> added;
+    for (std::size_t i = 0; i < eligible.size(); ++i) {
+      if (!is_known[i]) added.push_back(eligible[i]);
+    }
+    const auto by_name = [this](const Endpoints::Address& a, const Endpoints::Address& b) {
+      return api_.names().text(api_.get(a.pod)->meta.name) < api_.names().text(api_.get(b.pod)->meta.name);
+    };
+    std::sort(added.begin(), added.end(), by_name);
     std::vector<Endpoints::Address> addresses;
-    addresses.reserve(named.size());
-    for (const Named& one : named) addresses.push_back(one.address);
+    addresses.reserve(eligible.size());
+    // Each new one goes behind those before it in the alphabet: few new ones among many cost few comparisons.
+    auto from = known.begin();
+    for (const Endpoints::Address& address : added) {
+      const auto place = std::lower_bound(from, known.end(), address, by_name);
+      addresses.insert(addresses.end(), from, place);
+      addresses.push_back(address);
+      from = place;
+    }
+    addresses.insert(addresses.end(), from, known.end());
     return addresses;
   }
 
@@ -153,8 +177,9 @@ class EndpointsController final : public Controller, public Watcher {
       return;
     }
     State& state = entry->second;
-    const std::vector<Endpoints::Address> addresses = addresses_of(ref, *service);
     const Ref<Endpoints> known = api_.find<Endpoints>(service->meta.ns, service->meta.name);
+    const std::vector<Endpoints::Address> addresses =
+        addresses_of(ref, *service, known ? api_.get(known)->addresses : std::vector<Endpoints::Address>{});
     if (!known) {
       Endpoints made;
       made.meta.ns = service->meta.ns;
@@ -196,12 +221,13 @@ class EndpointsController final : public Controller, public Watcher {
   }
 
   void note_who_left(State& state, const std::vector<Endpoints::Address>& before, const std::vector<Endpoints::Address>& now) {
-    std::set<Ref<Pod>> ready_now;
+    std::vector<Ref<Pod>> ready_now;
     for (const Endpoints::Address& address : now) {
-      if (address.ready) ready_now.insert(address.pod);
+      if (address.ready) ready_now.push_back(address.pod);
     }
+    std::sort(ready_now.begin(), ready_now.end());
     for (const Endpoints::Address& address : before) {
-      if (!address.ready || ready_now.contains(address.pod)) continue;
+      if (!address.ready || std::binary_search(ready_now.begin(), ready_now.end(), address.pod)) continue;
       const auto change = state.changed.find(address.pod);
       CauseId cause = engine_.cause();
       if (change != state.changed.end()) {
