@@ -12,6 +12,7 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 inline void Engine::execute(EventQueue::Due& due) {
   now_ = due.time;
   cause_ = due.cause;
+  last_executed_ = {due.time, due.sequence, due.cause};
   order_hash_ = mix(mix(order_hash_, static_cast<std::uint64_t>(due.time.time_since_epoch().count())), due.sequence);
   due.run();
   cause_ = CauseId{};

@@ -35,6 +35,14 @@ struct EngineStats {
 
 class Engine {
  public:
+  /// An event that has run. The sequence counts what was scheduled.
+  struct Executed {
+    SimTime time{};
+    std::uint64_t sequence = 0;
+    CauseId cause{};
+    friend bool operator==(const Executed&, const Executed&) = default;
+  };
+
   Engine() = default;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -68,6 +76,9 @@ class Engine {
   bool step();
   /// Ends run_until() after the event that is running.
   void stop() noexcept { stop_requested_ = true; }
+  bool stop_requested() const noexcept { return stop_requested_; }
+  /// The event that ran last (or is running).
+  const Executed& last_executed() const noexcept { return last_executed_; }
 
   /// Hash chain over (time, sequence number) of every event executed: two runs that agree on it did the
   /// same things in the same order.
@@ -83,6 +94,7 @@ class Engine {
   SimTime now_{};
   CauseId cause_{};
   bool stop_requested_ = false;
+  Executed last_executed_;
   std::uint64_t order_hash_ = 0x243f6a8885a308d3ull;
 };
 
