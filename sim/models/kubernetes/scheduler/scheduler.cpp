@@ -350,7 +350,7 @@ struct Scheduler::Impl {
     const ExactCause because(engine, pod.meta.cause ? pod.meta.cause : queued.cause);
     const CauseId id = api.record(ref, "FailedScheduling", message);
     log.also_caused_by(id, queued.cause);
-    if (decision == nullptr) return;
+    if (decision == nullptr || decision->rejectors == 0) return;  // not about nodes
     // What was done to the nodes that refuse every pod (taints, cordons) is part of the answer.
     std::vector<CauseId> named;
     for (const auto& [node, status] : state->cycle.failed()) {
