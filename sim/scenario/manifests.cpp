@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/models/kubernetes/controllers/cron_schedule.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/source_document.hpp"
 
@@ -888,10 +889,14 @@ struct ManifestReader::Impl {
     if (const Yaml spec = spec_of(object); spec) {
       c.schedule = text(spec, "schedule");
       if (spec.find("schedule").is_null()) impossible(spec, "CronJob needs 'spec.schedule'");
-      check_schedule(spec, c.schedule);
+      if (spec.find("schedule").is_string()) {
+        if (const std::optional<std::string> why = check_cron_schedule(c.schedule)) {
+          impossible(spec.find("schedule"), fmt::format("'{}' is no cron schedule", c.schedule)).hint = *why;
+        }
+      }
       c.time_zone = text(spec, "timeZone");
-      if (!c.time_zone.empty() && c.time_zone != "UTC" && c.time_zone != "Etc/UTC") {
-        impossible(spec.find("timeZone"), fmt::format("the time zone '{}' is not simulated", c.time_zone)).expected = "UTC or Etc/UTC";
+      if (!c.time_zone.empty()) {
+        if (const std::optional<std::string> why = check_cron_time_zone(c.time_zone)) impossible(spec.find("timeZone"), *why);
       }
       c.starting_deadline_seconds = integer(spec, "startingDeadlineSeconds", 0, INT64_MAX / 2'000'000'000);
       using C = CronJob::Concurrency;
@@ -911,23 +916,6 @@ struct ManifestReader::Impl {
       }
     }
     put(set->cron_jobs, std::move(m));
-  }
-
-  /// The shape only: five fields, or a word with '@'. What the fields mean is the CronJob controller's.
-  void check_schedule(Yaml spec, const std::string& schedule) {
-    if (spec.find("schedule").is_null() || !spec.find("schedule").is_string()) return;
-    std::size_t fields = 0;
-    bool in_field = false;
-    for (const char c : schedule) {
-      const bool space = c == ' ' || c == '\t';
-      fields += !space && !in_field ? 1 : 0;
-      in_field = !space;
-    }
-    if (schedule.starts_with("TZ=") || schedule.starts_with("CRON_TZ=")) {
-      impossible(spec.find("schedule"), "a time zone does not belong into 'schedule'").hint = "use spec.timeZone";
-    } else if (!schedule.starts_with('@') && fields != 5) {
-      impossible(spec.find("schedule"), fmt::format("'{}' is no cron schedule", schedule)).expected = "five fields, such as \"*/5 * * * *\", or a word such as @hourly";
-    }
   }
 
   void service(Yaml object) {

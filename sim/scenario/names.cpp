@@ -1,6 +1,7 @@
 #include "sim/scenario/names.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace sim::scenario {
 
@@ -59,6 +60,27 @@ std::optional<TaintText> parse_taint(std::string_view text) {
   if (equals != std::string_view::npos) taint.value = pair.substr(equals + 1);
   if (!is_label_key(taint.key) || !is_label_value(taint.value)) return std::nullopt;
   return taint;
+}
+
+std::optional<std::int64_t> parse_instant(std::string_view text) {
+  constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
+  if (text.size() != kShape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (kShape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != kShape[i]) return std::nullopt;
+  }
+  const auto number = [&](std::size_t from, std::size_t size) {
+    int value = 0;
+    for (const char c : text.substr(from, size)) value = value * 10 + (c - '0');
+    return value;
+  };
+  const std::chrono::year_month_day day{std::chrono::year(number(0, 4)), std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                        std::chrono::day(static_cast<unsigned>(number(8, 2)))};
+  const int hour = number(11, 2);
+  const int minute = number(14, 2);
+  const int second = number(17, 2);
+  if (!day.ok() || number(0, 4) < 1970 || hour > 23 || minute > 59 || second > 59) return std::nullopt;
+  const std::int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
+  return days * 86'400 + hour * 3'600 + minute * 60 + second;
 }
 
 }  // namespace sim::scenario

@@ -3,6 +3,7 @@
 /// Source: apimachinery pkg/util/validation (DNS-1123 subdomain, qualified names, label values); kubectl taint.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,5 +31,8 @@ struct TaintText {
 };
 /// "key=value:NoSchedule" or "key:NoExecute"; empty when it is neither.
 std::optional<TaintText> parse_taint(std::string_view text);
+
+/// "2026-01-01T00:00:00Z" as seconds since 1970; empty when it is no such time (UTC only, years 1970 to 9999).
+std::optional<std::int64_t> parse_instant(std::string_view text);
 
 }  // namespace sim::scenario

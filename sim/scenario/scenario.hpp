@@ -21,6 +21,7 @@
 #include "sim/models/host/hosts.hpp"
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/controllers/controller_manager.hpp"
+#include "sim/models/kubernetes/controllers/cron_schedule.hpp"
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler.hpp"
@@ -41,6 +42,7 @@ struct RunSpec {
   SimDuration until{std::chrono::hours(1)};
   std::uint64_t seed = 1;
   SimDuration warm_up{};
+  std::int64_t start_unix_seconds = k8s::kDefaultStartUnixSeconds;  // wall-clock time of virtual time 0
 };
 
 /// A string of the file with its place, for what is checked later (paths, names of other things).

@@ -1,5 +1,9 @@
 #include "sim/scenario/scenario_fields.hpp"
 
+#include <fmt/format.h>
+
+#include "sim/scenario/names.hpp"
+
 namespace sim::scenario {
 
 namespace {
@@ -73,6 +77,20 @@ void describe(Fields<RunSpec>& fields) {
       .add("until", &RunSpec::until, "Virtual time at which it ends.")
       .add("seed", &RunSpec::seed, "Seed of all random streams.")
       .add("warmUp", &RunSpec::warm_up, "Time at the start that counts in no figure.")
+      .custom("start", Codec<std::string>::type(), "Wall-clock time (UTC) at which the run begins: what CronJobs go by.",
+              [](Node node, RunSpec& to, Reader& reader) {
+                std::string text;
+                if (!detail::read_string(node, text, reader)) return false;
+                const std::optional<std::int64_t> instant = parse_instant(text);
+                if (!instant) {
+                  Diagnostic& d = reader.diagnostics.error(node, fmt::format("'{}' is no time", text));
+                  d.expected = "a time such as 2026-01-01T00:00:00Z";
+                  return false;
+                }
+                to.start_unix_seconds = *instant;
+                return true;
+              })
+      .default_text("2026-01-01T00:00:00Z")
       .rule([](const RunSpec& run, Node node, Reader& reader) {
         if (run.until <= SimDuration::zero()) reader.diagnostics.error(node.find("until"), "a run must be longer than 0s");
         else if (run.warm_up >= run.until) reader.diagnostics.error(node.find("warmUp"), "warmUp is not shorter than the run");

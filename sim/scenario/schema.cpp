@@ -267,7 +267,7 @@ std::string scenario_reference() {
   std::string text =
       R"(# Scenario reference
 
-This file is made from the lists of fields that read a scenario (`squall schema --markdown`); do not edit it by hand.
+This file is made from the lists of fields that read a scenario (`squall schema --format scenario`); do not edit it by hand.
 
 ```yaml
 apiVersion: squall.dev/v1alpha1

@@ -258,6 +258,7 @@ WorldConfig world_config(const ScenarioSpec& spec, std::uint64_t seed) {
   config.control_plane = spec.control_plane;
   config.scheduler = spec.scheduler;
   config.controllers = spec.controllers;
+  config.controllers.start_unix_seconds = spec.run.start_unix_seconds;
   config.kubelet = spec.kubelet;
   config.images.default_bytes = spec.images.default_bytes;
   config.images.registry_bytes_per_second = spec.images.registry_bytes_per_second;

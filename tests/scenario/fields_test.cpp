@@ -102,6 +102,7 @@ struct Read {
   Whole value;
   std::vector<std::string> errors;  // "line:column message"
   std::string text;
+  std::shared_ptr<const Document> document;  // keeps value.raw alive
 };
 
 Read read(const std::string& text) {
@@ -112,6 +113,7 @@ Read read(const std::string& text) {
   read_struct(document->root(), result.value, "the example", reader);
   for (const Diagnostic& d : diagnostics.sorted()) result.errors.push_back(fmt::format("{}:{} {}", d.line, d.column, d.message));
   result.text = diagnostics.format();
+  result.document = document;
   return result;
 }
 

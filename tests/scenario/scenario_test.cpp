@@ -24,6 +24,7 @@ run:
   until: 2h
   seed: 7
   warmUp: 5m
+  start: "2026-03-01T06:00:00Z"
 topology:
   region-1: {kind: region}
   zone-a:
@@ -153,6 +154,7 @@ TEST(Scenario, ReadsEverySection) {
   EXPECT_EQ(s.run.until, std::chrono::hours(2));
   EXPECT_EQ(s.run.seed, 7u);
   EXPECT_EQ(s.run.warm_up, std::chrono::minutes(5));
+  EXPECT_EQ(s.run.start_unix_seconds, 1772344800);
   ASSERT_EQ(s.topology.size(), 7u);
   EXPECT_EQ(s.topology[5].name, "rack-a");
   EXPECT_EQ(s.topology[5].power.size(), 2u);
@@ -273,6 +275,8 @@ TEST(Scenario, WhatCannotBeIsTold) {
       {head, "1:1 there is no control plane", "controlPlane.external: true"},
       {with("pools: {c: {controlPlane: true}}\n"), "3:1 controlPlane.external excludes pools with controlPlane: true", ""},
       {with("run: {until: 1h, warmUp: 1h}\n"), "4:26 warmUp is not shorter than the run", ""},
+      {with("run: {start: 2026-02-30T00:00:00Z}\n"), "4:14 '2026-02-30T00:00:00Z' is no time", "2026-01-01T00:00:00Z"},
+      {with("run: {start: tomorrow}\n"), "4:14 'tomorrow' is no time", ""},
       {with("topology: {a: {kind: rack, in: b}}\n"), "4:32 element 'a' refers to the element 'b', which is not in 'topology'", ""},
       {with("topology: {rack-a: {kind: rack}, rack-b: {kind: rack, in: rack-q}}\n"), "4:59 element 'rack-b' refers to the element 'rack-q', which is not in 'topology'",
        "did you mean 'rack-a'?"},
