@@ -9,19 +9,19 @@ constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 }
 }  // namespace
 
-inline void Engine::execute(EventQueue::Due& due) {
-  now_ = due.time;
-  cause_ = due.cause;
-  last_executed_ = {due.time, due.sequence, due.cause};
-  order_hash_ = mix(mix(order_hash_, static_cast<std::uint64_t>(due.time.time_since_epoch().count())), due.sequence);
-  due.run();
-  cause_ = CauseId{};
+inline bool Engine::run_next(SimTime limit) {
+  return queue_.run_next(limit, [this](SimTime time, std::uint64_t sequence, CauseId cause) {
+    now_ = time;
+    cause_ = cause;
+    last_sequence_ = sequence;
+    last_cause_ = cause;
+    order_hash_ = mix(mix(order_hash_, static_cast<std::uint64_t>(time.time_since_epoch().count())), sequence);
+  });
 }
 
 bool Engine::step() {
-  EventQueue::Due due;
-  if (!queue_.take(kEndOfTime, due)) return false;
-  execute(due);
+  if (!run_next(kEndOfTime)) return false;
+  cause_ = CauseId{};
   return true;
 }
 
@@ -29,14 +29,13 @@ RunEnd Engine::run_until(SimTime end, const std::atomic<bool>* stop) {
   constexpr std::uint32_t kStopCheckEvery = 256;
   std::uint32_t since_check = 0;
   stop_requested_ = false;
-  EventQueue::Due due;
   for (;;) {
     if (stop != nullptr && ++since_check >= kStopCheckEvery) {
       since_check = 0;
       if (stop->load(std::memory_order_relaxed)) return RunEnd::kStopped;
     }
-    if (!queue_.take(end, due)) break;
-    execute(due);
+    if (!run_next(end)) break;
+    cause_ = CauseId{};
     if (stop_requested_) return RunEnd::kRequested;
   }
   if (end != kEndOfTime && end > now_) now_ = end;

@@ -77,8 +77,8 @@ class Engine {
   /// Ends run_until() after the event that is running.
   void stop() noexcept { stop_requested_ = true; }
   bool stop_requested() const noexcept { return stop_requested_; }
-  /// The event that ran last (or is running).
-  const Executed& last_executed() const noexcept { return last_executed_; }
+  /// The event that ran last; to be looked at before now() is moved on without one.
+  Executed last_executed() const noexcept { return {now_, last_sequence_, last_cause_}; }
 
   /// Hash chain over (time, sequence number) of every event executed: two runs that agree on it did the
   /// same things in the same order.
@@ -88,13 +88,14 @@ class Engine {
   SimTime next_event_time() noexcept { return queue_.next_time(); }
 
  private:
-  void execute(EventQueue::Due& due);
+  bool run_next(SimTime limit);
 
   EventQueue queue_;
   SimTime now_{};
   CauseId cause_{};
   bool stop_requested_ = false;
-  Executed last_executed_;
+  std::uint64_t last_sequence_ = 0;
+  CauseId last_cause_{};
   std::uint64_t order_hash_ = 0x243f6a8885a308d3ull;
 };
 

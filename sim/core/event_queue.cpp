@@ -94,10 +94,10 @@ constexpr std::uint64_t kEventsPerBucket = 4;
 constexpr std::size_t kFew = 32;
 // An entry is put into the run when it moves at most so many others; else it goes to the heap.
 constexpr std::size_t kRunMoves = 48;
+// With more in a bucket, on average, buckets have several lists.
+constexpr std::uint64_t kManyInBucket = 64;
 // Up to so many a bucket is sorted by rank.
 constexpr unsigned kRanked = 16;
-// So many cancelled entries may outnumber the pending ones.
-constexpr std::size_t kNotWorthIt = 64;
 // With fewer slots than this everything is in the cache anyway.
 constexpr std::uint32_t kWalkFrom = 4096;
 
@@ -245,14 +245,16 @@ inline void EventQueue::place(std::uint32_t index, Slot& slot, std::uint64_t tim
     return;
   }
   const std::uint64_t i = bucket & mask_;
-  if (links_wait_) {
-    __builtin_prefetch(&heads_[i], 1);
+  if (simple_) [[likely]] {
+    link(i, index);
+  } else if (const std::uint64_t head = head_of(bucket, index); links_wait_) {
+    __builtin_prefetch(&heads_[head], 1);
     WaitingLink& waiting = waiting_links_[next_waiting_++ % kWaitingLinks];
-    if (waiting.slot != 0) [[likely]] link(waiting.bucket_index, waiting.slot);
-    waiting = {static_cast<std::uint32_t>(i), index};
+    if (waiting.slot != 0) [[likely]] link(waiting.head, waiting.slot);
+    waiting = {static_cast<std::uint32_t>(head), index};
     first_waiting_bucket_ = std::min(first_waiting_bucket_, bucket);
   } else {
-    link(i, index);
+    link(head, index);
   }
   const std::uint64_t word = words_[i >> 6];
   words_[i >> 6] = word | std::uint64_t{1} << (i & 63);
@@ -343,7 +345,7 @@ bool EventQueue::cancel(TimerId timer) noexcept {
     release(timer.slot);
     if (++loose_dead_ > live_ + kNotWorthIt) purge_loose();
   }
-  if (dead_ > live_ + kNotWorthIt) [[unlikely]] relink();
+  if (dead_ > dead_max()) [[unlikely]] relink();
   // Last, since what is destroyed may cancel further events.
   if (boxed) [[unlikely]] held.invoke(held.storage, Op::kDestroy);
   return true;
@@ -376,6 +378,7 @@ bool EventQueue::front_of_mixed() {
     ++fifo_head_;
     --loose_dead_;
   }
+  if (fifo_head_ + kFetchAhead < fifo_.size()) fetch(fifo_[fifo_head_ + kFetchAhead].slot);
   if (fifo_head_ == fifo_.size()) {
     fifo_.clear();
     fifo_head_ = 0;
@@ -456,7 +459,7 @@ std::uint64_t EventQueue::next_far(const Level& level) const {
 
 void EventQueue::link_waiting() {
   for (WaitingLink& waiting : waiting_links_) {
-    if (waiting.slot != 0) link(waiting.bucket_index, waiting.slot);
+    if (waiting.slot != 0) link(waiting.head, waiting.slot);
     waiting = {};
   }
   first_waiting_bucket_ = UINT64_MAX;
@@ -507,7 +510,7 @@ void EventQueue::hand_down() {
 /// Sorts the next bucket into the run, which is empty, as are the FIFO and the heap. False when nothing is pending.
 bool EventQueue::refill() {
   if (live_ == 0) return false;
-  if (dead_ > live_ + kNotWorthIt) relink();
+  if (dead_ > dead_max()) relink();
   if (taken_at_correction_ + std::max<std::size_t>(1024, live_) < next_sequence_) correct_width();
   while (run_size_ == 0) {
     std::uint64_t bucket = 0;
@@ -525,11 +528,13 @@ bool EventQueue::refill() {
     edge_ = bucket + 1;
     run_end_ = edge_ << shift_;
     const std::uint64_t i = bucket & mask_;
-    const std::uint32_t head = heads_[i];
-    heads_[i] = 0;
     if ((words_[i >> 6] &= ~(std::uint64_t{1} << (i & 63))) == 0) summary_[i >> 12] &= ~(std::uint64_t{1} << ((i >> 6) & 63));
-    gather(head);
-    if (used_ >= kWalkFrom) walk_ahead();
+    if (lane_bits_ != 0) {
+      gather_lanes(i);
+    } else {
+      gather(std::exchange(heads_[i], 0));
+      if (used_ >= kWalkFrom) walk_ahead();
+    }
   }
   return true;
 }
@@ -578,6 +583,7 @@ void EventQueue::gather(std::uint32_t head) {
   rank_sort(in, count, reinterpret_cast<SortedEntry*>(run_));
   run_size_ = count;
   ++buckets_taken_;
+  events_taken_ += count;
   instants_taken_ += count;
 }
 
@@ -599,6 +605,57 @@ void EventQueue::gather_many(std::uint32_t head) {
   }
   // Lists are last in, first out: events of one instant are in order already.
   if (!std::is_sorted(scratch_.begin(), scratch_.end())) std::sort(scratch_.begin(), scratch_.end());
+  run_from_scratch();
+}
+
+/// The lists of a bucket side by side, so that a cache line of each is under way at once.
+void EventQueue::gather_lanes(std::uint64_t bucket) {
+  std::array<std::uint32_t, kLanes> lanes{};
+  std::array<std::vector<HeapEntry>, kLanes>& found = lane_scratch_;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    lanes[lane] = std::exchange(heads_[bucket << kLaneBits | lane], 0);
+    __builtin_prefetch(&slots_[lanes[lane]]);
+    __builtin_prefetch(&meta_[lanes[lane]], 1);
+    found[lane].clear();
+  }
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const std::uint32_t index = lanes[lane];
+      if (index == 0) continue;
+      more = true;
+      const Slot& slot = slots_[index];
+      lanes[lane] = slot.next;
+      __builtin_prefetch(&slots_[slot.next]);
+      __builtin_prefetch(&meta_[slot.next], 1);
+      --near_;
+      const Word word = meta_[index];
+      if (word == kDead) [[unlikely]] {
+        --dead_;
+        release(index);
+        continue;
+      }
+      meta_[index] = word | kLoose;
+      found[lane].push_back({slot.time, slot.sequence, index, word});
+    }
+  }
+  std::array<std::size_t, kLanes + 1> ends{};
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    if (!std::is_sorted(found[lane].begin(), found[lane].end())) std::sort(found[lane].begin(), found[lane].end());
+    scratch_.insert(scratch_.end(), found[lane].begin(), found[lane].end());
+    ends[lane + 1] = scratch_.size();
+  }
+  const auto at = [this](std::size_t position) { return scratch_.begin() + static_cast<std::ptrdiff_t>(position); };
+  for (std::size_t width = 1; width < kLanes; width *= 2) {
+    for (std::size_t lane = 0; lane < kLanes; lane += 2 * width) {
+      std::inplace_merge(at(ends[lane]), at(ends[lane + width]), at(ends[lane + 2 * width]));
+    }
+  }
+  run_from_scratch();
+}
+
+/// What is in scratch_, sorted, becomes the run.
+void EventQueue::run_from_scratch() {
   reserve_run(scratch_.size());
   std::size_t instants = 0;
   for (std::size_t i = 0; i < scratch_.size(); ++i) {
@@ -608,6 +665,7 @@ void EventQueue::gather_many(std::uint32_t head) {
   }
   run_size_ = scratch_.size();
   ++buckets_taken_;
+  events_taken_ += scratch_.size();
   instants_taken_ += instants;
   scratch_.clear();
 }
@@ -648,19 +706,24 @@ void EventQueue::reserve_run(std::size_t entries) {
 void EventQueue::correct_width() {
   const std::uint64_t events = next_sequence_ - taken_at_correction_;
   int change = 0;
+  unsigned lane_bits = lane_bits_;
+  if (buckets_taken_ != 0) {
+    if (events_taken_ > kManyInBucket * buckets_taken_) lane_bits = kLaneBits;
+    if (events_taken_ < kManyInBucket / 4 * buckets_taken_) lane_bits = 0;
+  }
   if (buckets_taken_ >= 64) {
     const std::uint64_t mean = instants_taken_ / buckets_taken_;
     if (mean > 3 * kEventsPerBucket || (run_moves_ > 8 * events && shift_ > 0)) {
       change = -std::max(1, static_cast<int>(std::bit_width(mean / kEventsPerBucket)) - 1);
-    } else if (2 * instants_taken_ < 3 * buckets_taken_) {
+    } else if (2 * events_taken_ < 3 * buckets_taken_) {
       change = 2;
     }
   }
   taken_at_correction_ = next_sequence_;
-  buckets_taken_ = instants_taken_ = run_moves_ = 0;
+  buckets_taken_ = events_taken_ = instants_taken_ = run_moves_ = 0;
   if (run_end_ == UINT64_MAX) return;
   change = std::clamp(change, -static_cast<int>(shift_), 62 - static_cast<int>(shift_));
-  if (change != 0 || live_ < kFew / 2 || live_ < grow_at_ / 16) rebuild(change);
+  if (change != 0 || lane_bits != lane_bits_ || live_ < kFew / 2 || live_ < grow_at_ / 16) rebuild(change, lane_bits);
 }
 
 unsigned EventQueue::choose_shift(const std::vector<std::uint32_t>& sample) const {
@@ -677,19 +740,22 @@ unsigned EventQueue::choose_shift(const std::vector<std::uint32_t>& sample) cons
   return std::min(62u, shift + (shift > 0 && (width >> (shift - 1) & 1) != 0 ? 1 : 0));
 }
 
-void EventQueue::lay_out(unsigned shift, std::size_t buckets) {
+void EventQueue::lay_out(unsigned shift, std::size_t buckets, unsigned lane_bits) {
   shift_ = shift;
+  lane_bits_ = lane_bits;
   mask_ = buckets - 1;
   edge_ = last_time_ >> shift;
   run_end_ = edge_ << shift;
   const std::size_t words = buckets / 64;
   const std::size_t groups = words / 64 + 1;
-  head_memory_.reset(buckets * sizeof *heads_ + (words + groups) * sizeof *words_);
+  const std::size_t heads = buckets << lane_bits;
+  head_memory_.reset(heads * sizeof *heads_ + (words + groups) * sizeof *words_);
   words_ = static_cast<std::uint64_t*>(head_memory_.data());
   summary_ = words_ + words;
   heads_ = reinterpret_cast<std::uint32_t*>(summary_ + groups);
   near_ = 0;
-  links_wait_ = buckets >= kLinksWaitFrom;
+  links_wait_ = heads >= kLinksWaitFrom;
+  simple_ = !links_wait_ && lane_bits == 0;
   const auto bucket_bits = static_cast<unsigned>(std::countr_zero(buckets));
   levels_.clear();
   // Two buckets of the first level are a window; 32 of a level are one of the next, of which 64 can be held.
@@ -704,8 +770,10 @@ void EventQueue::lay_out(unsigned shift, std::size_t buckets) {
   walked_until_ = 0;
 }
 
+void EventQueue::rebuild(int shift_change) { rebuild(shift_change, lane_bits_); }
+
 /// Lays the buckets out anew for what is pending.
-void EventQueue::rebuild(int shift_change) {
+void EventQueue::rebuild(int shift_change, unsigned lane_bits) {
   ++rebuilds_;
   link_waiting();
   // Everything goes back: run, heap and FIFO, too.
@@ -740,7 +808,8 @@ void EventQueue::rebuild(int shift_change) {
         for (std::uint64_t words = summary_[group]; words != 0; words &= words - 1) {
           const std::uint64_t word = group << 6 | static_cast<std::uint64_t>(std::countr_zero(words));
           for (std::uint64_t bits = words_[word]; bits != 0; bits &= bits - 1) {
-            collect(heads_[word << 6 | static_cast<std::uint64_t>(std::countr_zero(bits))]);
+            const std::uint64_t bucket = word << 6 | static_cast<std::uint64_t>(std::countr_zero(bits));
+            for (std::uint64_t lane = 0; lane >> lane_bits_ == 0; ++lane) collect(heads_[bucket << lane_bits_ | lane]);
           }
         }
       }
@@ -764,7 +833,7 @@ void EventQueue::rebuild(int shift_change) {
   mixed_ = false;
   loose_dead_ = 0;
   taken_at_correction_ = next_sequence_;
-  buckets_taken_ = instants_taken_ = run_moves_ = 0;
+  buckets_taken_ = events_taken_ = instants_taken_ = run_moves_ = 0;
 
   if (live_ <= kFew) {
     run_end_ = UINT64_MAX;
@@ -785,7 +854,8 @@ void EventQueue::rebuild(int shift_change) {
   }
   const unsigned shift = shift_change == 0 ? choose_shift(pending) : static_cast<unsigned>(static_cast<int>(shift_) + shift_change);
   // Three times as far as evenly spread events would reach: of exponential delays 5 % lie behind.
-  lay_out(shift, std::bit_ceil(std::max<std::size_t>(64, 3 * live_ / kEventsPerBucket)));
+  const std::size_t buckets = 3 * live_ / (lane_bits == 0 ? kEventsPerBucket : kManyInBucket / 4);
+  lay_out(shift, std::bit_ceil(std::max<std::size_t>(64, buckets)), lane_bits);
   grow_at_ = 2 * live_;
   for (const std::uint32_t index : pending) {
     meta_[index] &= ~kLoose;
@@ -803,7 +873,7 @@ void EventQueue::relink() {
   link_waiting();
   near_ = 0;
   std::memset(words_, 0, ((mask_ + 1) / 64 + (mask_ + 1) / 4096 + 1) * sizeof *words_);
-  std::memset(heads_, 0, (mask_ + 1) * sizeof *heads_);
+  std::memset(heads_, 0, ((mask_ + 1) << lane_bits_) * sizeof *heads_);
   for (Level& level : levels_) {
     level.bits = 0;
     level.heads = {};
@@ -816,7 +886,7 @@ void EventQueue::relink() {
   dead_ = 0;
   constexpr std::uint32_t kAhead = 16;
   for (std::uint32_t i = used_ - 1; i > 0; --i) {
-    if (i > kAhead) __builtin_prefetch(&heads_[(slots_[i - kAhead].time >> shift_) & mask_], 1);
+    if (i > kAhead) __builtin_prefetch(&heads_[head_of(slots_[i - kAhead].time >> shift_, i - kAhead)], 1);
     const Word word = meta_[i];
     if (word <= kDead) {
       release(i);

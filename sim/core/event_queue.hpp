@@ -77,7 +77,7 @@ class EventQueue {
   /// Actions that are trivially copyable and no larger than this are stored in the event itself.
   static constexpr std::size_t kInlineBytes = 24;
 
-  /// An event taken off the queue. run() must follow, once.
+  /// An event taken off the queue.
   struct Due {
     SimTime time;
     std::uint64_t sequence;
@@ -133,35 +133,37 @@ class EventQueue {
   /// kEndOfTime when there is none.
   SimTime next_time() noexcept;
 
-  /// Takes the earliest event off when it is not after `limit`. False when there is none.
-  bool take(SimTime limit, Due& due) noexcept {
-    for (;;) {
-      if (mixed_) [[unlikely]] {
-        if (!front_of_mixed()) return false;
-      } else if (run_size_ == 0) {
-        if (!refill()) return false;
-        continue;
-      }
-      const Ref ref = run_[run_size_ - 1];
-      if (ref.time > to_word(limit)) return false;
-      --run_size_;
-      if (!is_event(ref.slot, ref.generation)) [[unlikely]] {
-        --loose_dead_;  // cancelled
-        continue;
-      }
-      const Slot& slot = slots_[ref.slot];
-      last_time_ = ref.time;
-      due.time = SimTime(SimDuration(static_cast<std::int64_t>(ref.time)));
-      due.sequence = slot.sequence;
-      due.cause = slot.cause;
-      due.invoke = slot.invoke;
-      std::memcpy(due.storage, slot.storage, kInlineBytes);
-      // From here on the handle is stale (an action that cancels itself changes nothing), and what the action schedules
-      // takes this slot, which is in the cache.
-      release(ref.slot);
-      --live_;
-      return true;
-    }
+  /// Runs the earliest event when it is not after `limit`: `begin(time, sequence, cause)`, then its action. False when there
+  /// is none.
+  template <class Begin>
+  bool run_next(SimTime limit, Begin&& begin) {
+    const std::uint32_t index = next_slot(limit);
+    if (index == 0) return false;
+    const Slot& slot = slots_[index];
+    const std::uint64_t time = slot.time;
+    const std::uint64_t sequence = slot.sequence;
+    const CauseId cause = slot.cause;
+    const Invoke invoke = slot.invoke;
+    // A copy: what the action schedules takes this slot, which is in the cache, and may move all of them.
+    alignas(void*) unsigned char storage[kInlineBytes];
+    std::memcpy(storage, slot.storage, kInlineBytes);
+    give_up(index);
+    begin(SimTime(SimDuration(static_cast<std::int64_t>(time))), sequence, cause);
+    invoke(storage, Op::kRun);
+    return true;
+  }
+  /// The same in two steps. due.run() must follow, once.
+  bool take(SimTime limit, Due& due) {
+    const std::uint32_t index = next_slot(limit);
+    if (index == 0) return false;
+    const Slot& slot = slots_[index];
+    due.time = SimTime(SimDuration(static_cast<std::int64_t>(slot.time)));
+    due.sequence = slot.sequence;
+    due.cause = slot.cause;
+    due.invoke = slot.invoke;
+    std::memcpy(due.storage, slot.storage, kInlineBytes);
+    give_up(index);
+    return true;
   }
 
   /// Ever scheduled; ever cancelled; the most that were pending at once.
@@ -208,8 +210,9 @@ class EventQueue {
       return time != other.time ? time > other.time : sequence > other.sequence;
     }
   };
-  /// Far buckets have several lists, so that handing one down waits for several cache lines at once.
-  static constexpr std::size_t kLanes = 8;
+  /// Buckets that hold many events have several lists, so that walking them waits for several cache lines at once.
+  static constexpr unsigned kLaneBits = 3;
+  static constexpr std::size_t kLanes = 1 << kLaneBits;
   struct Level {
     unsigned shift = 0;
     std::uint64_t bits = 0;  // of the buckets that hold something
@@ -217,6 +220,33 @@ class EventQueue {
   };
 
   static constexpr std::uint64_t to_word(SimTime time) { return static_cast<std::uint64_t>(time.time_since_epoch().count()); }
+
+  /// Takes the earliest event that is not after `limit` off the run; its slot is still full. 0 when there is none.
+  std::uint32_t next_slot(SimTime limit) {
+    for (;;) {
+      if (mixed_) [[unlikely]] {
+        if (!front_of_mixed()) return 0;
+      } else if (run_size_ == 0) {
+        if (!refill()) return 0;
+        continue;
+      }
+      const Ref ref = run_[run_size_ - 1];
+      if (ref.time > to_word(limit)) return 0;
+      --run_size_;
+      if (run_size_ > kFetchAhead) fetch(run_[run_size_ - kFetchAhead].slot);
+      if (is_gone(ref)) [[unlikely]] {
+        --loose_dead_;  // cancelled
+        continue;
+      }
+      last_time_ = ref.time;
+      return ref.slot;
+    }
+  }
+  /// From here on its handle is stale: an action that cancels itself changes nothing.
+  void give_up(std::uint32_t index) {
+    release(index);
+    --live_;
+  }
 
   std::uint32_t acquire() {
     const std::uint32_t index = free_;
@@ -232,6 +262,12 @@ class EventQueue {
     slots_[index].next = free_;
     free_ = index;
   }
+  /// In a long run, slots have left the cache since they were gathered.
+  static constexpr std::size_t kFetchAhead = 16;
+  void fetch(std::uint32_t index) const {
+    __builtin_prefetch(&slots_[index], 1);
+    __builtin_prefetch(&meta_[index], 1);
+  }
   bool is_event(std::uint32_t index, std::uint32_t generation) const { return (meta_[index] & ~kLoose) == generation; }
   bool is_gone(const Ref& ref) const { return !is_event(ref.slot, ref.generation); }
   Ref ref_to(std::uint32_t index) const { return {slots_[index].time, index, meta_[index] & ~kLoose}; }
@@ -240,27 +276,36 @@ class EventQueue {
   void insert_loose(std::uint32_t index);
   void place(std::uint32_t index, Slot& slot, std::uint64_t time);
   void place_far(std::uint32_t index, Slot& slot);
-  void link(std::uint64_t bucket_index, std::uint32_t index) {
-    slots_[index].next = heads_[bucket_index];
-    heads_[bucket_index] = index;
+  void link(std::uint64_t head, std::uint32_t index) {
+    slots_[index].next = heads_[head];
+    heads_[head] = index;
+  }
+  std::uint64_t head_of(std::uint64_t bucket, std::uint32_t index) const {
+    return (bucket & mask_) << lane_bits_ | (index & ((1u << lane_bits_) - 1));
   }
   void link_waiting();
   bool refill();
   void hand_down();
   void gather(std::uint32_t head);
   void gather_many(std::uint32_t head);
+  void gather_lanes(std::uint64_t bucket);
+  void run_from_scratch();
   void walk_ahead();
   bool front_of_mixed();
   std::uint64_t next_bucket(std::uint64_t from) const;
   std::uint64_t next_far(const Level& level) const;
   void find_far_min();
-  void note_bucket(std::size_t distinct);
   void correct_width();
   void rebuild(int shift_change);
+  void rebuild(int shift_change, unsigned lane_bits);
   void relink();
-  void lay_out(unsigned shift, std::size_t buckets);
+  void lay_out(unsigned shift, std::size_t buckets, unsigned lane_bits);
   void reserve_run(std::size_t entries);
   void purge_loose();
+  /// More than these are not kept. With many events memory counts for more than the passes that free it.
+  std::size_t dead_max() const { return kNotWorthIt + (live_ < kManySlots ? live_ : live_ / 2); }
+  static constexpr std::size_t kNotWorthIt = 64;
+  static constexpr std::size_t kManySlots = 65'536;
   /// Whether a pass over all slots costs no more than walking the lists.
   bool are_slots_dense() const { return used_ <= 8 * (live_ + dead_) + 1024; }
   unsigned choose_shift(const std::vector<std::uint32_t>& sample) const;
@@ -288,6 +333,7 @@ class EventQueue {
   std::uint64_t edge_ = 0;
   std::uint64_t mask_ = 0;
   unsigned shift_ = 0;
+  unsigned lane_bits_ = 0;  // lists a bucket, as a power of two: several when many events have one time
   std::size_t near_ = 0;  // slots linked in the window
   std::uint64_t far_min_ = UINT64_MAX;  // start of the first far bucket that holds something
 
@@ -305,20 +351,23 @@ class EventQueue {
   std::vector<HeapEntry> heap_;
   std::size_t loose_dead_ = 0;
   std::vector<HeapEntry> scratch_;
+  std::array<std::vector<HeapEntry>, kLanes> lane_scratch_;
 
   // With many buckets the heads lie in no near cache: a head's line is asked for at once, and written some events later.
   static constexpr std::size_t kWaitingLinks = 16;
   struct WaitingLink {
-    std::uint32_t bucket_index;
+    std::uint32_t head;
     std::uint32_t slot;  // 0: none
   };
   std::array<WaitingLink, kWaitingLinks> waiting_links_{};
   std::size_t next_waiting_ = 0;
   std::uint64_t first_waiting_bucket_ = UINT64_MAX;  // none of them waits for an earlier one
   bool links_wait_ = false;
+  bool simple_ = true;  // one list a bucket, and links do not wait
 
   // What the buckets turned out to hold since the widths were chosen.
   std::uint64_t buckets_taken_ = 0;
+  std::uint64_t events_taken_ = 0;
   std::uint64_t instants_taken_ = 0;
   std::uint64_t run_moves_ = 0;
   std::uint64_t taken_at_correction_ = 0;

@@ -10,8 +10,8 @@ namespace detail {
 
 namespace {
 
-constexpr std::size_t kGrain = 64;
-constexpr std::size_t kClasses = 32;  // frames up to 2 KiB; larger ones go to malloc
+constexpr std::size_t kGrain = 16;
+constexpr std::size_t kClasses = 128;  // frames up to 2 KiB; larger ones go to malloc
 constexpr std::size_t kKeptPerClass = 65'536;
 
 struct FreeFrame {
@@ -76,8 +76,11 @@ void Wait::resume_after(SimDuration span, Wake wake) {
   timer_ = engine_.after(span, [this, wake] {
     timer_ = TimerId{};
     wake_ = wake;
-    if (leave_ != nullptr) leave_(*this);
-    waiting_.resume();
+    if (queued_) {
+      auto& queued = static_cast<QueuedWait&>(*this);
+      queued.leave_(queued);
+    }
+    process().resume();
   });
 }
 
@@ -85,7 +88,10 @@ bool Process::interrupt() {
   if (!handle_ || handle_.promise().wait == nullptr) return false;
   Wait& wait = *handle_.promise().wait;
   if (wait.resuming_) return false;
-  if (wait.leave_ != nullptr) wait.leave_(wait);
+  if (wait.queued_) {
+    auto& queued = static_cast<QueuedWait&>(wait);
+    queued.leave_(queued);
+  }
   wait.resume_soon(Wake::kInterrupted);
   return true;
 }

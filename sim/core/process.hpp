@@ -43,48 +43,28 @@ void free_frame(void* frame, std::size_t size) noexcept;
 
 }  // namespace detail
 
-/// What every wait of a Process has: how to wake it. Lives in the coroutine's frame.
-class Wait {
- public:
-  Wait(const Wait&) = delete;
-  Wait& operator=(const Wait&) = delete;
+class Process;
+class Wait;
 
- protected:
-  explicit Wait(Engine& engine) : engine_(engine) {}
-  ~Wait() { engine_.cancel(timer_); }
-  /// Resumes the process after `span`, with `wake`.
-  void resume_after(SimDuration span, Wake wake);
-  /// The process goes on in an event of its own at this instant, under the cause that is current now.
-  void resume_soon(Wake wake) {
-    engine_.cancel(timer_);
-    resume_after(SimDuration::zero(), wake);
-  }
-
-  friend class Process;
-  Engine& engine_;
-  std::coroutine_handle<> waiting_{};
-  TimerId timer_{};
-  Wake wake_ = Wake::kElapsed;
-  bool resuming_ = false;  // an event that resumes it at this instant is on its way
-  /// Takes the wait out of whatever list it stands in. Null when it stands in none.
-  void (*leave_)(Wait& self) = nullptr;
+namespace detail {
+/// What a process's coroutine frame begins with.
+struct ProcessState {
+  Process* owner = nullptr;
+  Wait* wait = nullptr;  // what it waits for
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 };
+}  // namespace detail
 
 class Process {
  public:
-  struct promise_type {
-    Process* owner = nullptr;
-    Wait* wait = nullptr;  // what it waits for, when that can be interrupted
-
+  struct promise_type : detail::ProcessState {
     promise_type() = default;
     ~promise_type() {
       if (owner != nullptr) owner->handle_ = {};
     }
     promise_type(const promise_type&) = delete;
     promise_type& operator=(const promise_type&) = delete;
-
-    static void* operator new(std::size_t size) { return detail::allocate_frame(size); }
-    static void operator delete(void* frame, std::size_t size) noexcept { detail::free_frame(frame, size); }
 
     Process get_return_object() { return Process(std::coroutine_handle<promise_type>::from_promise(*this)); }
     std::suspend_never initial_suspend() noexcept { return {}; }  // runs to its first wait at once
@@ -134,25 +114,67 @@ class Process {
   Handle handle_;
 };
 
+/// What every wait of a Process has: how to wake it. Lives in the coroutine's frame.
+class Wait {
+ public:
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+
+ protected:
+  explicit Wait(Engine& engine) : engine_(engine) {}
+  ~Wait() { engine_.cancel(timer_); }
+  /// The process waits from here on.
+  void begin(Process::Handle process) {
+    process_ = &process.promise();
+    process_->wait = this;
+  }
+  /// The process goes on.
+  Wake end() noexcept {
+    timer_ = TimerId{};
+    process_->wait = nullptr;
+    return wake_;
+  }
+  Process::Handle process() const { return Process::Handle::from_promise(*process_); }
+  /// Resumes the process after `span`, with `wake`.
+  void resume_after(SimDuration span, Wake wake);
+  /// The process goes on in an event of its own at this instant, under the cause that is current now.
+  void resume_soon(Wake wake) {
+    engine_.cancel(timer_);
+    resume_after(SimDuration::zero(), wake);
+  }
+
+  friend class Process;
+  Engine& engine_;
+  Process::promise_type* process_ = nullptr;
+  TimerId timer_{};
+  Wake wake_ = Wake::kElapsed;
+  bool resuming_ = false;  // an event that resumes it at this instant is on its way
+  bool queued_ = false;    // it is a QueuedWait
+};
+
+/// A wait that stands in somebody's list.
+class QueuedWait : public Wait {
+ protected:
+  /// `leave` takes it out of the list, if it is (still) there.
+  QueuedWait(Engine& engine, void (*leave)(QueuedWait& self)) : Wait(engine), leave_(leave) { queued_ = true; }
+
+ private:
+  friend class Wait;
+  friend class Process;
+  void (*leave_)(QueuedWait& self);
+};
+
 /// co_await Delay(engine, span): goes on after `span`, under the cause that was current when it began to wait.
 class Delay : public Wait {
  public:
   Delay(Engine& engine, SimDuration span) : Wait(engine), span_(span) {}
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    waiting_ = waiting;
+  void await_suspend(Process::Handle waiting) {
+    begin(waiting);
+    // Not resume_after(): what the event holds first is the frame, so that the queue can fetch it in time.
     timer_ = engine_.after(span_, Resume{waiting});
   }
-  void await_suspend(Process::Handle waiting) {
-    waiting.promise().wait = this;
-    process_ = &waiting.promise();
-    await_suspend(std::coroutine_handle<>(waiting));
-  }
-  Wake await_resume() noexcept {
-    timer_ = TimerId{};
-    if (process_ != nullptr) process_->wait = nullptr;
-    return wake_;
-  }
+  Wake await_resume() noexcept { return end(); }
 
  private:
   struct Resume {
@@ -160,7 +182,6 @@ class Delay : public Wait {
     void operator()() const { waiting.resume(); }
   };
   SimDuration span_;
-  Process::promise_type* process_ = nullptr;
 };
 
 }  // namespace sim

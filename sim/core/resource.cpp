@@ -76,26 +76,20 @@ void Server::set_capacity(std::int64_t capacity) {
 }
 
 void Server::Acquisition::await_suspend(Process::Handle waiting) {
-  waiting_ = waiting;
-  process_ = &waiting.promise();
-  process_->wait = this;
-  leave_ = &Acquisition::leave;
+  begin(waiting);
   request_ = server_.request([this] {
     request_ = RequestId{};
-    waiting_.resume();
+    process().resume();
   });
 }
 
-void Server::Acquisition::leave(Wait& self) {
+void Server::Acquisition::leave(QueuedWait& self) {
   auto& wait = static_cast<Acquisition&>(self);
   if (const RequestId request = std::exchange(wait.request_, RequestId{}); request.value != 0) wait.server_.cancel(request);
 }
 
 void Server::Use::await_suspend(Process::Handle waiting) {
-  waiting_ = waiting;
-  process_ = &waiting.promise();
-  process_->wait = this;
-  leave_ = &Use::leave;
+  begin(waiting);
   request_ = server_.request([this] {
     request_ = RequestId{};
     held_ = true;
@@ -103,7 +97,7 @@ void Server::Use::await_suspend(Process::Handle waiting) {
   });
 }
 
-void Server::Use::leave(Wait& self) {
+void Server::Use::leave(QueuedWait& self) {
   auto& wait = static_cast<Use&>(self);
   if (const RequestId request = std::exchange(wait.request_, RequestId{}); request.value != 0) wait.server_.cancel(request);
   if (std::exchange(wait.held_, false)) wait.server_.release();

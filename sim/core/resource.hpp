@@ -85,43 +85,35 @@ class Server {
   TimeWeighted queue_over_time_;
 };
 
-class Server::Acquisition : public Wait {
+class Server::Acquisition : public QueuedWait {
  public:
-  explicit Acquisition(Server& server) : Wait(server.engine_), server_(server) {}
+  explicit Acquisition(Server& server) : QueuedWait(server.engine_, &Acquisition::leave), server_(server) {}
   ~Acquisition() {
     if (request_.value != 0) server_.cancel(request_);
   }
   bool await_ready() const noexcept { return false; }
   void await_suspend(Process::Handle waiting);
-  Wake await_resume() noexcept {
-    process_->wait = nullptr;
-    return wake_;
-  }
+  Wake await_resume() noexcept { return end(); }
 
  protected:
-  static void leave(Wait& self);
+  static void leave(QueuedWait& self);
   Server& server_;
   RequestId request_;
-  Process::promise_type* process_ = nullptr;
 };
 
-class Server::Use : public Wait {
+class Server::Use : public QueuedWait {
  public:
-  Use(Server& server, SimDuration span) : Wait(server.engine_), server_(server), span_(span) {}
+  Use(Server& server, SimDuration span) : QueuedWait(server.engine_, &Use::leave), server_(server), span_(span) {}
   ~Use() { leave(*this); }
   bool await_ready() const noexcept { return false; }
   void await_suspend(Process::Handle waiting);
-  Wake await_resume() noexcept {
-    process_->wait = nullptr;
-    return wake_;
-  }
+  Wake await_resume() noexcept { return end(); }
 
  private:
-  static void leave(Wait& self);
+  static void leave(QueuedWait& self);
   Server& server_;
   SimDuration span_;
   RequestId request_;
-  Process::promise_type* process_ = nullptr;
   bool held_ = false;
 };
 

@@ -29,10 +29,7 @@ void Signal::notify_all() {
 }
 
 void Signal::Waiter::await_suspend(Process::Handle waiting) {
-  waiting_ = waiting;
-  process_ = &waiting.promise();
-  process_->wait = this;
-  leave_ = &Waiter::leave;
+  begin(waiting);
   previous_ = signal_->last_;
   (previous_ != nullptr ? previous_->next_ : signal_->first_) = this;
   signal_->last_ = this;
@@ -44,7 +41,7 @@ void Signal::Waiter::await_suspend(Process::Handle waiting) {
   }
 }
 
-void Signal::Waiter::leave(Wait& self) {
+void Signal::Waiter::leave(QueuedWait& self) {
   auto& waiter = static_cast<Waiter&>(self);
   if (waiter.linked_) waiter.signal_->unlink(waiter);
 }

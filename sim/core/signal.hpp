@@ -46,25 +46,21 @@ class Signal {
   std::size_t waiting_ = 0;
 };
 
-class Signal::Waiter : public Wait {
+class Signal::Waiter : public QueuedWait {
  public:
-  Waiter(Signal& signal, SimDuration span) : Wait(signal.engine_), signal_(&signal), span_(span) {}
+  Waiter(Signal& signal, SimDuration span) : QueuedWait(signal.engine_, &Waiter::leave), signal_(&signal), span_(span) {}
   ~Waiter() { leave(*this); }
   bool await_ready() const noexcept { return false; }
   void await_suspend(Process::Handle waiting);
-  Wake await_resume() noexcept {
-    process_->wait = nullptr;
-    return wake_;
-  }
+  Wake await_resume() noexcept { return end(); }
 
  private:
   friend class Signal;
-  static void leave(Wait& self);
+  static void leave(QueuedWait& self);
   Signal* signal_;  // null when it stands in no list
   Waiter* previous_ = nullptr;
   Waiter* next_ = nullptr;
   SimDuration span_;
-  Process::promise_type* process_ = nullptr;
   bool linked_ = false;
 };
 
