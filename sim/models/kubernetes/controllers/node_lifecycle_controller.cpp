@@ -222,6 +222,8 @@ void NodeLifecycleController::add_node(Ref<Node> ref, bool is_listed) {
     engine_.set_cause(record);
   }
   if (has_no_execute(node)) tainted_.insert(ref);
+  // A new leader takes every pod for new, and marks those on a node that is not ready (processPod).
+  state.needs_mark = is_listed && node.ready != ConditionStatus::kTrue && !is_never_posted(node);
   // A node that never posted a status is given its start-up grace from its creation; any other is as good as seen now.
   refresh_due(state, is_never_posted(node) ? node.meta.created : engine_.now());
   dirty_.insert(ref);

@@ -89,7 +89,7 @@ class NodeLifecycleController final : public Controller, public Watcher {
     ConditionStatus seen = ConditionStatus::kTrue;  // condition Ready at the last look
     SimTime probe{};                                // probeTimestamp; means something only while the node does not renew
     SimTime due = kEndOfTime;                       // the look that will find the grace period over
-    bool needs_mark = false;                        // nodesToRetry: its pods are still to be marked
+    bool needs_mark = false;                        // its Ready pods are still to be marked: nodesToRetry, or a new leader
     bool no_schedule_pending = false;
     bool no_execute_pending = false;
   };

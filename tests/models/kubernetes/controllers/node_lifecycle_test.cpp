@@ -430,6 +430,20 @@ TEST_F(NodeLifecycle, NewLeaderStartsDetectionFromZero) {
   EXPECT_EQ(node(nodes[0]).ready, ConditionStatus::kUnknown);
 }
 
+// The leader before died between the condition and the pods.
+TEST_F(NodeLifecycle, NewLeaderMarksThePodsOfNodesThatAreNotReady) {
+  const std::vector<Ref<Node>> nodes = add_nodes(3, "a", 2);
+  world.heartbeats.stop(nodes[0], SimTime{});
+  world.api.update(nodes[0], Change::kConditions, [&](Node& n) {
+    n.ready = ConditionStatus::kUnknown;
+    n.ready_reason = world.api.well_known().node_status_unknown;
+  });
+  begin();
+  run_to(1s);
+  world.api.all<Pod>().for_each([&](Ref<Pod>, const Pod& pod) { EXPECT_EQ(pod.ready, pod.node != nodes[0]); });
+  EXPECT_TRUE(no_execute(nodes[0]));
+}
+
 TEST_F(NodeLifecycle, NodeThatNeverPostedGetsItsStartUpGrace) {
   add_nodes(3);
   begin();
