@@ -10,6 +10,8 @@
 #include <cstring>
 #include <new>
 #include <thread>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "sim/scenario/document_parsers.hpp"
 
@@ -241,21 +243,14 @@ void TreeBuilder::refuse_duplicates(const std::vector<NodeEntry>& entries) {
   }
 }
 
-void TreeBuilder::merge(std::vector<NodeEntry>& entries, const NodeData* value) {
+void TreeBuilder::merge(std::vector<NodeEntry>& entries, std::unordered_set<std::string_view>& present, const NodeData* value) {
   if (value->kind == NodeKind::kSequence) {
-    for (std::uint32_t i = 0; i < value->size; ++i) {
-      if (value->items[i]->kind != NodeKind::kMap) break;
-      merge(entries, value->items[i]);
-    }
+    for (std::uint32_t i = 0; i < value->size; ++i) merge(entries, present, value->items[i]);
     return;
   }
   for (std::uint32_t i = 0; i < value->size; ++i) {
     const NodeEntry& entry = value->entries[i];
-    const std::string_view key(entry.key->text, entry.key->size);
-    const bool present = std::any_of(entries.begin(), entries.end(), [&](const NodeEntry& e) {
-      return std::string_view(e.key->text, e.key->size) == key;
-    });
-    if (!present) entries.push_back(entry);
+    if (present.emplace(entry.key->text, entry.key->size).second) entries.push_back(entry);
   }
 }
 
@@ -272,6 +267,8 @@ void TreeBuilder::end_map() {
       const bool is_merge = entry.key->plain && std::string_view(entry.key->text, entry.key->size) == "<<";
       (is_merge ? merges : own).push_back(entry);
     }
+    std::unordered_set<std::string_view> present;
+    for (const NodeEntry& entry : own) present.emplace(entry.key->text, entry.key->size);
     for (const NodeEntry& entry : merges) {
       const NodeData* value = entry.value;
       bool maps = value->kind == NodeKind::kMap;
@@ -279,7 +276,7 @@ void TreeBuilder::end_map() {
         maps = std::all_of(value->items, value->items + value->size, [](const NodeData* item) { return item->kind == NodeKind::kMap; });
       }
       if (!maps) fail(Position{value->line, value->column, value->begin}, "'<<' needs a map, or a list of maps, to merge");
-      merge(own, value);
+      merge(own, present, value);
     }
     entries = std::move(own);
   }
@@ -633,22 +630,26 @@ Node TreeEditor::make_map(const Node& like, const std::vector<detail::NodeEntry>
 
 Node TreeEditor::merge_patch(Node base, Node patch) {
   if (!patch.is_map()) return patch;
+  std::unordered_map<std::string_view, std::size_t> changes;  // look-up only
+  for (std::size_t i = 0; i < patch.size(); ++i) changes.emplace(patch.key(i).text(), i);
+  std::vector<bool> used(patch.size(), false);
   std::vector<detail::NodeEntry> entries;
   if (base.is_map()) {
     for (std::size_t i = 0; i < base.size(); ++i) {
       const Node key = base.key(i);
-      const Node change_key = patch.find_key(key.text());
-      if (!change_key) {
+      const auto found = changes.find(key.text());
+      if (found == changes.end()) {
         entries.push_back(detail::NodeEntry{key.data(), base.value(i).data()});
         continue;
       }
-      const Node change = patch.find(key.text());
+      used[found->second] = true;
+      const Node change = patch.value(found->second);
       if (change.is_null()) continue;
-      entries.push_back(detail::NodeEntry{change_key.data(), merge_patch(base.value(i), change).data()});
+      entries.push_back(detail::NodeEntry{patch.key(found->second).data(), merge_patch(base.value(i), change).data()});
     }
   }
   for (std::size_t i = 0; i < patch.size(); ++i) {
-    if (patch.value(i).is_null() || (base.is_map() && base.find_key(patch.key(i).text()))) continue;
+    if (patch.value(i).is_null() || used[i]) continue;
     entries.push_back(detail::NodeEntry{patch.key(i).data(), merge_patch(Node{}, patch.value(i)).data()});
   }
   return make_map(patch, entries);

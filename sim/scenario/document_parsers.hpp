@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "sim/scenario/document.hpp"
@@ -57,7 +58,7 @@ class TreeBuilder {
   void open(Position at, NodeKind kind, std::size_t anchor);
   void close(Frame& frame, const NodeData* node);
   bool expects_key() const;
-  void merge(std::vector<NodeEntry>& entries, const NodeData* value);
+  void merge(std::vector<NodeEntry>& entries, std::unordered_set<std::string_view>& present, const NodeData* value);
   void refuse_duplicates(const std::vector<NodeEntry>& entries);
 
   const SourceFile& file_;

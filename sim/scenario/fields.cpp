@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "sim/models/kubernetes/api/resources.hpp"
 
@@ -41,6 +42,9 @@ std::string TypeInfo::describe() const {
 namespace detail {
 
 namespace {
+
+// Nobody reads the thousandth hint, and finding it costs more than the rest of the diagnostic.
+constexpr std::size_t kWithHint = 1000;
 
 Diagnostic& wrong(Node node, std::string expected, Reader& reader) {
   Diagnostic& d = reader.diagnostics.error(node, "wrong type of value");
@@ -343,6 +347,7 @@ bool expect_list(Node node, const TypeInfo& element, Reader& reader) {
 
 void unknown_key(Node key, std::string_view what, const std::vector<std::string>& known, Reader& reader) {
   Diagnostic& d = reader.diagnostics.error(key, fmt::format("unknown key '{}' in {}", key.text(), what));
+  if (reader.diagnostics.error_count() > kWithHint) return;
   std::vector<std::string> sorted = known;
   std::sort(sorted.begin(), sorted.end());
   d.expected = fmt::format("one of: {}", fmt::join(sorted, ", "));
@@ -391,6 +396,7 @@ std::vector<NamedEntry> named_entries(Node section, std::string_view noun, Reade
     wrong(section, fmt::format("a map of {}s by name, or a list of maps with 'name'", noun), reader);
     return entries;
   }
+  std::set<std::string> names;
   for (std::size_t i = 0; i < section.size(); ++i) {
     const Node item = section.item(i);
     if (!expect_map(item, noun, reader)) continue;
@@ -401,8 +407,7 @@ std::vector<NamedEntry> named_entries(Node section, std::string_view noun, Reade
       continue;
     }
     if (!read_string(name, text, reader)) continue;
-    const bool taken = std::any_of(entries.begin(), entries.end(), [&](const NamedEntry& entry) { return entry.name == text; });
-    if (taken) {
+    if (!names.insert(text).second) {
       reader.diagnostics.error(name, fmt::format("there are two {}s with the name '{}'", noun, text));
       continue;
     }

@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <system_error>
 #include <tuple>
 #include <unordered_map>
@@ -69,6 +70,35 @@ const KindName* find_kind(std::string_view group, std::string_view name) {
   return nullptr;
 }
 
+// ---- fields ---------------------------------------------------------------------------------------------------------
+
+// Everything that the API knows (v1.36), modelled or not: what is in none of these lists is misspelt, or from another version.
+using Names = std::string_view;
+constexpr Names kPodFields[] = {"volumes", "initContainers", "containers", "ephemeralContainers", "restartPolicy", "terminationGracePeriodSeconds",
+                                "activeDeadlineSeconds", "dnsPolicy", "nodeSelector", "serviceAccountName", "serviceAccount", "automountServiceAccountToken",
+                                "nodeName", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "securityContext", "imagePullSecrets", "hostname",
+                                "subdomain", "affinity", "schedulerName", "tolerations", "hostAliases", "priorityClassName", "priority", "dnsConfig",
+                                "readinessGates", "runtimeClassName", "enableServiceLinks", "preemptionPolicy", "overhead", "topologySpreadConstraints",
+                                "setHostnameAsFQDN", "os", "hostUsers", "schedulingGates", "resourceClaims", "resources", "hostnameOverride", "workloadRef"};
+constexpr Names kContainerFields[] = {"name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy", "restartPolicy",
+                                      "restartPolicyRules", "volumeMounts", "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
+                                      "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty"};
+constexpr Names kDeploymentFields[] = {"replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "paused", "progressDeadlineSeconds"};
+constexpr Names kReplicaSetFields[] = {"replicas", "minReadySeconds", "selector", "template"};
+constexpr Names kStatefulSetFields[] = {"replicas", "selector", "template", "volumeClaimTemplates", "serviceName", "podManagementPolicy", "updateStrategy",
+                                        "revisionHistoryLimit", "minReadySeconds", "persistentVolumeClaimRetentionPolicy", "ordinals"};
+constexpr Names kDaemonSetFields[] = {"selector", "template", "updateStrategy", "minReadySeconds", "revisionHistoryLimit"};
+constexpr Names kJobFields[] = {"parallelism", "completions", "activeDeadlineSeconds", "podFailurePolicy", "successPolicy", "backoffLimit", "backoffLimitPerIndex",
+                                "maxFailedIndexes", "selector", "manualSelector", "template", "ttlSecondsAfterFinished", "completionMode", "suspend",
+                                "podReplacementPolicy", "managedBy"};
+constexpr Names kCronJobFields[] = {"schedule", "timeZone", "startingDeadlineSeconds", "concurrencyPolicy", "suspend", "jobTemplate",
+                                    "successfulJobsHistoryLimit", "failedJobsHistoryLimit"};
+constexpr Names kServiceFields[] = {"ports", "selector", "clusterIP", "clusterIPs", "type", "externalIPs", "sessionAffinity", "loadBalancerIP",
+                                    "loadBalancerSourceRanges", "externalName", "externalTrafficPolicy", "healthCheckNodePort", "publishNotReadyAddresses",
+                                    "sessionAffinityConfig", "ipFamilies", "ipFamilyPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass",
+                                    "internalTrafficPolicy", "trafficDistribution"};
+constexpr Names kBudgetFields[] = {"minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy"};
+
 }  // namespace
 
 std::uint64_t content_hash(Node node) {
@@ -105,7 +135,9 @@ struct ManifestReader::Impl {
   struct Unmodelled {
     std::size_t count = 0;
     Place first;
+    std::string hint;
   };
+  std::map<std::string, Unmodelled> unknown;  // by "Deployment.spec.replcias": fields that Kubernetes does not have
   std::map<std::string, Unmodelled> unmodelled;  // by "Job.spec.podFailurePolicy"
   std::string kind_name;                         // of the object that is being read
 
@@ -122,6 +154,18 @@ struct ManifestReader::Impl {
     if (node.is_null()) return;
     Unmodelled& entry = unmodelled[std::move(field)];
     if (entry.count++ == 0) entry.first = node.place();
+  }
+
+  /// Keeps fields that Kubernetes does not have, as it does without strict validation, but says so as kubectl would: most are misspelt.
+  void expect_fields(Yaml map, std::string_view where, std::span<const std::string_view> fields) {
+    for (std::size_t i = 0; i < map.size(); ++i) {
+      const std::string_view key = map.key(i).text();
+      if (std::find(fields.begin(), fields.end(), key) != fields.end()) continue;
+      Unmodelled& entry = unknown[fmt::format("{}.{}", where, key)];
+      if (entry.count++ != 0) continue;
+      entry.first = map.key(i).place();
+      entry.hint = did_you_mean(key, std::vector<std::string>(fields.begin(), fields.end()));
+    }
   }
 
   Symbol intern(std::string_view text) { return names.intern(text); }
@@ -362,6 +406,7 @@ struct ManifestReader::Impl {
   Container container(Yaml node, bool is_init) {
     Container c;
     c.name = symbol(node, "name");
+    expect_fields(node, "Pod.spec.containers", kContainerFields);
     if (!c.name) impossible(node, "a container needs 'name'");
     const std::string_view image = text(node, "image");
     if (image.empty() && node.find("image").is_null()) impossible(node, "a container needs 'image'");
@@ -486,19 +531,19 @@ struct ManifestReader::Impl {
   std::shared_ptr<const PodSpec> pod_spec(Yaml node, bool of_template) {
     auto spec = std::make_shared<PodSpec>();
     if (of_template) spec->source = source_of(node);
+    expect_fields(node, "Pod.spec", kPodFields);
     for (const Yaml entry : maps(node, "containers")) spec->containers.push_back(container(entry, false));
     for (const Yaml entry : maps(node, "initContainers")) spec->init_containers.push_back(container(entry, true));
     const Yaml list_of_containers = node.find("containers");
     if (spec->containers.empty() && (list_of_containers.is_null() || (list_of_containers.is_sequence() && list_of_containers.size() == 0))) {
       impossible(node, "a pod needs at least one container");
     }
-    std::vector<Symbol> taken;
+    std::set<Symbol> taken;
     for (const std::vector<Container>* list : {&spec->init_containers, &spec->containers}) {
       for (const Container& c : *list) {
-        if (c.name && std::find(taken.begin(), taken.end(), c.name) != taken.end()) {
+        if (!taken.insert(c.name).second && c.name) {
           impossible(node.find("containers"), fmt::format("there are two containers with the name '{}'", names.text(c.name)));
         }
-        taken.push_back(c.name);
       }
     }
     spec->node_name = symbol(node, "nodeName");
@@ -750,6 +795,7 @@ struct ManifestReader::Impl {
     Deployment& d = m.object;
     if (const Yaml spec = spec_of(object); spec) {
       d.replicas = integer_or(spec, "replicas", 1);
+      expect_fields(spec, "Deployment.spec", kDeploymentFields);
       d.pod_template = pod_template(spec);
       d.selector = workload_selector(spec, d.pod_template);
       only_restart_always(spec, d.pod_template);
@@ -778,6 +824,7 @@ struct ManifestReader::Impl {
     ReplicaSet& r = m.object;
     if (const Yaml spec = spec_of(object); spec) {
       r.replicas = integer_or(spec, "replicas", 1);
+      expect_fields(spec, "ReplicaSet.spec", kReplicaSetFields);
       r.pod_template = pod_template(spec);
       r.selector = workload_selector(spec, r.pod_template);
       only_restart_always(spec, r.pod_template);
@@ -793,6 +840,7 @@ struct ManifestReader::Impl {
     StatefulSet& s = m.object;
     if (const Yaml spec = spec_of(object); spec) {
       s.replicas = integer_or(spec, "replicas", 1);
+      expect_fields(spec, "StatefulSet.spec", kStatefulSetFields);
       s.start_ordinal = integer_or(map(spec, "ordinals"), "start", 0);
       s.pod_template = pod_template(spec);
       s.selector = workload_selector(spec, s.pod_template);
@@ -817,6 +865,7 @@ struct ManifestReader::Impl {
     Manifest<DaemonSet> m = begin<DaemonSet>(object, true);
     DaemonSet& d = m.object;
     if (const Yaml spec = spec_of(object); spec) {
+      expect_fields(spec, "DaemonSet.spec", kDaemonSetFields);
       d.pod_template = pod_template(spec);
       d.selector = workload_selector(spec, d.pod_template);
       only_restart_always(spec, d.pod_template);
@@ -841,6 +890,7 @@ struct ManifestReader::Impl {
 
   JobSpec job_spec(Yaml spec) {
     JobSpec j;
+    expect_fields(spec, "Job.spec", kJobFields);
     j.parallelism = integer(spec, "parallelism");
     j.completions = integer(spec, "completions");
     if (!j.parallelism && !j.completions) j.completions = 1;
@@ -888,6 +938,7 @@ struct ManifestReader::Impl {
     CronJob& c = m.object;
     if (const Yaml spec = spec_of(object); spec) {
       c.schedule = text(spec, "schedule");
+      expect_fields(spec, "CronJob.spec", kCronJobFields);
       if (spec.find("schedule").is_null()) impossible(spec, "CronJob needs 'spec.schedule'");
       if (spec.find("schedule").is_string()) {
         if (const std::optional<std::string> why = check_cron_schedule(c.schedule)) {
@@ -921,6 +972,7 @@ struct ManifestReader::Impl {
   void service(Yaml object) {
     Manifest<Service> m = begin<Service>(object, true);
     const Yaml spec = map(object, "spec");
+    expect_fields(spec, "Service.spec", kServiceFields);
     const Labels pairs = labels(spec, "selector");
     for (const Labels::Pair& pair : pairs) m.object.selector.requirements.push_back(Requirement{pair.key, SelectorOperator::kIn, {pair.value}});
     m.object.has_selector = !pairs.empty() && text(spec, "type") != "ExternalName";
@@ -932,6 +984,7 @@ struct ManifestReader::Impl {
   void budget(Yaml object) {
     Manifest<PodDisruptionBudget> m = begin<PodDisruptionBudget>(object, true);
     const Yaml spec = map(object, "spec");
+    expect_fields(spec, "PodDisruptionBudget.spec", kBudgetFields);
     m.object.selector = optional_selector(spec, "selector");
     m.object.min_available = int_or_percent(spec, "minAvailable");
     m.object.max_unavailable = int_or_percent(spec, "maxUnavailable");
@@ -1080,6 +1133,11 @@ struct ManifestReader::Impl {
     for (const auto& [field, entry] : unmodelled) {
       diagnostics.warning(entry.first, entry.count == 1 ? fmt::format("not simulated: {}", field)
                                                         : fmt::format("not simulated: {} ({} times; this is the first)", field, entry.count));
+    }
+    for (const auto& [field, entry] : unknown) {
+      Diagnostic& d = diagnostics.warning(entry.first, entry.count == 1 ? fmt::format("Kubernetes has no field {}", field)
+                                                                        : fmt::format("Kubernetes has no field {} ({} times; this is the first)", field, entry.count));
+      d.hint = entry.hint;
     }
     return std::move(own);
   }

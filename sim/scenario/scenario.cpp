@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <functional>
 #include <set>
 
 #include "sim/models/kubernetes/api/admission.hpp"
@@ -20,6 +19,7 @@ namespace {
 
 constexpr std::string_view kApiVersion = "squall.dev/v1alpha1";
 constexpr std::string_view kOverrideFile = "--set ";
+constexpr std::int64_t kMachineLimit = 1'000'000;
 
 /// A path as it stands in a file, from that file's folder.
 std::string beside(const Reference& reference, const std::string& scenario_file) {
@@ -97,7 +97,9 @@ class TreeReader {
 
 class Checker {
  public:
-  Checker(ScenarioSpec& spec, Diagnostics& diagnostics) : spec_(spec), diagnostics_(diagnostics) {}
+  Checker(ScenarioSpec& spec, Diagnostics& diagnostics) : spec_(spec), diagnostics_(diagnostics) {
+    for (const ElementSpec& e : spec.topology) by_name_.emplace(e.name, &e);
+  }
 
   void run() {
     elements();
@@ -115,9 +117,7 @@ class Checker {
     return names;
   }
   const ElementSpec* element(const Reference& reference, std::string_view whose) {
-    for (const ElementSpec& e : spec_.topology) {
-      if (e.name == reference.text) return &e;
-    }
+    if (const auto found = by_name_.find(reference.text); found != by_name_.end()) return found->second;
     Diagnostic& d = diagnostics_.error(reference.where, fmt::format("{} refers to the element '{}', which is not in 'topology'", whose, reference.text));
     d.hint = did_you_mean(reference.text, names_of(spec_.topology));
     return nullptr;
@@ -142,34 +142,48 @@ class Checker {
       for (const Reference& reference : e.power) expect_kind(reference, topology::ElementKind::kSwitch, "a switch gives no power");
       for (const Reference& reference : e.network) expect_kind(reference, topology::ElementKind::kPowerFeed, "a power feed connects nothing");
     }
-    // Depth-first, in the order of names: the first edge that closes a circle is told.
-    std::map<std::string, int> state;
-    const std::function<bool(const std::string&)> visit = [&](const std::string& name) {
-      if (state[name] == 1) return false;
-      if (state[name] == 2) return true;
-      state[name] = 1;
-      const auto found = needs.find(name);
-      if (found != needs.end()) {
-        for (const std::string& parent : found->second) {
-          if (!visit(parent)) return false;
-        }
-      }
-      state[name] = 2;
-      return true;
-    };
+    // Take away, again and again, what needs nothing that is left: a circle stays. A chain of thousands must not eat the stack.
+    std::map<std::string, std::size_t> open;
+    std::map<std::string, std::vector<std::string>> needed_by;
+    std::vector<std::string> ready;
     for (const ElementSpec& e : spec_.topology) {
-      if (visit(e.name)) continue;
-      diagnostics_.error(e.where, fmt::format("element '{}' needs itself, by way of others", e.name));
+      open[e.name] = needs[e.name].size();
+      for (const std::string& parent : needs[e.name]) needed_by[parent].push_back(e.name);
+      if (needs[e.name].empty()) ready.push_back(e.name);
+    }
+    while (!ready.empty()) {
+      const std::string name = std::move(ready.back());
+      ready.pop_back();
+      for (const std::string& child : needed_by[name]) {
+        if (--open[child] == 0) ready.push_back(child);
+      }
+    }
+    for (const ElementSpec& e : spec_.topology) {
+      if (open[e.name] == 0) continue;
+      // It needs a circle, or is in one: follow the needs that are left until one comes again.
+      std::set<std::string> seen;
+      std::string name = e.name;
+      while (seen.insert(name).second) {
+        const std::vector<std::string>& all = needs[name];
+        name = *std::find_if(all.begin(), all.end(), [&](const std::string& parent) { return open[parent] != 0; });
+      }
+      diagnostics_.error(by_name_.at(name)->where, fmt::format("element '{}' needs itself, by way of others", name));
       return;
     }
   }
   void expect_kind(const Reference& reference, topology::ElementKind wrong, std::string_view why) {
-    for (const ElementSpec& e : spec_.topology) {
-      if (e.name == reference.text && e.kind == wrong) diagnostics_.error(reference.where, std::string(why));
-    }
+    const auto found = by_name_.find(reference.text);
+    if (found != by_name_.end() && found->second->kind == wrong) diagnostics_.error(reference.where, std::string(why));
   }
 
   void pools() {
+    std::int64_t machines = 0;
+    for (const PoolSpec& pool : spec_.pools) {
+      machines += pool.count;
+      if (machines <= kMachineLimit) continue;
+      diagnostics_.error(pool.where, fmt::format("more than {} machines in all", kMachineLimit));
+      return;
+    }
     for (PoolSpec& pool : spec_.pools) {
       const std::string what = fmt::format("pool '{}'", pool.name);
       pool.machine_names = machine_names(pool, what);
@@ -310,6 +324,7 @@ class Checker {
 
   ScenarioSpec& spec_;
   Diagnostics& diagnostics_;
+  std::map<std::string, const ElementSpec*> by_name_;
   std::map<std::string, std::string> taken_;
 };
 

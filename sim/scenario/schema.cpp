@@ -34,7 +34,15 @@ class Object {
     entries_.emplace_back(std::string(key), std::move(value));
     return *this;
   }
-  bool empty() const { return entries_.empty(); }
+  /// null is taken too: it is the same as leaving the key out, and in a scenario that extends another one it takes the key away.
+  Object& or_null() {
+    for (auto& [key, value] : entries_) {
+      if (key == "type" && value.front() == '"') value = "[" + value + ", \"null\"]";
+      if (key == "enum") value.insert(value.size() - 1, ", null");
+      if (key == "anyOf") value.insert(value.size() - 1, ", {\"type\": \"null\"}");
+    }
+    return *this;
+  }
   std::string text() const {
     if (entries_.empty()) return "{}";
     std::string result = "{";
@@ -77,7 +85,7 @@ Object properties_of(const std::vector<FieldInfo>& fields) {
   Object properties;
   for (const FieldInfo& field : fields) {
     Object schema = schema_of(field.type);
-    schema.add("description", quoted(field.default_text.empty() ? field.doc : fmt::format("{} Default: {}.", field.doc, field.default_text)));
+    schema.or_null().add("description", quoted(field.default_text.empty() ? field.doc : fmt::format("{} Default: {}.", field.doc, field.default_text)));
     properties.add(field.name, schema.text());
   }
   return properties;
@@ -250,6 +258,7 @@ std::string json_schema(const std::vector<SectionSchema>& sections) {
       schema = Object().add("anyOf", list({Object().add("type", quoted("string")).text(),
                                              Object().add("type", quoted("array")).add("items", Object().add("type", quoted("object")).text()).text()}));
     }
+    if (!field.required) schema.or_null();
     schema.add("description", quoted(field.doc));
     properties.add(field.name, schema.text());
   }

@@ -270,6 +270,7 @@ TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
       pod("  runtimeClassName: gvisor\n  containers: [{name: c, image: i, unknownField: [1, 2]}]\n  volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: t, emptyDir: {}}]\n"));
   EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
   EXPECT_EQ(d.problems(), (std::vector<std::string>{"0:0 warning: kept, not simulated: ConfigMap (2), Job (1)", "17:21 warning: not simulated: runtimeClassName",
+                                                    "18:36 warning: Kubernetes has no field Pod.spec.containers.unknownField",
                                                     "19:46 warning: not simulated: volumes.persistentVolumeClaim (taken as bound and attached)"}));
   ASSERT_EQ(d.set.others.size(), 3u);
   const k8s::PodSpec& s = *d.set.pods.at(0).object.spec;
@@ -277,6 +278,12 @@ TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
   EXPECT_TRUE(s.has_local_storage);
   // No field of the user's is lost.
   EXPECT_NE(d.set.pods[0].object.meta.source->text().find("unknownField: [1, 2]"), std::string::npos);
+}
+
+TEST(Manifests, MisspeltFieldsAreNamedWithTheRightWord) {
+  const Decoded d(deployment("  replcias: 3\n"));
+  EXPECT_EQ(d.problems(), std::vector<std::string>{"7:3 warning: Kubernetes has no field Deployment.spec.replcias"});
+  EXPECT_EQ(d.diagnostics.sorted().at(0).hint, "did you mean 'replicas'?");
 }
 
 TEST(Manifests, ListsAndJson) {

@@ -281,6 +281,8 @@ TEST(Scenario, WhatCannotBeIsTold) {
       {with("topology: {rack-a: {kind: rack}, rack-b: {kind: rack, in: rack-q}}\n"), "4:59 element 'rack-b' refers to the element 'rack-q', which is not in 'topology'",
        "did you mean 'rack-a'?"},
       {with("topology: {a: {kind: rack, in: b}, b: {kind: zone, in: a}}\n"), "4:12 element 'a' needs itself, by way of others", ""},
+      {with("topology: {leaf: {kind: rack, in: a}, a: {kind: rack, in: b}, b: {kind: zone, in: a}}\n"), "4:39 element 'a' needs itself, by way of others", ""},
+      {with("pools: {a: {count: 600000}, b: {count: 600000}}\n"), "4:29 more than 1000000 machines in all", ""},
       {with("topology: {a: {kind: switch}, b: {kind: rack, power: [a]}}\n"), "4:55 a switch gives no power", ""},
       {with("topology: {a: {in: b}, b: {kind: rack}}\n"), "4:15 element 'a' needs the key 'kind'", ""},
       {with("pools: {w: {racks: [nowhere]}}\n"), "4:21 pool 'w' refers to the element 'nowhere', which is not in 'topology'", ""},
@@ -310,6 +312,13 @@ TEST(Scenario, WhatCannotBeIsTold) {
     EXPECT_EQ(r.problems, std::vector<std::string>{c.error}) << r.text;
     EXPECT_NE(r.text.find(c.also), std::string::npos) << r.text;
   }
+}
+
+TEST(Scenario, AVeryLongChainOfElementsIsNoTrouble) {
+  std::string text = with("topology:\n  e0: {kind: rack}\n");
+  for (int i = 1; i < 20'000; ++i) text += fmt::format("  e{}: {{kind: rack, in: e{}}}\n", i, i - 1);
+  const Read r = read(text);
+  EXPECT_NE(r.spec, nullptr) << r.text.substr(0, 500);
 }
 
 TEST(Scenario, ABlockOfDocumentsKeepsItsPlaces) {

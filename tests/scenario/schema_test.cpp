@@ -24,6 +24,10 @@ TEST(Schema, IsJsonAndKnowsEveryKey) {
   EXPECT_EQ(pool.find("machine").find("enum").item(1).text(), "vm");
   EXPECT_EQ(pool.find("reserved").find("properties").find("memory").find("anyOf").item(0).find("type").text(), "string");
   EXPECT_EQ(properties.find("controlPlane").find("properties").find("etcd").find("additionalProperties").as_bool(), false);
+  // null takes a key away.
+  EXPECT_EQ(pool.find("labels").find("type").item(1).text(), "null");
+  EXPECT_TRUE(pool.find("machine").find("enum").item(2).is_null());
+  EXPECT_EQ(pool.find("memory").find("anyOf").item(2).find("type").text(), "null");
   EXPECT_EQ(document->root().find("$schema").text(), "https://json-schema.org/draft/2020-12/schema");
 }
 
