@@ -74,14 +74,20 @@ void FaultSchedule::inject(const FaultSpec& spec, std::int64_t number) {
       const CauseId id = ended(occurrence, broken_off ? "not done when its time was over" : "done", broken_off);
       sim::ScopedCause end_because(world_.engine, id);
       occurrence.injection->end();
+      release(occurrence);
     });
   }
   occurrence.injection->inject();
   if (occurrence.lasting == Lasting::kInstant && !run.ended) {
     run.ended = run.injected;
     run.outcome = "done";
-    // What an instant fault still has under way (a command that waits for the API) lives as long as the schedule.
+    release(occurrence);
   }
+}
+
+void FaultSchedule::release(Occurrence& occurrence) {
+  // A command that waits for the API, and work that goes on, need it still. Otherwise a fault every minute for a year is forgotten as it goes.
+  if (world_.api.writable() && occurrence.lasting != Lasting::kWork) occurrence.injection.reset();
 }
 
 CauseId FaultSchedule::ended(Occurrence& occurrence, std::string outcome, bool failed) {

@@ -35,6 +35,7 @@ class FaultSchedule {
   };
   void plan(const std::shared_ptr<const FaultSpec>& spec, std::int64_t number);
   void inject(const FaultSpec& spec, std::int64_t number);
+  void release(Occurrence& occurrence);
   CauseId ended(Occurrence& occurrence, std::string outcome, bool failed);
 
   sim::World& world_;

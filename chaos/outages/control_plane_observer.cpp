@@ -19,9 +19,6 @@ ControlPlaneObserver::ControlPlaneObserver(sim::Engine& engine, sim::k8s::ApiSer
     : engine_(engine), api_(api), control_plane_(control_plane) {}
 
 void ControlPlaneObserver::start() {
-  look();
-  // The leaders that a world begins with are there without anybody being told: looked at again once it has started.
-  engine_.after(SimDuration::zero(), [this] { look(); });
   api_.on_availability([this] { look(); });
   control_plane_.on_leadership([this](Component, bool) { look(); });
   control_plane_.on_reachability([this] { look(); });
@@ -60,8 +57,10 @@ CauseId cause_of_end(sim::Engine& engine, const sim::EventLog& log, Function fun
 
 void ControlPlaneObserver::look() {
   const auto set = [this](Function function, bool works) {
-    const CauseId cause = works ? engine_.cause() : cause_of_end(engine_, api_.log(), function);
-    signals_[static_cast<std::size_t>(function)].set(engine_.now(), works ? 1.0 : 0.0, cause);
+    Signal& signal = signals_[static_cast<std::size_t>(function)];
+    // Nothing new, unless a nearer record of this same instant has come since.
+    if (!signal.empty() && signal.value() == (works ? 1.0 : 0.0) && signal.steps().back().at != engine_.now()) return;
+    signal.set(engine_.now(), works ? 1.0 : 0.0, works ? engine_.cause() : cause_of_end(engine_, api_.log(), function));
   };
   set(Function::kRead, api_.readable());
   set(Function::kWrite, api_.writable());

@@ -60,6 +60,10 @@ NodeObserver::~NodeObserver() {
 void NodeObserver::start() {
   api_.watch({sim::k8s::Kind::kNode}, *this);
   watching_ = true;
+  look();
+}
+
+void NodeObserver::look() {
   api_.all<Node>().for_each([&](Ref<Node> ref, const Node&) { appeared(ref); });
 }
 
@@ -77,13 +81,10 @@ MachineState NodeObserver::machine(HostId host) const {
 void NodeObserver::appeared(Ref<Node> ref) {
   const Node& node = api_.all<Node>().at(ref);
   if (of_slot_.size() <= ref.slot) of_slot_.resize(ref.slot + 1, kNone);
-  std::uint32_t index = of_slot_[ref.slot];
-  // The same name in the same slot: deleted and registered again. Another name: another node.
-  if (index == kNone || nodes_[index].name != node.meta.name) {
-    index = static_cast<std::uint32_t>(nodes_.size());
-    of_slot_[ref.slot] = index;
-    nodes_.push_back(NodeHistory{node.meta.name, node.meta.labels, std::nullopt, {}});
-  }
+  const auto [known, is_new] = of_name_.try_emplace(node.meta.name, static_cast<std::uint32_t>(nodes_.size()));
+  const std::uint32_t index = known->second;
+  of_slot_[ref.slot] = index;
+  if (is_new) nodes_.push_back(NodeHistory{node.meta.name, node.meta.labels, std::nullopt, {}});
   const HostId host = host_of_(ref);
   if (host) {
     if (of_host_.size() <= host.value) of_host_.resize(host.value + 1, kNone);

@@ -1,10 +1,11 @@
 /// What the API says of each node (Ready, cordoned) and what its machine really does.
 ///
-/// Checked by: tests/chaos/node_observer_test.cpp.
+/// Checked by: tests/chaos/outages_test.cpp.
 #pragma once
 
 #include <functional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "chaos/outages/signal.hpp"
@@ -51,6 +52,8 @@ class NodeObserver : public sim::k8s::Watcher {
   NodeObserver(sim::k8s::ApiServer& api, const sim::host::Hosts& hosts, HostOf host_of);
   ~NodeObserver() override;
   void start();
+  /// Reads every node anew: what the world's start wrote is how it begins, not a change that arrives a watch latency later.
+  void look();
   /// To be called after each change of a host's state, power or network; the engine's current cause explains it.
   void host_changed(sim::host::HostId host);
 
@@ -72,6 +75,7 @@ class NodeObserver : public sim::k8s::Watcher {
   std::vector<NodeHistory> nodes_;
   std::vector<std::uint32_t> of_slot_;  // Node slot to index in nodes_
   std::vector<std::uint32_t> of_host_;
+  std::unordered_map<sim::Symbol, std::uint32_t> of_name_;  // look-up only: a Node that was deleted and registers again goes on in its history
 };
 
 }  // namespace chaos

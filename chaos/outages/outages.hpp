@@ -20,7 +20,10 @@ class Observers {
   /// Before World::start(): so that nothing is missed.
   void start();
   /// After World::start(), at the same instant.
-  void world_started() { control_plane_.look(); }
+  void world_started() {
+    control_plane_.look();
+    nodes_.look();
+  }
 
   const ServiceObserver& services() const { return services_; }
   const NodeObserver& nodes() const { return nodes_; }

@@ -80,6 +80,10 @@ void ServiceObserver::service_changed(Ref<Service> ref) {
 
 void ServiceObserver::endpoints_changed(const Endpoints& endpoints, bool deleted) {
   Tracked& place = tracked(endpoints.meta.ns, endpoints.meta.name);
+  // Several changes come in one batch, and the first of them shows the newest state: a large Service that starts would be read anew for each pod.
+  const std::uint64_t version = deleted ? 0 : endpoints.meta.resource_version;
+  if (version != 0 && version == place.version) return;
+  place.version = version;
   std::vector<Listed> now;
   if (!deleted) {
     if (!endpoints.addresses.empty()) place.history.had_address = true;

@@ -83,6 +83,7 @@ class ServiceObserver : public sim::k8s::Watcher {
     ServiceHistory history;
     std::vector<Listed> listed;  // sorted by pod
     std::int32_t serving = 0;
+    std::uint64_t version = 0;  // of the Endpoints object that `listed` was read from
   };
   using Key = std::pair<sim::Symbol, sim::Symbol>;
 
