@@ -42,7 +42,7 @@ RunEnd Engine::run_until(SimTime end, const std::atomic<bool>* stop) {
   return queue_.empty() ? RunEnd::kNoEvents : RunEnd::kTimeLimit;
 }
 
-EngineStats Engine::stats() const noexcept {
+EngineStats Engine::stats() noexcept {
   return EngineStats{queue_.pushed(), queue_.pushed() - queue_.cancelled() - queue_.size(), queue_.cancelled(), queue_.peak()};
 }
 

@@ -30,7 +30,7 @@ struct EngineStats {
   std::uint64_t scheduled = 0;
   std::uint64_t executed = 0;
   std::uint64_t cancelled = 0;
-  std::uint64_t peak_pending = 0;
+  std::uint64_t peak_pending = 0;  ///< the most that were pending when an event was taken, it included
 };
 
 class Engine {
@@ -61,8 +61,8 @@ class Engine {
     const bool fits = delay <= kEndOfTime - now_;
     return at(fits ? now_ + (delay < SimDuration::zero() ? SimDuration::zero() : delay) : kEndOfTime, std::forward<Action>(action));
   }
-  /// Takes a pending event off the queue. False when it has run, was cancelled, or was never set.
-  bool cancel(TimerId timer) noexcept { return queue_.cancel(timer); }
+  /// Takes a pending event off the queue. Nothing happens when it has run, was cancelled, or was never set.
+  void cancel(TimerId timer) noexcept { queue_.withdraw(timer); }
   bool is_pending(TimerId timer) const noexcept { return queue_.is_pending(timer); }
 
   /// The cause of the event that is running (or what ScopedCause put in its place).
@@ -83,7 +83,7 @@ class Engine {
   /// Hash chain over (time, sequence number) of every event executed: two runs that agree on it did the
   /// same things in the same order.
   std::uint64_t order_hash() const noexcept { return order_hash_; }
-  EngineStats stats() const noexcept;
+  EngineStats stats() noexcept;
   /// Time of the next event; kEndOfTime when there is none.
   SimTime next_event_time() noexcept { return queue_.next_time(); }
 

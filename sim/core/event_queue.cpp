@@ -97,8 +97,7 @@ constexpr std::size_t kRunMoves = 48;
 // With more in a bucket, on average, buckets have several lists.
 constexpr std::uint64_t kManyInBucket = 64;
 // Up to so many a bucket is sorted by rank.
-constexpr unsigned kRanked = 16;
-// With fewer slots than this everything is in the cache anyway.
+constexpr unsigned kRanked = 16;// With fewer slots than this everything is in the cache anyway.
 constexpr std::uint32_t kWalkFrom = 4096;
 
 // With fewer buckets than this their heads are in a near cache.
@@ -273,7 +272,7 @@ TimerId EventQueue::insert(std::uint32_t index, SimTime when, CauseId cause, Wor
   slot.time = time;
   slot.sequence = sequence;
   slot.cause = cause;
-  if (++live_ > peak_) peak_ = live_;
+  ++live_;
   if (time >= run_end_) [[likely]] {
     place(index, slot, time);
     if (live_ > grow_at_) [[unlikely]] rebuild(0);
@@ -351,6 +350,15 @@ bool EventQueue::cancel(TimerId timer) noexcept {
   return true;
 }
 
+void EventQueue::cancel_withdrawn() noexcept {
+  for (TimerId& timer : withdrawn_) cancel(std::exchange(timer, TimerId{}));
+  any_withdrawn_ = false;
+}
+
+bool EventQueue::is_withdrawn(TimerId timer) const noexcept {
+  return std::any_of(withdrawn_.begin(), withdrawn_.end(), [&](const TimerId& one) { return one.slot == timer.slot && one.generation == timer.generation; });
+}
+
 void EventQueue::purge_loose() {
   const auto gone = [this](const auto& entry) { return !is_event(entry.slot, entry.generation); };
   run_size_ = static_cast<std::size_t>(std::remove_if(run_, run_ + run_size_, gone) - run_);
@@ -414,6 +422,7 @@ bool EventQueue::front_of_mixed() {
 }
 
 SimTime EventQueue::next_time() noexcept {
+  settle();
   for (;;) {
     if (mixed_) {
       if (!front_of_mixed()) return kEndOfTime;

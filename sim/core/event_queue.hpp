@@ -125,11 +125,26 @@ class EventQueue {
 
   /// Takes a pending event off. False when it is none (any more).
   bool cancel(TimerId timer) noexcept;
-  bool is_pending(TimerId timer) const noexcept {
-    return timer && timer.slot < used_ && is_event(timer.slot, timer.generation);
+  /// The same for whom does not ask whether it was pending: done some calls later, so that nobody waits for the memory where
+  /// that stands. Nobody can tell, but for dead().
+  void withdraw(TimerId timer) noexcept {
+    if (used_ < kManySlots || !timer || (timer.generation & kBoxed) != 0) {  // what is boxed is to be destroyed now
+      cancel(timer);
+      return;
+    }
+    __builtin_prefetch(&meta_[timer.slot], 1);
+    TimerId& place = withdrawn_[next_withdrawn_++ % kWithdrawn];
+    cancel(std::exchange(place, timer));
+    any_withdrawn_ = true;
   }
-  bool empty() const noexcept { return live_ == 0; }
-  std::size_t size() const noexcept { return live_; }
+  bool is_pending(TimerId timer) const noexcept {
+    return timer && timer.slot < used_ && is_event(timer.slot, timer.generation) && !(any_withdrawn_ && is_withdrawn(timer));
+  }
+  bool empty() noexcept { return size() == 0; }
+  std::size_t size() noexcept {
+    settle();
+    return live_;
+  }
   /// kEndOfTime when there is none.
   SimTime next_time() noexcept;
 
@@ -166,9 +181,12 @@ class EventQueue {
     return true;
   }
 
-  /// Ever scheduled; ever cancelled; the most that were pending at once.
+  /// Ever scheduled; ever cancelled; the most that were pending when an event was taken, it included.
   std::uint64_t pushed() const noexcept { return next_sequence_ - 1 - (next_sequence_ >> kGenerationBits); }
-  std::uint64_t cancelled() const noexcept { return cancelled_; }
+  std::uint64_t cancelled() noexcept {
+    settle();
+    return cancelled_;
+  }
   std::uint64_t peak() const noexcept { return peak_; }
   /// Slots that hold a cancelled event. At most size() and a constant.
   std::size_t dead() const noexcept { return dead_; }
@@ -223,6 +241,8 @@ class EventQueue {
 
   /// Takes the earliest event that is not after `limit` off the run; its slot is still full. 0 when there is none.
   std::uint32_t next_slot(SimTime limit) {
+    settle();
+    if (live_ > peak_) peak_ = live_;
     for (;;) {
       if (mixed_) [[unlikely]] {
         if (!front_of_mixed()) return 0;
@@ -283,6 +303,12 @@ class EventQueue {
   std::uint64_t head_of(std::uint64_t bucket, std::uint32_t index) const {
     return (bucket & mask_) << lane_bits_ | (index & ((1u << lane_bits_) - 1));
   }
+  /// Does what withdraw() put off.
+  void settle() noexcept {
+    if (any_withdrawn_) [[unlikely]] cancel_withdrawn();
+  }
+  void cancel_withdrawn() noexcept;
+  bool is_withdrawn(TimerId timer) const noexcept;
   void link_waiting();
   bool refill();
   void hand_down();
@@ -352,6 +378,11 @@ class EventQueue {
   std::size_t loose_dead_ = 0;
   std::vector<HeapEntry> scratch_;
   std::array<std::vector<HeapEntry>, kLanes> lane_scratch_;
+
+  static constexpr std::size_t kWithdrawn = 16;
+  std::array<TimerId, kWithdrawn> withdrawn_{};
+  std::size_t next_withdrawn_ = 0;
+  bool any_withdrawn_ = false;
 
   // With many buckets the heads lie in no near cache: a head's line is asked for at once, and written some events later.
   static constexpr std::size_t kWaitingLinks = 16;

@@ -82,6 +82,12 @@ class Pair {
     handles_.pop_back();
     const bool pending = reference_.erase({handle.time, handle.id}) != 0;
     ASSERT_EQ(queue_.is_pending(handle.timer), pending);
+    if (random_.chance(0.5)) {
+      queue_.withdraw(handle.timer);
+      ASSERT_FALSE(queue_.is_pending(handle.timer));
+      if (random_.chance(0.5)) queue_.withdraw(handle.timer);
+      return;
+    }
     ASSERT_EQ(queue_.cancel(handle.timer), pending);
     ASSERT_FALSE(queue_.cancel(handle.timer));
     // Looked at when something is cancelled and when a bucket is taken; what is taken in between may tip it by a bucket.
@@ -135,6 +141,26 @@ TEST(EventQueue, HoldsTheOrderOnEveryMixAndSize) {
       pair.drain();
       if (HasFatalFailure()) return;
     }
+  }
+}
+
+// With this many pending, a withdrawal is put off.
+TEST(EventQueue, HoldsTheOrderWhenMostOfManyAreCancelled) {
+  for (const Mix& mix : kMixes) {
+    SCOPED_TRACE(mix.name);
+    Pair pair(7, mix);
+    for (std::size_t i = 0; i < 100'000; ++i) pair.push();
+    for (std::size_t i = 0; i < 60'000; ++i) {
+      if (pair.random().chance(0.1)) {
+        pair.pop();
+      } else {
+        pair.cancel();
+      }
+      pair.push();
+      if (HasFatalFailure()) return;
+    }
+    pair.drain();
+    if (HasFatalFailure()) return;
   }
 }
 
