@@ -12,8 +12,16 @@ World::World(WorldConfig config)
       control_plane(engine, log, random, hosts, api, config.control_plane),
       images(std::move(config.images)),
       kubelets(engine, log, random, hosts, control_plane, api, config.kubelet, behaviours, images),
-      scheduler(engine, log, random, api, config.scheduler),
-      controllers(k8s::ControllerContext{engine, log, random, api}, kubelets, config.controllers) {}
+      scheduler_client(api),
+      controllers_client(api),
+      scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, config.controllers) {}
+
+/// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.
+void World::follow_leaders() {
+  scheduler_client.set_connected(control_plane.leads(k8s::Component::kScheduler));
+  controllers_client.set_connected(control_plane.leads(k8s::Component::kControllerManager));
+}
 
 void World::start() {
   // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so
@@ -22,12 +30,15 @@ void World::start() {
   kubelets.start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {
+    follow_leaders();
     if (component == k8s::Component::kScheduler) {
       gained ? scheduler.start() : scheduler.stop();
     } else if (component == k8s::Component::kControllerManager) {
       gained ? controllers.start() : controllers.stop();
     }
   });
+  control_plane.on_reachability([this] { follow_leaders(); });
+  follow_leaders();
   if (control_plane.leads(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
   if (control_plane.leads(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
 }

@@ -52,8 +52,14 @@ class World {
   std::vector<k8s::PodBehaviour> behaviours;
   k8s::ImageConfig images;
   k8s::Kubelets kubelets;
+  // The ways of the leaders to the API servers that they use.
+  k8s::ApiClient scheduler_client;
+  k8s::ApiClient controllers_client;
   k8s::Scheduler scheduler;
   k8s::ControllerManager controllers;
+
+ private:
+  void follow_leaders();
 };
 
 }  // namespace sim

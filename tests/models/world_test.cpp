@@ -225,6 +225,79 @@ TEST(World, LosingOneControlPlaneNodeLosesNoWork) {
   EXPECT_EQ(cluster.endpoints("web"), 6);
 }
 
+// A leader that is cut off from the API servers keeps its lease for a while, but nothing that it does arrives. Alone: its host leads nothing else.
+struct CutOffLeader {
+  explicit CutOffLeader(k8s::Component component) {
+    using k8s::Component;
+    for (std::uint64_t seed = 1; seed < 100; ++seed) {
+      cluster = std::make_unique<SmallCluster>(5, seed);
+      cluster->deploy("web", 6);
+      cluster->world.start();
+      cluster->world.engine.run_until(at(5min));
+      const auto leader = [&](Component of) { return cluster->world.control_plane.leader(of).value(); };
+      const std::size_t wanted = leader(component);
+      std::size_t led = 0;
+      for (const Component other : {Component::kEtcd, Component::kScheduler, Component::kControllerManager}) led += leader(other) == wanted ? 1 : 0;
+      if (led > 1) continue;
+      host = cluster->world.control_plane.member_host(wanted);
+      cluster->world.hosts.set_partition(host, 7);
+      return;
+    }
+    ADD_FAILURE() << "no seed with three leaders on three hosts";
+  }
+  void run_until(SimDuration since_the_cut) { cluster->world.engine.run_until(at(5min + since_the_cut)); }
+  void kill_one_pod() {
+    Ref<Pod> victim;
+    cluster->world.api.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) {
+      if (pod.meta.labels.find(cluster->sym("app")) == cluster->sym("web")) victim = ref;
+    });
+    k8s::DeleteOptions options;
+    options.grace_period_seconds = 0;
+    cluster->world.api.remove(victim, options);
+  }
+  std::size_t pods(bool bound) {
+    std::size_t count = 0;
+    cluster->world.api.all<Pod>().for_each([&](Ref<Pod>, const Pod& pod) {
+      if (pod.meta.labels.find(cluster->sym("app")) == cluster->sym("web") && (!bound || pod.node_name)) ++count;
+    });
+    return count;
+  }
+  std::unique_ptr<SmallCluster> cluster;
+  host::HostId host;
+};
+
+TEST(World, AControllerManagerThatIsCutOffCreatesNothing) {
+  CutOffLeader test(k8s::Component::kControllerManager);
+  ASSERT_TRUE(test.cluster->world.api.writable()) << "the other two members serve";
+  test.kill_one_pod();
+  test.run_until(9s);
+  EXPECT_EQ(test.pods(false), 5u);
+  // Its successor is there 13 to 24 s after the last renewal.
+  test.run_until(30s);
+  EXPECT_EQ(test.pods(true), 6u);
+}
+
+TEST(World, ASchedulerThatIsCutOffBindsNothing) {
+  CutOffLeader test(k8s::Component::kScheduler);
+  test.kill_one_pod();
+  test.run_until(9s);
+  EXPECT_EQ(test.pods(false), 6u) << "the controller-manager is not cut off";
+  EXPECT_EQ(test.pods(true), 5u);
+  test.run_until(30s);
+  EXPECT_EQ(test.pods(true), 6u);
+}
+
+TEST(World, ALeaderThatComesBackInTimeGoesOnWhereItWas) {
+  CutOffLeader test(k8s::Component::kControllerManager);
+  test.kill_one_pod();
+  test.run_until(5s);
+  EXPECT_EQ(test.pods(false), 5u);
+  test.cluster->world.hosts.set_partition(test.host, 0);
+  test.run_until(7s);
+  EXPECT_EQ(test.pods(true), 6u) << "it hears of what it missed";
+  for (const EventLog::Record& record : test.cluster->world.log.records()) EXPECT_NE(test.cluster->world.log.kind(record), "LeaderLost");
+}
+
 TEST(World, SameSeedSameRunOtherSeedOtherRun) {
   const auto hash = [](std::uint64_t seed) {
     SmallCluster cluster(5, seed);

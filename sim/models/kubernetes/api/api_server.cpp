@@ -1,6 +1,7 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sim::k8s {
 
@@ -126,9 +127,10 @@ CauseId ApiServer::record(Ref<T> ref, std::string_view kind, std::string_view me
   return id;
 }
 
-void ApiServer::watch(std::initializer_list<Kind> kinds, Watcher& watcher) {
+void ApiServer::subscribe(std::initializer_list<Kind> kinds, Watcher& watcher, const ApiClient* client) {
   auto subscription = std::make_unique<Subscription>();
   subscription->watcher = &watcher;
+  subscription->client = client;
   for (const Kind kind : kinds) subscription->kinds |= 1u << static_cast<unsigned>(kind);
   subscriptions_.push_back(std::move(subscription));
 }
@@ -158,6 +160,10 @@ void ApiServer::notify(WatchEvent::Type type, ObjectRef object, Change changes, 
 }
 
 void ApiServer::deliver(Subscription& subscription) {
+  if (subscription.client != nullptr && !subscription.client->is_connected()) {
+    subscription.held = true;
+    return;
+  }
   // Only what was there when the batch left: what the handlers write arrives one latency later.
   std::vector<WatchEvent> batch;
   batch.swap(subscription.pending);
@@ -167,6 +173,38 @@ void ApiServer::deliver(Subscription& subscription) {
     const ScopedCause because(engine_, event.cause);
     subscription.watcher->on_event(event);
   }
+}
+
+void ApiServer::resume(const ApiClient& client) {
+  const CauseId before = engine_.cause();
+  engine_.set_cause(CauseId{});  // each event brings its own
+  for (const auto& subscription : subscriptions_) {
+    if (subscription->client != &client || !std::exchange(subscription->held, false)) continue;
+    Subscription* target = subscription.get();
+    engine_.after(watch_latency, [this, target] { deliver(*target); });
+  }
+  engine_.set_cause(before);
+}
+
+ApiClient::ApiClient(ApiServer& api) : api_(api) {
+  api_.on_availability([this] { tell(); });
+}
+
+bool ApiClient::writable() const { return connected_ && api_.writable(); }
+
+void ApiClient::set_connected(bool connected) {
+  if (connected == connected_) return;
+  connected_ = connected;
+  if (connected) api_.resume(*this);
+  tell();
+}
+
+void ApiClient::watch(std::initializer_list<Kind> kinds, Watcher& watcher) { api_.subscribe(kinds, watcher, this); }
+
+void ApiClient::tell() {
+  if (writable() == told_writable_) return;
+  told_writable_ = writable();
+  for (const auto& listener : listeners_) listener();
 }
 
 void ApiServer::set_availability(bool readable, bool writable) {

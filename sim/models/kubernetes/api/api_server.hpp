@@ -88,6 +88,33 @@ struct DeleteOptions {
   enum class Propagation : std::uint8_t { kBackground, kForeground, kOrphan } propagation = Propagation::kBackground;
 };
 
+class ApiServer;
+
+/// One client's way to the API servers: the scheduler's, the controller-manager's. A leader that is cut off keeps its lease for a while, but its
+/// writes do not arrive although others' do, and it hears of nothing; when it is back it hears of all that it missed.
+class ApiClient {
+ public:
+  explicit ApiClient(ApiServer& api);
+  ApiClient(const ApiClient&) = delete;
+  ApiClient& operator=(const ApiClient&) = delete;
+
+  bool is_connected() const { return connected_; }
+  void set_connected(bool connected);
+  /// Writes of this client go through.
+  bool writable() const;
+  /// Called after each change of writable(), in the order of registration.
+  void on_availability(std::function<void()> listener) { listeners_.push_back(std::move(listener)); }
+  /// Hears of every later change of these kinds, while it is connected.
+  void watch(std::initializer_list<Kind> kinds, Watcher& watcher);
+
+ private:
+  void tell();
+  ApiServer& api_;
+  bool connected_ = true;
+  bool told_writable_ = true;
+  std::vector<std::function<void()>> listeners_;
+};
+
 class ApiServer {
  public:
   ApiServer(Engine& engine, EventLog& log, Interner& names);
@@ -133,8 +160,10 @@ class ApiServer {
   ApiStatus remove_finalizer(Ref<T> ref, Symbol finalizer);
 
   /// Hears of every later change of these kinds.
-  void watch(std::initializer_list<Kind> kinds, Watcher& watcher);
+  void watch(std::initializer_list<Kind> kinds, Watcher& watcher) { subscribe(kinds, watcher, nullptr); }
   void unwatch(Watcher& watcher);
+  /// A client that nothing cuts off.
+  ApiClient& direct_client() { return direct_client_; }
 
   // ---- availability: set by the control plane model ----
   bool writable() const { return writable_; }  // a member is up and etcd has quorum
@@ -162,12 +191,17 @@ class ApiServer {
   SimDuration watch_latency{std::chrono::milliseconds(5)};
 
  private:
+  friend class ApiClient;
   struct Subscription {
     Watcher* watcher = nullptr;
+    const ApiClient* client = nullptr;  // null: always connected
     std::uint32_t kinds = 0;
     std::vector<WatchEvent> pending;
     bool scheduled = false;
+    bool held = false;  // a batch arrived while the client was cut off
   };
+  void subscribe(std::initializer_list<Kind> kinds, Watcher& watcher, const ApiClient* client);
+  void resume(const ApiClient& client);
   void notify(WatchEvent::Type type, ObjectRef object, Change changes, std::shared_ptr<const void> last);
   void deliver(Subscription& subscription);
   template <class T>
@@ -187,6 +221,7 @@ class ApiServer {
   std::uint64_t uid_ = 0;
   bool writable_ = true;
   bool readable_ = true;
+  ApiClient direct_client_{*this};
 };
 
 }  // namespace sim::k8s

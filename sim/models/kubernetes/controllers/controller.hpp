@@ -28,6 +28,9 @@ struct ControllerContext {
   EventLog& log;
   const Randomness& random;
   ApiServer& api;
+  ApiClient* way = nullptr;  ///< of the controller-manager to the API; none: nothing cuts it off
+
+  ApiClient& client() const { return way != nullptr ? *way : api.direct_client(); }
 };
 
 /// The token bucket of a client: `qps` per second, up to `burst` at once. A write beyond it waits.

@@ -30,10 +30,11 @@ class CronJobController final : public Controller, public Watcher {
   CronJobController(const ControllerContext& context, std::int64_t start_unix_seconds)
       : engine_(context.engine),
         api_(context.api),
+        client_(context.client()),
         start_(start_unix_seconds),
         budget_(context.engine),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();
     });
   }
@@ -46,7 +47,7 @@ class CronJobController final : public Controller, public Watcher {
   void start() override {
     if (running_) return;
     running_ = true;
-    api_.watch({Kind::kCronJob, Kind::kJob}, *this);
+    client_.watch({Kind::kCronJob, Kind::kJob}, *this);
     api_.all<Job>().for_each([&](Ref<Job> ref, const Job& job) { note(ref, job); });
     for (const Ref<CronJob> ref : api_.all<CronJob>().refs()) queue_.add(ApiServer::untyped(ref));
   }
@@ -108,7 +109,7 @@ class CronJobController final : public Controller, public Watcher {
       states_.erase(key);
       return;
     }
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       blocked_.try_emplace(key, engine_.cause());
       return;
     }
@@ -116,7 +117,7 @@ class CronJobController final : public Controller, public Watcher {
   }
 
   void on_availability() {
-    if (!running_ || !api_.writable()) return;
+    if (!running_ || !client_.writable()) return;
     const std::map<ObjectRef, CauseId> keys = std::exchange(blocked_, {});
     for (const auto& [key, cause] : keys) {
       const ScopedCause because(engine_, cause);
@@ -269,6 +270,7 @@ class CronJobController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   std::int64_t start_;
   ClientBudget budget_;
   WorkQueue queue_;

@@ -97,7 +97,7 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     std::set<Symbol> at_once;                               // nodes with another step
   };
 
-  void open_watches() override { api_.watch({Kind::kDaemonSet, Kind::kPod, Kind::kNode}, *this); }
+  void open_watches() override { client_.watch({Kind::kDaemonSet, Kind::kPod, Kind::kNode}, *this); }
   void on_stop() override { states_.clear(); }
   void sync_gone(ObjectRef key) override {
     factory_.forget(key);

@@ -40,7 +40,7 @@ class DeploymentController final : public WorkloadController<Deployment> {
  private:
   using Sets = std::vector<Ref<ReplicaSet>>;
 
-  void open_watches() override { api_.watch({Kind::kDeployment, Kind::kReplicaSet, Kind::kPod}, *this); }
+  void open_watches() override { client_.watch({Kind::kDeployment, Kind::kReplicaSet, Kind::kPod}, *this); }
 
   void on_start() override {
     replica_set_pods_.rebuild();

@@ -27,9 +27,9 @@ constexpr SimDuration kStaleConditionTimeout = 2min;   // stalePodDisruptionTime
 class DisruptionController final : public Controller, public Watcher {
  public:
   explicit DisruptionController(const ControllerContext& context)
-      : engine_(context.engine), api_(context.api), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
-    api_.on_availability([this] {
-      if (!running_ || !api_.writable()) return;
+      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+    client_.on_availability([this] {
+      if (!running_ || !client_.writable()) return;
       const std::set<ObjectRef> blocked = std::exchange(blocked_, {});
       for (const ObjectRef key : blocked) queue_.add(key);
     });
@@ -41,7 +41,7 @@ class DisruptionController final : public Controller, public Watcher {
   void start() override {
     if (running_) return;
     running_ = true;
-    api_.watch({Kind::kPod, Kind::kPodDisruptionBudget}, *this);
+    client_.watch({Kind::kPod, Kind::kPodDisruptionBudget}, *this);
     api_.all<PodDisruptionBudget>().for_each([&](Ref<PodDisruptionBudget> ref, const PodDisruptionBudget& budget) {
       if (budget.selector) selected_.set_owner(api_, ref, budget.meta.ns, *budget.selector, false);
       queue_.add(ApiServer::untyped(ref));
@@ -162,7 +162,7 @@ class DisruptionController final : public Controller, public Watcher {
     const Ref<PodDisruptionBudget> ref{key.slot, key.generation};
     const PodDisruptionBudget* budget = api_.get(ref);
     if (budget == nullptr) return;
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       blocked_.insert(key);
       return;
     }
@@ -260,7 +260,7 @@ class DisruptionController final : public Controller, public Watcher {
     stale_.erase(ref);
     const Pod* pod = api_.get(ref);
     if (pod == nullptr) return;
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       watch_stale_condition(ref, *pod);
       return;
     }
@@ -277,6 +277,7 @@ class DisruptionController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   SelectedPods<PodDisruptionBudget> selected_;

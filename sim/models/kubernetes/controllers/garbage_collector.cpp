@@ -47,9 +47,10 @@ class GarbageCollector final : public Controller, public Watcher {
   explicit GarbageCollector(const ControllerContext& context)
       : engine_(context.engine),
         api_(context.api),
+        client_(context.client()),
         budget_(context.engine, 40, 30),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();
     });
   }
@@ -62,7 +63,7 @@ class GarbageCollector final : public Controller, public Watcher {
   void start() override {
     if (running_) return;
     running_ = true;
-    api_.watch({Kind::kNode, Kind::kPod, Kind::kDeployment, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kJob,
+    client_.watch({Kind::kNode, Kind::kPod, Kind::kDeployment, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kJob,
                 Kind::kCronJob, Kind::kService, Kind::kEndpoints, Kind::kPodDisruptionBudget, Kind::kPriorityClass, Kind::kNamespace,
                 Kind::kOther},
                *this);
@@ -135,7 +136,7 @@ class GarbageCollector final : public Controller, public Watcher {
   }
 
   void dispatch(ObjectRef key) {
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       blocked_.try_emplace(key, engine_.cause());
       return;
     }
@@ -143,7 +144,7 @@ class GarbageCollector final : public Controller, public Watcher {
   }
 
   void on_availability() {
-    if (!running_ || !api_.writable()) return;
+    if (!running_ || !client_.writable()) return;
     const std::map<ObjectRef, CauseId> keys = std::exchange(blocked_, {});
     for (const auto& [key, cause] : keys) {
       const ScopedCause because(engine_, cause);
@@ -232,6 +233,7 @@ class GarbageCollector final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   std::unordered_map<ObjectRef, std::set<ObjectRef>, ObjectRefHash> dependents_;  // look-up only

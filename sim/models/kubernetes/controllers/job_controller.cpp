@@ -49,7 +49,7 @@ class JobController final : public WorkloadController<Job> {
     std::int64_t restarts = 0;  // of active pods
   };
 
-  void open_watches() override { api_.watch({Kind::kJob, Kind::kPod}, *this); }
+  void open_watches() override { client_.watch({Kind::kJob, Kind::kPod}, *this); }
   void on_stop() override { backoffs_.clear(); }
 
   void sync_gone(ObjectRef key) override {

@@ -76,6 +76,7 @@ NodeLifecycleController::NodeLifecycleController(const ControllerContext& contex
     : engine_(context.engine),
       log_(context.log),
       api_(context.api),
+      client_(context.client()),
       known_(context.api.well_known()),
       heartbeats_(heartbeats),
       config_(config),
@@ -84,8 +85,8 @@ NodeLifecycleController::NodeLifecycleController(const ControllerContext& contex
       workers_(std::max<std::size_t>(1, timing.workers)),
       look_timer_(context.engine) {
   heartbeats_.on_heartbeat([this](Ref<Node> node) { on_heartbeat(node); });
-  api_.on_availability([this] {
-    if (!running_ || !api_.writable()) return;
+  client_.on_availability([this] {
+    if (!running_ || !client_.writable()) return;
     const std::set<Ref<Node>> retry = std::exchange(no_schedule_retry_, {});
     for (const Ref<Node> node : retry) no_schedule_pass(node);
   });
@@ -101,7 +102,7 @@ void NodeLifecycleController::start() {
   grid_ = LookGrid(started_, config_.node_monitor_period);
   look_began_ = SimTime::min();
   pods_.list(api_);
-  api_.watch({Kind::kNode, Kind::kPod}, *this);
+  client_.watch({Kind::kNode, Kind::kPod}, *this);
   api_.all<Node>().for_each([&](Ref<Node> ref, const Node&) { add_node(ref, true); });
   schedule_look();
 }
@@ -284,7 +285,7 @@ void NodeLifecycleController::schedule_look() {
 
 void NodeLifecycleController::look() {
   look_began_ = engine_.now();
-  if (!api_.writable()) {
+  if (!client_.writable()) {
     schedule_look();
     return;
   }
@@ -340,7 +341,7 @@ void NodeLifecycleController::mark_unknown(std::size_t worker) {
     next_node(worker);
     return;
   }
-  if (!api_.writable()) {
+  if (!client_.writable()) {
     // Skipped in this look; the next one finds it expired still.
     refresh_due(*state, state->probe);
     next_node(worker);
@@ -419,7 +420,7 @@ void NodeLifecycleController::mark_next_pod(std::size_t worker) {
   const Ref<Pod> ref = work.pods[work.next_pod++];
   const Pod* pod = api_.get(ref);
   if (pod != nullptr && pod->ready) {
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       if (NodeState* state = state_of(work.node)) {
         state->needs_mark = true;
         dirty_.insert(work.node);
@@ -642,7 +643,7 @@ void NodeLifecycleController::write_no_schedule(Ref<Node> ref) {
   const Node* node = api_.get(ref);
   if (state == nullptr || node == nullptr) return;
   state->no_schedule_pending = false;
-  if (!api_.writable()) {
+  if (!client_.writable()) {
     no_schedule_retry_.insert(ref);
     return;
   }
@@ -682,7 +683,7 @@ void NodeLifecycleController::taint_pass(Symbol key) {
   one.queue.pop_front();
   const Node* node = api_.get(ref);
   if (node != nullptr && node->ready != ConditionStatus::kTrue && state_of(ref) != nullptr) {
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       one.queue.push_back(ref);  // failed: tried again with a later token
     } else {
       const ScopedCause because(engine_, why(ref));
@@ -702,7 +703,7 @@ void NodeLifecycleController::write_no_execute(Ref<Node> ref) {
     if (its_state == nullptr || node == nullptr) return;
     its_state->no_execute_pending = false;
     if (node->ready == ConditionStatus::kTrue) return;
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       want_look(ref);
       return;
     }
@@ -723,7 +724,7 @@ void NodeLifecycleController::remove_no_execute(Ref<Node> ref) {
   request([this, ref] {
     const Node* node = api_.get(ref);
     if (node == nullptr || !has_no_execute(*node)) return;
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       want_look(ref);
       return;
     }

@@ -153,6 +153,7 @@ class NodeLifecycleController final : public Controller, public Watcher {
   Engine& engine_;
   EventLog& log_;
   ApiServer& api_;
+  ApiClient& client_;
   const WellKnown& known_;
   HeartbeatSource& heartbeats_;
   ControllerManagerConfig config_;

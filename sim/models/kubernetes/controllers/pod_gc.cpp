@@ -28,7 +28,7 @@ constexpr SimDuration kQuarantine = 40s;  // quarantineTime
 class PodGcController final : public Controller, public Watcher {
  public:
   PodGcController(const ControllerContext& context, const ControllerManagerConfig& config)
-      : engine_(context.engine), api_(context.api), threshold_(config.terminated_pod_gc_threshold), budget_(context.engine), pass_(context.engine) {}
+      : engine_(context.engine), api_(context.api), client_(context.client()), threshold_(config.terminated_pod_gc_threshold), budget_(context.engine), pass_(context.engine) {}
   ~PodGcController() override { stop(); }
 
   std::string_view name() const override { return "pod-garbage-collector-controller"; }
@@ -40,7 +40,7 @@ class PodGcController final : public Controller, public Watcher {
     started_ = engine_.now();
     last_pass_ = SimTime::min();
     pods_.list(api_);
-    api_.watch({Kind::kNode, Kind::kPod}, *this);
+    client_.watch({Kind::kNode, Kind::kPod}, *this);
     api_.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) { note(ref, pod); });
     schedule();
   }
@@ -130,7 +130,7 @@ class PodGcController final : public Controller, public Watcher {
 
   void pass() {
     last_pass_ = engine_.now();
-    if (api_.writable()) {
+    if (client_.writable()) {
       collect_terminated();
       collect_terminating();
       collect_orphans();
@@ -224,7 +224,7 @@ class PodGcController final : public Controller, public Watcher {
     const SimDuration remove = budget_.take();
     engine_.after(patch, [this, ref, why, remove, began = engine_.now(), term = term_] {
       if (term != term_ || api_.get(ref) == nullptr) return;
-      if (!api_.writable()) {
+      if (!client_.writable()) {
         try_again(ref);
         return;
       }
@@ -241,7 +241,7 @@ class PodGcController final : public Controller, public Watcher {
       const SimDuration passed = engine_.now() - began;
       engine_.after(remove > passed ? remove - passed : SimDuration{}, [this, ref, term] {
         if (term != term_) return;
-        if (!api_.writable()) {
+        if (!client_.writable()) {
           try_again(ref);
           return;
         }
@@ -259,6 +259,7 @@ class PodGcController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   std::int64_t threshold_;
   ClientBudget budget_;
   PodsByNode pods_;

@@ -33,7 +33,7 @@ class ReplicaSetController final : public WorkloadController<ReplicaSet> {
   std::string_view name() const override { return "replicaset-controller"; }
 
  private:
-  void open_watches() override { api_.watch({Kind::kReplicaSet, Kind::kPod}, *this); }
+  void open_watches() override { client_.watch({Kind::kReplicaSet, Kind::kPod}, *this); }
 
   void on_start() override {
     api_.all<ReplicaSet>().for_each([&](Ref<ReplicaSet> ref, const ReplicaSet& rs) { note_sibling(ref, rs); });

@@ -42,7 +42,7 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
     Symbol update_label;
   };
 
-  void open_watches() override { api_.watch({Kind::kStatefulSet, Kind::kPod}, *this); }
+  void open_watches() override { client_.watch({Kind::kStatefulSet, Kind::kPod}, *this); }
   void sync_gone(ObjectRef key) override {
     factory_.forget(key);
     emptied_.erase(key);

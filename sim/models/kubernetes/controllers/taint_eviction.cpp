@@ -37,9 +37,9 @@ std::optional<SimDuration> stays_for(const std::vector<Taint>& taints, const std
 
 class TaintEvictionController final : public Controller, public Watcher {
  public:
-  explicit TaintEvictionController(const ControllerContext& context) : engine_(context.engine), api_(context.api), budget_(context.engine) {
-    api_.on_availability([this] {
-      if (!running_ || !api_.writable()) return;
+  explicit TaintEvictionController(const ControllerContext& context) : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine) {
+    client_.on_availability([this] {
+      if (!running_ || !client_.writable()) return;
       const std::set<Ref<Pod>> waiting = std::exchange(waiting_, {});
       for (const Ref<Pod> ref : waiting) {
         const Pod* pod = api_.get(ref);
@@ -58,7 +58,7 @@ class TaintEvictionController final : public Controller, public Watcher {
     running_ = true;
     ++term_;
     pods_.list(api_);
-    api_.watch({Kind::kNode, Kind::kPod}, *this);
+    client_.watch({Kind::kNode, Kind::kPod}, *this);
     // Every toleration starts anew: the deadlines of the leader before are lost.
     api_.all<Node>().for_each([&](Ref<Node> ref, const Node& node) {
       const ScopedCause because(engine_, node.meta.cause);
@@ -208,7 +208,7 @@ class TaintEvictionController final : public Controller, public Watcher {
   void patch_pod(Ref<Pod> ref) {
     const Pod* pod = api_.get(ref);
     if (pod == nullptr) return;
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       waiting_.insert(ref);
       return;
     }
@@ -222,7 +222,7 @@ class TaintEvictionController final : public Controller, public Watcher {
   }
 
   void delete_pod(Ref<Pod> ref) {
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       waiting_.insert(ref);
       return;
     }
@@ -231,6 +231,7 @@ class TaintEvictionController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   PodsByNode pods_;
   bool running_ = false;

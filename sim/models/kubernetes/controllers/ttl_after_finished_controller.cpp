@@ -18,7 +18,7 @@ class TtlAfterFinishedController final : public WorkloadController<Job> {
   std::string_view name() const override { return "ttl-after-finished-controller"; }
 
  private:
-  void open_watches() override { api_.watch({Kind::kJob}, *this); }
+  void open_watches() override { client_.watch({Kind::kJob}, *this); }
 
   void on_own_event(const WatchEvent& event) override {
     if (event.type == WatchEvent::Type::kDeleted) return;

@@ -72,11 +72,12 @@ class WorkloadController : public Controller, public Watcher {
         log_(context.log),
         random_(context.random),
         api_(context.api),
+        client_(context.client()),
         budget_(context.engine, qps, burst),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }),
         pods_(context.api, T::kKind) {
     // The API server outlives its controllers but cannot forget a listener: the token tells whether this one is still there.
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();
     });
   }
@@ -144,7 +145,7 @@ class WorkloadController : public Controller, public Watcher {
   void release_if_unmatched(Ref<Pod> ref, ObjectRef owner) {
     const Pod* pod = api_.get(ref);
     const T* object = api_.get(ref_of(owner));
-    if (pod == nullptr || object == nullptr || !api_.writable() || object->selector.matches(pod->meta.labels, api_.names())) return;
+    if (pod == nullptr || object == nullptr || !client_.writable() || object->selector.matches(pod->meta.labels, api_.names())) return;
     budget_.take();
     api_.update(ref, Change::kOwners, [&](Pod& p) { std::erase_if(p.meta.owners, [&](const OwnerReference& o) { return o.owner == owner; }); });
     pods_.refresh(ref);
@@ -163,6 +164,7 @@ class WorkloadController : public Controller, public Watcher {
   EventLog& log_;
   const Randomness& random_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   OwnedPods pods_;
@@ -187,7 +189,7 @@ class WorkloadController : public Controller, public Watcher {
   }
 
   void dispatch(ObjectRef key) {
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       block(key);
       return;
     }
@@ -210,7 +212,7 @@ class WorkloadController : public Controller, public Watcher {
   }
 
   void on_availability() {
-    if (!running_ || !api_.writable()) return;
+    if (!running_ || !client_.writable()) return;
     const std::map<ObjectRef, CauseId> keys = std::exchange(blocked_, {});
     for (const auto& [key, cause] : keys) {
       const ScopedCause because(engine_, cause);
@@ -259,7 +261,7 @@ class WorkloadController : public Controller, public Watcher {
 
   void call(const std::shared_ptr<Burst>& burst, std::int64_t i) {
     const CauseId cause = engine_.cause();
-    if (!api_.writable()) {
+    if (!client_.writable()) {
       block(burst->owner);
       burst->failed = true;
     } else if (!burst->one(i)) {

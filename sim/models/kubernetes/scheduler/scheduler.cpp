@@ -54,13 +54,19 @@ struct Scheduler::Impl {
     std::string message;
   };
 
-  Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, ApiServer& api_in, SchedulerConfig config_in)
-      : engine(engine_in), log(log_in), random(random_in), api(api_in), config(config_in), cycle_timer(engine_in), flush_timer(engine_in) {}
+  Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, ApiServer& api_in, SchedulerConfig config_in, ApiClient& client_in)
+      : engine(engine_in),
+        log(log_in),
+        random(random_in),
+        api(api_in),
+        client(client_in),
+        config(config_in),
+        cycle_timer(engine_in),
+        flush_timer(engine_in) {}
 
   SimTime now() const { return engine.now(); }
 
   void start() {
-    if (running) return;
     running = true;
     ++session;
     started = now();
@@ -286,7 +292,7 @@ struct Scheduler::Impl {
     bindings.erase(found);
     const Pod* pod = api.get(ref);
     if (pod == nullptr || pod->node_name) return;  // the event that says so is on its way
-    if (!api.writable() || pod->meta.is_deleting()) {
+    if (!client.writable() || pod->meta.is_deleting()) {
       const char* why = pod->meta.is_deleting() ? "pod is being deleted, cannot be assigned to a host" : "the API server does not take writes";
       state->fire_pod(Action::kPodDelete, ref.slot, now(), engine.cause());
       state->cache.unassume(ref.slot);
@@ -332,7 +338,7 @@ struct Scheduler::Impl {
     state->queue.failed(ref.slot, decision.rejectors, now(), cause);
     const ExactCause because(engine, cause);
     const bool changes = !pod.unschedulable || nominated != nominated_before;
-    if (changes && api.writable()) {
+    if (changes && client.writable()) {
       api.update(ref, Change::kScheduling, [&](Pod& p) {
         p.unschedulable = true;
         p.nominated_node = nominated;
@@ -393,7 +399,7 @@ struct Scheduler::Impl {
     state->queue.set_preempting(victims.preemptor.slot, false);
     const NodeIndex node = state->cache.find(victims.node);
     if (preemptor == nullptr) return;
-    if (!api.writable()) {
+    if (!client.writable()) {
       state->queue.activate(victims.preemptor.slot, now(), engine.cause());
       kick();
       return;
@@ -425,6 +431,7 @@ struct Scheduler::Impl {
   EventLog& log;
   const Randomness& random;
   ApiServer& api;
+  ApiClient& client;
   SchedulerConfig config;
   bool running = false;
   std::uint32_t session = 0;
@@ -437,16 +444,24 @@ struct Scheduler::Impl {
   std::map<PodSlot, Failure> failures;
 };
 
-Scheduler::Scheduler(Engine& engine, EventLog& log, const Randomness& random, ApiServer& api, SchedulerConfig config)
-    : impl_(std::make_unique<Impl>(engine, log, random, api, config)) {
-  // PodDisruptionBudgets are read when somebody is to be preempted.
-  api.watch({Kind::kPod, Kind::kNode, Kind::kService, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kNamespace}, *this);
-}
+Scheduler::Scheduler(Engine& engine, EventLog& log, const Randomness& random, ApiServer& api, SchedulerConfig config, ApiClient* way)
+    : impl_(std::make_unique<Impl>(engine, log, random, api, config, way != nullptr ? *way : api.direct_client())) {}
 
 Scheduler::~Scheduler() { impl_->api.unwatch(*this); }
 
-void Scheduler::start() { impl_->start(); }
-void Scheduler::stop() { impl_->stop(); }
+void Scheduler::start() {
+  if (impl_->running) return;
+  // PodDisruptionBudgets are read when somebody is to be preempted.
+  impl_->client.watch({Kind::kPod, Kind::kNode, Kind::kService, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kNamespace}, *this);
+  impl_->start();
+}
+
+void Scheduler::stop() {
+  if (!impl_->running) return;
+  impl_->api.unwatch(*this);
+  impl_->stop();
+}
+
 bool Scheduler::is_running() const { return impl_->running; }
 
 std::string Scheduler::last_failure(Ref<Pod> pod) const {

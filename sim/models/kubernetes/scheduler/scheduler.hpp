@@ -26,7 +26,8 @@ struct SchedulerConfig {
 
 class Scheduler : public Watcher {
  public:
-  Scheduler(Engine& engine, EventLog& log, const Randomness& random, ApiServer& api, SchedulerConfig config);
+  /// `way`: the leading scheduler's to the API; none: nothing cuts it off.
+  Scheduler(Engine& engine, EventLog& log, const Randomness& random, ApiServer& api, SchedulerConfig config, ApiClient* way = nullptr);
   ~Scheduler() override;
 
   /// The lease was gained: cache and queue are rebuilt from lists (back-off memory is lost).

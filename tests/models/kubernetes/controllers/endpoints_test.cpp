@@ -1,6 +1,9 @@
 // Endpoints of Services, and the records of losing the last one.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "sim/models/kubernetes/controllers/node_controllers.hpp"
 #include "tests/models/kubernetes/controllers/node_test_world.hpp"
 
@@ -183,6 +186,61 @@ TEST_F(EndpointsOfServices, ManyServicesAreWrittenAtTheClientsPace) {
   EXPECT_NEAR(static_cast<double>(listed()), 31, 2);
   run_for(2s);
   EXPECT_EQ(listed(), 0);
+}
+
+// Whatever happens in whatever order, what stands there in the end is what one would write down from the pods.
+TEST_F(EndpointsOfServices, AfterAnyHistoryTheyAreWhatThePodsSay) {
+  const Ref<Service> web = add_service("web", "web");
+  add_service("all", "web", true);
+  begin();
+  const Randomness random(7);
+  RandomStream draw = random.stream("test/endpoints", "history");
+  for (int step = 0; step < 3000; ++step) {
+    const std::string name = fmt::format("web-{}", draw.uniform_int(0, 11));
+    const Ref<Pod> pod = world.api.find<Pod>(world.api.well_known().ns_default, world.sym(name));
+    const std::int64_t what = draw.uniform_int(0, 9);
+    if (!pod) {
+      world.add_pod(name, node, PodOptions{.ready = draw.uniform_int(0, 1) == 1});
+    } else if (what < 4) {
+      set_ready(pod, !world.api.get(pod)->ready);
+    } else if (what == 4) {
+      world.api.remove(pod);
+    } else if (what == 5) {
+      DeleteOptions now;
+      now.grace_period_seconds = 0;
+      world.api.remove(pod, now);
+      if (draw.uniform_int(0, 1) == 1) world.add_pod(name, node);  // its successor is there before anybody heard of its end
+    } else if (what == 6) {
+      world.api.update(pod, Change::kLabels, [&](Pod& p) { p.meta.labels.set(world.sym("app"), world.sym(draw.uniform_int(0, 1) == 1 ? "web" : "db")); });
+    } else if (what == 7) {
+      world.api.update(pod, Change::kPhase, [&](Pod& p) { p.phase = PodPhase::kFailed; });
+    } else if (what == 8 && draw.uniform_int(0, 9) == 0) {
+      const Ref<Endpoints> theirs = world.api.find<Endpoints>(world.api.well_known().ns_default, world.sym("web"));
+      world.api.update(theirs, Change::kStatus, [](Endpoints& e) { e.addresses.clear(); });  // somebody else's write
+      world.api.update(web, Change::kSpec, [](Service&) {});
+    } else if (what == 9 && draw.uniform_int(0, 19) == 0) {
+      controller->stop();
+      controller->start();
+    }
+    if (draw.uniform_int(0, 2) == 0) run_for(draw.uniform(SimDuration{}, 100ms));
+    if (step % 20 != 0) continue;
+    run_for(2s);
+    std::map<std::string, std::string> expected;
+    std::map<std::string, std::string> expected_all;
+    world.api.all<Pod>().for_each([&](Ref<Pod>, const Pod& p) {
+      if (p.is_terminal() || p.meta.labels.find(world.sym("app")) != world.sym("web")) return;
+      const char* going = p.meta.is_deleting() ? "terminating" : nullptr;
+      expected[world.names.text(p.meta.name)] = going != nullptr ? going : p.ready ? "ready" : "notready";
+      expected_all[world.names.text(p.meta.name)] = going != nullptr ? going : "ready";
+    });
+    const auto text = [](const std::map<std::string, std::string>& pods) {
+      std::string all;
+      for (const auto& [pod_name, state] : pods) all += (all.empty() ? "" : " ") + pod_name + ":" + state;
+      return all;
+    };
+    ASSERT_EQ(shown("web"), text(expected)) << "step " << step;
+    ASSERT_EQ(shown("all"), text(expected_all)) << "step " << step;
+  }
 }
 
 TEST_F(EndpointsOfServices, WaitsForAnApiThatWrites) {
