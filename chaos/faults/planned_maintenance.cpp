@@ -139,7 +139,8 @@ class Maintenance : public NodeInjection, public sim::k8s::Watcher {
     const std::string why = describe_result(world(), end);
     switch (spec_.on_drain_timeout) {
       case Policy::kSkip:
-        sim::k8s::uncordon(world().api, work.node, "maintenance skips it");
+        // The drain may have timed out because the API could not be written.
+        context_.environment.when_writable(alive_, [this, &work] { sim::k8s::uncordon(world().api, work.node, "maintenance skips it"); });
         return left_alone(work, why);
       case Policy::kStop: return stop(work, fmt::format("{} cannot be drained: {}", work.name, why));
       case Policy::kForce: {

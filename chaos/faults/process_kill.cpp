@@ -16,9 +16,6 @@ using sim::k8s::Component;
 
 constexpr SimDuration kSystemdRestart = std::chrono::seconds(10);
 
-
-
-
 struct ProcessKill : FaultSpec {
   NodeTarget target;
   std::string component;
@@ -93,11 +90,9 @@ class ProcessKillInjection : public NodeInjection {
       return;
     }
     for (std::size_t member : members_) {
-      if (spec_.duration) {
-        world().control_plane.stop(*component_, member);
-      } else {
-        world().control_plane.kill(*component_, member);
-      }
+      // SIGKILL in both cases: nothing is handed over (etcd's leadership, the scheduler's lease). With a duration it is also kept from coming back.
+      world().control_plane.kill(*component_, member);
+      if (spec_.duration) world().control_plane.stop(*component_, member);
     }
   }
   void end() override {

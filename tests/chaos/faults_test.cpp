@@ -173,6 +173,18 @@ TEST(Faults, WhatAPersonDoesWaitsForTheApi) {
   EXPECT_GE(records(outcome, "NodeCordoned", "Node/w1")[0]->time, at(5min));
 }
 
+// Killed, not stopped: with a duration too nobody hands a lease or a leadership over.
+TEST(Faults, AProcessThatIsKilledForAWhileHandsNothingOver) {
+  const RunOutcome scheduler = run(scenario_with("{kind: process-kill, at: 2m, duration: 5m, target: {leaderOf: kube-scheduler}, component: kube-scheduler}"));
+  const auto taken = records(scheduler, "LeaderElection");
+  ASSERT_EQ(taken.size(), 1u) << log_text(scheduler);
+  EXPECT_GE(taken.front()->time, at(2min + 13s)) << "the lease runs out first";
+  const RunOutcome etcd = run(scenario_with("{kind: process-kill, at: 2m, duration: 5m, target: {leaderOf: etcd}, component: etcd}"));
+  const auto elected = records(etcd, "EtcdLeaderElected");
+  ASSERT_EQ(elected.size(), 1u) << log_text(etcd);
+  EXPECT_GE(elected.front()->time, at(2min + 900ms)) << "the election timeout passes first";
+}
+
 TEST(Faults, OverlappingPartitionsEndOneByOne) {
   const RunOutcome outcome = run(small_scenario(R"(faults:
   long: {kind: network-partition, at: 2m, duration: 10m, target: {nodes: [w1]}}
@@ -229,6 +241,18 @@ TEST(PlannedMaintenance, SkipsTheNodeThatABudgetBlocks) {
   EXPECT_EQ(count(outcome, "MaintenanceSkipped"), 1u) << log_text(outcome);
   EXPECT_EQ(count(outcome, "MaintenanceFinished"), 3u);
   EXPECT_FALSE(outcome.verdict.faults[0].failed);
+}
+
+// The drain times out while nothing can be written; the node that is skipped is uncordoned all the same, later.
+TEST(PlannedMaintenance, UncordonsASkippedNodeWhenTheApiIsBack) {
+  std::string text = with_budget(maintenance("skip"));
+  text += "  q: {kind: process-kill, at: 2m5s, duration: 5m, target: {pool: control, count: 2}, component: etcd}\n";
+  const RunOutcome outcome = run(text);
+  const auto cordoned = records(outcome, "NodeCordoned");
+  ASSERT_FALSE(cordoned.empty()) << log_text(outcome);
+  for (const sim::EventLog::Record* record : cordoned) {
+    EXPECT_GE(count(outcome, "NodeUncordoned", outcome.world->log.subject(*record)), 1u) << outcome.world->log.subject(*record);
+  }
 }
 
 TEST(PlannedMaintenance, ForcesTheNodeThatABudgetBlocks) {
