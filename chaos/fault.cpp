@@ -34,6 +34,14 @@ void FaultEnvironment::leave_partition(sim::host::HostId host, std::uint32_t par
   world_.hosts.set_partition(host, entered.empty() ? 0 : entered.back());
 }
 
+bool FaultEnvironment::release(Held what, HeldThing thing) {
+  const auto found = holds_.find({what, thing});
+  if (found == holds_.end()) return true;
+  if (--found->second > 0) return false;
+  holds_.erase(found);
+  return true;
+}
+
 void FaultEnvironment::slow_disk(std::size_t member, double factor, bool undo) {
   std::vector<double>& factors = disk_factors_[member];
   if (undo) {

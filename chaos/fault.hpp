@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chaos/problems.hpp"
@@ -50,6 +51,14 @@ class FaultEnvironment {
   /// Slows a member's disk by one more factor (they multiply); with `undo` takes it back.
   void slow_disk(std::size_t member, double factor, bool undo);
 
+  /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
+  /// A fault without a duration never releases.
+  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready };
+  using HeldThing = std::pair<std::uint64_t, std::uint64_t>;
+  void hold(Held what, HeldThing thing) { ++holds_[{what, thing}]; }
+  /// True when nobody holds it any more.
+  bool release(Held what, HeldThing thing);
+
  private:
   struct Waiting {
     std::weak_ptr<const void> owner;
@@ -63,6 +72,7 @@ class FaultEnvironment {
   std::uint32_t last_partition_ = 0;
   std::map<sim::host::HostId, std::vector<std::uint32_t>> partitions_;
   std::map<std::size_t, std::vector<double>> disk_factors_;
+  std::map<std::pair<Held, HeldThing>, std::size_t> holds_;
 };
 
 /// One occurrence of a fault in one world.

@@ -68,6 +68,7 @@ injection whose target matches nothing writes `FaultNotInjected` and counts as f
 Targets are resolved at the moment of injection. With `count` and `pick: random` the choice depends on the seed, the fault's name and
 the number of the injection only: adding another fault does not change it. What a person does through the API (cordon, drain, deletions)
 waits while the API cannot be written, and is done as soon as it can.
+Of faults that hold the same thing (a machine off, a process dead, a node cordoned, a pod not ready) the last one to end lets it go.
 
 Not modelled: faults of the pod network and DNS, packet loss and delay, disks other than etcd's, clock skew, full disks, expired certificates.
 )";

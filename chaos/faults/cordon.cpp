@@ -28,6 +28,7 @@ class CordonInjection : public NodeInjection {
  public:
   CordonInjection(InjectionContext context, const Cordon& spec) : NodeInjection(std::move(context), spec.target) {}
   void inject() override {
+    for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) context_.environment.hold(FaultEnvironment::Held::kCordon, {node.slot, node.generation});
     context_.environment.when_writable(alive_, [this] {
       if (over_) return;
       for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) sim::k8s::cordon(world().api, node, "fault " + context_.name);
@@ -35,9 +36,10 @@ class CordonInjection : public NodeInjection {
   }
   void end() override {
     over_ = true;
-    context_.environment.when_writable(alive_, [this] {
-      for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) sim::k8s::uncordon(world().api, node, "end of fault " + context_.name);
-    });
+    for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) {
+      if (!context_.environment.release(FaultEnvironment::Held::kCordon, {node.slot, node.generation})) continue;
+      context_.environment.when_writable(alive_, [this, node] { sim::k8s::uncordon(world().api, node, "end of fault " + context_.name); });
+    }
   }
 
  private:

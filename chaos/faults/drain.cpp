@@ -42,15 +42,17 @@ class DrainInjection : public NodeInjection {
   void inject() override {
     running_ = nodes_.size();
     for (Ref<Node> node : nodes_) {
+      context_.environment.hold(FaultEnvironment::Held::kCordon, {node.slot, node.generation});
       drains_.push_back(std::make_unique<Drain>(world().api, node, spec_.drain.options()));
       drains_.back()->start([this](const DrainResult& result) { ended(result); });
     }
   }
   void end() override {
     drains_.clear();
-    context_.environment.when_writable(alive_, [this] {
-      for (Ref<Node> node : nodes_) sim::k8s::uncordon(world().api, node, "end of fault " + context_.name);
-    });
+    for (Ref<Node> node : nodes_) {
+      if (!context_.environment.release(FaultEnvironment::Held::kCordon, {node.slot, node.generation})) continue;
+      context_.environment.when_writable(alive_, [this, node] { sim::k8s::uncordon(world().api, node, "end of fault " + context_.name); });
+    }
   }
 
  private:

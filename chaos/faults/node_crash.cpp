@@ -27,12 +27,16 @@ class NodeCrashInjection : public NodeInjection {
  public:
   NodeCrashInjection(InjectionContext context, const NodeCrash& spec) : NodeInjection(std::move(context), spec.target) {}
   void inject() override {
-    for (sim::host::HostId host : hosts_) world().hosts.crash(host);
+    for (sim::host::HostId host : hosts_) {
+      context_.environment.hold(FaultEnvironment::Held::kHostOff, {host.value, 0});
+      world().hosts.crash(host);
+    }
   }
   void end() override {
     for (sim::host::HostId host : hosts_) {
       // Somebody may have switched it on, or crashed it again and off, in between: only what is off is booted.
-      if (world().hosts.state(host) == sim::host::HostState::kOff) world().hosts.power_on(host);
+      const bool is_free = context_.environment.release(FaultEnvironment::Held::kHostOff, {host.value, 0});
+      if (is_free && world().hosts.state(host) == sim::host::HostState::kOff) world().hosts.power_on(host);
     }
   }
 };

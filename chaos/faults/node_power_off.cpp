@@ -27,11 +27,15 @@ class NodePowerOffInjection : public NodeInjection {
  public:
   NodePowerOffInjection(InjectionContext context, const NodePowerOff& spec) : NodeInjection(std::move(context), spec.target) {}
   void inject() override {
-    for (sim::host::HostId host : hosts_) world().hosts.power_off(host);
+    for (sim::host::HostId host : hosts_) {
+      context_.environment.hold(FaultEnvironment::Held::kHostOff, {host.value, 0});
+      world().hosts.power_off(host);
+    }
   }
   void end() override {
     for (sim::host::HostId host : hosts_) {
-      if (world().hosts.state(host) == sim::host::HostState::kOff) world().hosts.power_on(host);
+      const bool is_free = context_.environment.release(FaultEnvironment::Held::kHostOff, {host.value, 0});
+      if (is_free && world().hosts.state(host) == sim::host::HostState::kOff) world().hosts.power_on(host);
     }
   }
 };

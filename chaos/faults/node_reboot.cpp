@@ -26,7 +26,10 @@ class NodeRebootInjection : public NodeInjection {
  public:
   NodeRebootInjection(InjectionContext context, const NodeReboot& spec) : NodeInjection(std::move(context), spec.target) {}
   void inject() override {
-    for (sim::host::HostId host : hosts_) world().hosts.reboot(host);
+    for (sim::host::HostId host : hosts_) {
+      // What is off does not reboot: what switched it off says when it is on again.
+      if (world().hosts.state(host) != sim::host::HostState::kOff) world().hosts.reboot(host);
+    }
   }
 };
 

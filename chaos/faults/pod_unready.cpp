@@ -32,11 +32,15 @@ class PodUnreadyInjection : public PodInjection {
  public:
   PodUnreadyInjection(InjectionContext context, const PodUnready& spec) : PodInjection(std::move(context), spec.target) {}
   void inject() override {
-    for (Ref<Pod> pod : pods_) world().kubelets.set_unready(pod, kUnready);
+    for (Ref<Pod> pod : pods_) {
+      context_.environment.hold(FaultEnvironment::Held::kUnready, {pod.slot, pod.generation});
+      world().kubelets.set_unready(pod, kUnready);
+    }
   }
   void end() override {
     for (Ref<Pod> pod : pods_) {
-      if (world().api.get(pod) != nullptr) world().kubelets.set_unready(pod, !kUnready);
+      const bool is_free = context_.environment.release(FaultEnvironment::Held::kUnready, {pod.slot, pod.generation});
+      if (is_free && world().api.get(pod) != nullptr) world().kubelets.set_unready(pod, !kUnready);
     }
   }
 };

@@ -86,24 +86,37 @@ class ProcessKillInjection : public NodeInjection {
   }
   void inject() override {
     if (!component_) {
-      for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) world().kubelets.kill_kubelet(node, spec_.duration ? SimDuration::zero() : kSystemdRestart);
+      for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) {
+        if (spec_.duration) context_.environment.hold(FaultEnvironment::Held::kProcess, kubelet_of(node));
+        world().kubelets.kill_kubelet(node, spec_.duration ? SimDuration::zero() : kSystemdRestart);
+      }
       return;
     }
     for (std::size_t member : members_) {
       // SIGKILL in both cases: nothing is handed over (etcd's leadership, the scheduler's lease). With a duration it is also kept from coming back.
       world().control_plane.kill(*component_, member);
-      if (spec_.duration) world().control_plane.stop(*component_, member);
+      if (!spec_.duration) continue;
+      context_.environment.hold(FaultEnvironment::Held::kProcess, process_of(member));
+      world().control_plane.stop(*component_, member);
     }
   }
   void end() override {
     if (!component_) {
-      for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) world().kubelets.restart_kubelet(node);
+      for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) {
+        if (context_.environment.release(FaultEnvironment::Held::kProcess, kubelet_of(node))) world().kubelets.restart_kubelet(node);
+      }
       return;
     }
-    for (std::size_t member : members_) world().control_plane.start_component(*component_, member);
+    for (std::size_t member : members_) {
+      const bool is_free = context_.environment.release(FaultEnvironment::Held::kProcess, process_of(member));
+      if (is_free) world().control_plane.start_component(*component_, member);
+    }
   }
 
  private:
+  static FaultEnvironment::HeldThing kubelet_of(sim::k8s::Ref<sim::k8s::Node> node) { return {sim::k8s::kComponentCount, node.slot}; }
+  FaultEnvironment::HeldThing process_of(std::size_t member) const { return {static_cast<std::uint64_t>(*component_), member}; }
+
   const ProcessKill& spec_;
   std::optional<Component> component_;  // empty: the kubelet
   std::vector<std::size_t> members_;

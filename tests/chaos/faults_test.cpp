@@ -199,6 +199,51 @@ TEST(Faults, OverlappingPartitionsEndOneByOne) {
   EXPECT_EQ(other->length(), 2min);
 }
 
+struct OverlapCase {
+  std::string_view name;
+  std::string fault;      // "f" from 2 to 12 minutes; "g", the same, from 4 to 6
+  std::string_view record;  // what its end brings about ...
+  std::string_view subject;
+};
+void PrintTo(const OverlapCase& c, std::ostream* out) { *out << c.name; }
+const OverlapCase kOverlapCases[] = {
+    {"node-crash", "kind: node-crash, target: {nodes: [w1]}", "HostBooting", "host/w1"},
+    {"node-power-off", "kind: node-power-off, target: {nodes: [w1]}", "HostBooting", "host/w1"},
+    {"scheduler", "kind: process-kill, target: {pool: control}, component: kube-scheduler", "LeaderElection", ""},
+    {"kubelet", "kind: process-kill, target: {nodes: [w1]}, component: kubelet", "Starting", "Node/w1"},
+    {"pod-unready", "kind: pod-unready, target: {namespace: shop, selector: {app: db}}", "ServiceHasEndpoints", "Service/shop/db"},
+    {"cordon", "kind: cordon, target: {nodes: [w1]}", "NodeUncordoned", "Node/w1"},
+    {"drain", "kind: drain, target: {nodes: [w1]}", "NodeUncordoned", "Node/w1"},
+};
+class OverlapTest : public testing::TestWithParam<OverlapCase> {};
+TEST_P(OverlapTest, WhatTwoFaultsHoldIsReleasedByTheLastOne) {
+  const OverlapCase& c = GetParam();
+  const RunOutcome outcome = run(small_scenario("faults:\n  f: {at: 2m, duration: 10m, " + c.fault + "}\n  g: {at: 4m, duration: 2m, " + c.fault + "}\n"));
+  std::vector<SimTime> ends;
+  for (const sim::EventLog::Record* record : records(outcome, std::string(c.record), std::string(c.subject))) {
+    if (record->time > at(2min)) ends.push_back(record->time);
+  }
+  ASSERT_FALSE(ends.empty()) << log_text(outcome);
+  EXPECT_GE(ends.front(), at(12min)) << log_text(outcome);
+}
+INSTANTIATE_TEST_SUITE_P(All, OverlapTest, testing::ValuesIn(kOverlapCases), [](const testing::TestParamInfo<OverlapCase>& tested) {
+  std::string name(tested.param.name);
+  std::erase(name, '-');
+  return name;
+});
+
+// Power comes back to a machine that crashed meanwhile: it stays off for its own time. A reboot switches nothing on.
+TEST(Faults, NothingButItsOwnEndBringsACrashedMachineBack) {
+  const RunOutcome outcome = run(small_scenario(R"(faults:
+  power: {kind: element-down, at: 2m, duration: 3m, elements: [rack-a]}
+  crash: {kind: node-crash, at: 3m, duration: 9m, target: {nodes: [w1]}}
+  reboot: {kind: node-reboot, at: 7m, target: {nodes: [w1]}}
+)"));
+  const auto boots = records(outcome, "HostBooting", "host/w1");
+  ASSERT_EQ(boots.size(), 1u) << log_text(outcome);
+  EXPECT_EQ(boots.front()->time, at(12min));
+}
+
 // A budget that allows nothing blocks the drain: what then depends on the policy.
 std::string maintenance(const std::string& policy) {
   return small_scenario("faults:\n  m: {kind: planned-maintenance, at: 2m, target: {pool: workers}, action: power-off, offFor: 10s, drain: {timeout: 30s}, onDrainTimeout: " +

@@ -143,8 +143,8 @@ void Hosts::finish_boot(HostId id, SimDuration took) {
 }
 
 void Hosts::crash(HostId id) {
+  hosts_[id.value].wants_on = false;  // also without power: it does not come back with it
   if (state(id) == HostState::kOff) return;
-  hosts_[id.value].wants_on = false;
   go_down(id, "HostCrashed", fmt::format("{} crashed", spec(id).name));
 }
 
