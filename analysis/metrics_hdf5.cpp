@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 #include <hdf5.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <vector>
+
+#include "analysis/atomic_file.hpp"
 
 namespace analysis {
 
@@ -129,11 +129,15 @@ void write_availability(Group group, const chaos::Verdict& verdict) {
 
 std::string write_metrics_hdf5(const chaos::Verdict& verdict, const std::string& path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // errors are told by us, once
-  const std::string part = fmt::format("{}.part-{}", path, ::getpid());
+  // In memory first: the file is then written like all others, whole or not at all, and a full disk is named as one.
+  std::string image;
   bool ok = true;
   {
-    const Handle file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-    if (!file.is_open()) return fmt::format("{}: cannot be created", path);
+    const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+    constexpr std::size_t kGrowth = 1u << 20;
+    ok = H5Pset_fapl_core(access.id(), kGrowth, 0) >= 0;
+    const Handle file(H5Fcreate("metrics.h5", H5F_ACC_TRUNC, H5P_DEFAULT, access.id()), H5Fclose);
+    if (!file.is_open()) return fmt::format("{}: HDF5 cannot make it", path);
     const double ended = sim::seconds(verdict.ended);
     attribute(file.id(), "seed", H5T_NATIVE_UINT64, &verdict.seed, ok);
     attribute(file.id(), "ended", H5T_NATIVE_DOUBLE, &ended, ok);
@@ -141,10 +145,14 @@ std::string write_metrics_hdf5(const chaos::Verdict& verdict, const std::string&
     write_outages(Group(file.id(), "outages", ok), verdict);
     write_availability(Group(file.id(), "availability", ok), verdict);
     ok = ok && H5Fflush(file.id(), H5F_SCOPE_GLOBAL) >= 0;
+    const ssize_t size = ok ? H5Fget_file_image(file.id(), nullptr, 0) : -1;
+    ok = size >= 0;
+    if (ok) {
+      image.resize(static_cast<std::size_t>(size));
+      ok = H5Fget_file_image(file.id(), image.data(), image.size()) == size;
+    }
   }
-  if (ok && std::rename(part.c_str(), path.c_str()) == 0) return {};
-  ::unlink(part.c_str());
-  return fmt::format("{}: cannot be written", path);
+  return ok ? write_whole_file(path, image) : fmt::format("{}: HDF5 cannot make it", path);
 }
 
 }  // namespace analysis

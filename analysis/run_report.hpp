@@ -36,5 +36,7 @@ std::string html_report(const RunReport& report);
 
 /// What -o DIR receives for one run: summary.json, events.jsonl, report.html, metrics.h5, trace.perfetto. Empty on success, else why not.
 std::string write_run_folder(const RunReport& report, const std::string& folder);
+/// The same with a summary.json of more than this run.
+std::string write_run_folder(const RunReport& report, const std::string& folder, const std::string& summary);
 
 }  // namespace analysis
