@@ -1,254 +1,155 @@
+#include <rapidjson/reader.h>
+
+#include <algorithm>
+
 #include "sim/scenario/document_parsers.hpp"
 
 namespace sim::scenario::detail {
 
 namespace {
 
-/// RFC 8259 by recursive descent. The depth is bounded by the builder.
-class JsonParser {
+/// The file's text as RapidJSON reads it: closed by a NUL, which a text that is read never holds itself (load_text refuses it).
+class Text {
  public:
-  JsonParser(const SourceFile& file, TreeBuilder& builder) : text_(file.text()), builder_(builder) {}
-
-  const NodeData* parse() {
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = line_begin_ = 3;
-    builder_.begin_document();
-    skip_space();
-    if (at_ == text_.size()) return nullptr;
-    value();
-    skip_space();
-    if (at_ != text_.size()) builder_.fail(here(), "not valid JSON: unexpected content after the end of the value");
-    return builder_.end_document();
-  }
+  using Ch = char;
+  Text(std::string_view text, std::size_t begin) : head_(text.data()), at_(text.data() + begin) {}
+  Ch Peek() const { return *at_; }
+  Ch Take() { return *at_++; }
+  std::size_t Tell() const { return static_cast<std::size_t>(at_ - head_); }
+  // Of a stream that is written to; RapidJSON names them in code that it never reaches for this one.
+  Ch* PutBegin() { return nullptr; }
+  void Put(Ch) {}
+  std::size_t PutEnd(Ch*) { return 0; }
 
  private:
-  Position here() const {
-    return Position{line_, static_cast<std::uint32_t>(at_ - line_begin_) + 1, static_cast<std::uint32_t>(at_)};
+  const char* head_;
+  const char* at_;
+};
+
+/// Builds the tree from RapidJSON's events, which come without a place. An event comes right behind its token, and between two tokens
+/// stand only white space, ',' and ':', so the place is found from the end of the token before, at the price of looking at those once more.
+class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> {
+ public:
+  Handler(std::string_view text, std::size_t begin, const Text& stream, TreeBuilder& builder)
+      : text_(text), stream_(stream), builder_(builder), at_(begin), line_begin_(begin) {}
+
+  bool Null() {
+    builder_.null(begin_token());
+    return end_token();
   }
-  [[noreturn]] void fail(const char* what) {
-    if (at_ >= text_.size()) builder_.fail(here(), std::string("not valid JSON: the file ends here, ") + what);
-    builder_.fail(here(), std::string("not valid JSON: ") + what);
+  bool Bool(bool value) {
+    builder_.scalar(begin_token(), value ? "true" : "false", true);
+    return end_token();
   }
-  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
-  void skip_space() {
+  bool RawNumber(const char*, rapidjson::SizeType, bool) {
+    const Position at = begin_token();
+    builder_.scalar(at, text_.substr(at.begin, stream_.Tell() - at.begin), true);  // as it is written
+    return end_token();
+  }
+  bool String(const char* content, rapidjson::SizeType size, bool) {
+    builder_.scalar(begin_token(), std::string_view(content, size), false);
+    return end_token();
+  }
+  bool Key(const char* content, rapidjson::SizeType size, bool copy) { return String(content, size, copy); }
+  bool StartObject() {
+    builder_.begin_map(begin_token());
+    return end_token();
+  }
+  bool EndObject(rapidjson::SizeType) {
+    begin_token();
+    builder_.end_map();
+    return end_token();
+  }
+  bool StartArray() {
+    builder_.begin_sequence(begin_token());
+    return end_token();
+  }
+  bool EndArray(rapidjson::SizeType) {
+    begin_token();
+    builder_.end_sequence();
+    return end_token();
+  }
+
+  /// Goes on to the next token and says where it is.
+  Position begin_token() {
     for (; at_ < text_.size(); ++at_) {
       const char c = text_[at_];
       if (c == '\n') {
         ++line_;
         line_begin_ = at_ + 1;
-      } else if (c != ' ' && c != '\t' && c != '\r') {
-        return;
+      } else if (c != ' ' && c != '\t' && c != '\r' && c != ',' && c != ':') {
+        break;
       }
     }
+    return position(at_);
+  }
+  /// Of a byte behind the last token, in the text of the token or the gap that follows.
+  Position position_of(std::size_t offset) {
+    for (; at_ < std::min(offset, text_.size()); ++at_) {
+      if (text_[at_] != '\n') continue;
+      ++line_;
+      line_begin_ = at_ + 1;
+    }
+    return position(offset);
   }
 
-  void value() {
-    switch (peek()) {
-      case '{': object(); return;
-      case '[': array(); return;
-      case '"': {
-        const Position start = here();
-        const std::string_view content = string();
-        builder_.scalar(start, content, false);
-        return;
-      }
-      case 't': word("true"); return;
-      case 'f': word("false"); return;
-      case 'n': word("null"); return;
-      default: number(); return;
-    }
+ private:
+  Position position(std::size_t offset) const {
+    return Position{line_, static_cast<std::uint32_t>(offset - line_begin_) + 1, static_cast<std::uint32_t>(offset)};
   }
-
-  void object() {
-    builder_.begin_map(here());
-    ++at_;
-    skip_space();
-    if (peek() == '}') {
-      ++at_;
-      builder_.end_map();
-      return;
-    }
-    for (;;) {
-      if (peek() != '"') fail("expected a key in double quotes");
-      const Position start = here();
-      const std::string_view key = string();
-      builder_.scalar(start, key, false);
-      skip_space();
-      if (peek() != ':') fail("expected ':'");
-      ++at_;
-      skip_space();
-      value();
-      skip_space();
-      const char c = peek();
-      if (c != ',' && c != '}') fail("expected ',' or '}'");
-      ++at_;
-      if (c == '}') break;
-      skip_space();
-    }
-    builder_.end_map();
-  }
-
-  void array() {
-    builder_.begin_sequence(here());
-    ++at_;
-    skip_space();
-    if (peek() == ']') {
-      ++at_;
-      builder_.end_sequence();
-      return;
-    }
-    for (;;) {
-      value();
-      skip_space();
-      const char c = peek();
-      if (c != ',' && c != ']') fail("expected ',' or ']'");
-      ++at_;
-      if (c == ']') break;
-      skip_space();
-    }
-    builder_.end_sequence();
-  }
-
-  void word(std::string_view name) {
-    if (!text_.substr(at_).starts_with(name)) fail("expected a value");
-    const Position start = here();
-    at_ += name.size();
-    if (name == "null") {
-      builder_.null(start);
-    } else {
-      builder_.scalar(start, name, true);
-    }
-  }
-
-  void digits() {
-    if (peek() < '0' || peek() > '9') fail("expected a digit");
-    while (peek() >= '0' && peek() <= '9') ++at_;
-  }
-  void number() {
-    const Position start = here();
-    const std::size_t begin = at_;
-    const char first = peek();
-    if (first != '-' && (first < '0' || first > '9')) fail("expected a value");
-    if (first == '-') ++at_;
-    if (peek() == '0') {
-      ++at_;
-      if (peek() >= '0' && peek() <= '9') fail("a number must not begin with 0");
-    } else {
-      digits();
-    }
-    if (peek() == '.') {
-      ++at_;
-      digits();
-    }
-    if (peek() == 'e' || peek() == 'E') {
-      ++at_;
-      if (peek() == '+' || peek() == '-') ++at_;
-      digits();
-    }
-    builder_.scalar(start, text_.substr(begin, at_ - begin), true);
-  }
-
-  unsigned hex4() {
-    unsigned code = 0;
-    for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = peek();
-      unsigned digit = 0;
-      if (c >= '0' && c <= '9') {
-        digit = static_cast<unsigned>(c - '0');
-      } else if (c >= 'a' && c <= 'f') {
-        digit = static_cast<unsigned>(c - 'a') + 10;
-      } else if (c >= 'A' && c <= 'F') {
-        digit = static_cast<unsigned>(c - 'A') + 10;
-      } else {
-        fail("expected four hexadecimal digits");
-      }
-      code = code * 16 + digit;
-    }
-    return code;
-  }
-  void append_utf8(unsigned code) {
-    if (code < 0x80) {
-      buffer_ += static_cast<char>(code);
-    } else if (code < 0x800) {
-      buffer_ += static_cast<char>(0xC0 | (code >> 6));
-      buffer_ += static_cast<char>(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-      buffer_ += static_cast<char>(0xE0 | (code >> 12));
-      buffer_ += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-      buffer_ += static_cast<char>(0x80 | (code & 0x3F));
-    } else {
-      buffer_ += static_cast<char>(0xF0 | (code >> 18));
-      buffer_ += static_cast<char>(0x80 | ((code >> 12) & 0x3F));
-      buffer_ += static_cast<char>(0x80 | ((code >> 6) & 0x3F));
-      buffer_ += static_cast<char>(0x80 | (code & 0x3F));
-    }
-  }
-
-  /// The content, valid until the next string.
-  std::string_view string() {
-    ++at_;
-    const std::size_t begin = at_;
-    while (at_ < text_.size() && text_[at_] != '"' && text_[at_] != '\\' && static_cast<unsigned char>(text_[at_]) >= 0x20) ++at_;
-    if (peek() == '"') {
-      ++at_;
-      return text_.substr(begin, at_ - 1 - begin);
-    }
-    buffer_.assign(text_.substr(begin, at_ - begin));
-    for (;;) {
-      if (at_ >= text_.size()) fail("expected the end of the string");
-      const char c = text_[at_];
-      if (c == '"') {
-        ++at_;
-        return buffer_;
-      }
-      if (static_cast<unsigned char>(c) < 0x20) fail("a control character must be escaped in a string");
-      if (c != '\\') {
-        buffer_ += c;
-        ++at_;
-        continue;
-      }
-      ++at_;
-      const char escape = peek();
-      switch (escape) {
-        case '"': case '\\': case '/': buffer_ += escape; ++at_; break;
-        case 'b': buffer_ += '\b'; ++at_; break;
-        case 'f': buffer_ += '\f'; ++at_; break;
-        case 'n': buffer_ += '\n'; ++at_; break;
-        case 'r': buffer_ += '\r'; ++at_; break;
-        case 't': buffer_ += '\t'; ++at_; break;
-        case 'u': {
-          ++at_;
-          unsigned code = hex4();
-          if (code >= 0xDC00 && code < 0xE000) fail("half of a surrogate pair");
-          if (code >= 0xD800 && code < 0xDC00) {
-            if (!text_.substr(at_).starts_with("\\u")) fail("half of a surrogate pair");
-            at_ += 2;
-            const unsigned low = hex4();
-            if (low < 0xDC00 || low > 0xDFFF) fail("half of a surrogate pair");
-            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-          }
-          if (code == 0) fail("a string must not hold a NUL character");
-          append_utf8(code);
-          break;
-        }
-        default: fail("unknown escape in a string");
-      }
-    }
+  bool end_token() {
+    at_ = stream_.Tell();
+    return true;
   }
 
   std::string_view text_;
+  const Text& stream_;
   TreeBuilder& builder_;
-  std::size_t at_ = 0;
+  std::size_t at_;  // end of the last token
+  std::size_t line_begin_;
   std::uint32_t line_ = 1;
-  std::size_t line_begin_ = 0;
-  std::string buffer_;
 };
+
+const char* what_is_wrong(rapidjson::ParseErrorCode code) {
+  switch (code) {
+    case rapidjson::kParseErrorDocumentRootNotSingular: return "unexpected content after the end of the value";
+    case rapidjson::kParseErrorObjectMissName: return "expected a key in double quotes";
+    case rapidjson::kParseErrorObjectMissColon: return "expected ':'";
+    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket: return "expected ',' or '}'";
+    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "expected ',' or ']'";
+    case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex: return "expected four hexadecimal digits";
+    case rapidjson::kParseErrorStringUnicodeSurrogateInvalid: return "half of a surrogate pair";
+    case rapidjson::kParseErrorStringEscapeInvalid: return "unknown escape in a string";
+    case rapidjson::kParseErrorStringMissQuotationMark: return "expected the end of the string";
+    case rapidjson::kParseErrorStringInvalidEncoding: return "a control character must be escaped in a string";
+    case rapidjson::kParseErrorNumberTooBig: return "the number is too large";
+    case rapidjson::kParseErrorNumberMissFraction:
+    case rapidjson::kParseErrorNumberMissExponent: return "expected a digit";
+    default: return "expected a value";
+  }
+}
 
 }  // namespace
 
 void parse_json(const SourceFile& file, Arena& arena, Diagnostics& diagnostics, std::vector<const NodeData*>& roots) {
+  const std::string_view text = file.text();
+  const std::size_t begin = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  if (text.find_first_not_of(" \t\r\n", begin) == std::string_view::npos) return;
   TreeBuilder builder(file, arena, diagnostics);
+  Text stream(text, begin);
+  Handler handler(text, begin, stream, builder);
   try {
-    if (const NodeData* root = JsonParser(file, builder).parse(); root != nullptr) roots.push_back(root);
+    builder.begin_document();
+    // Numbers stay as they are written. Recursion is bounded by the builder, which gives up at kDepthLimit.
+    rapidjson::Reader reader;
+    const rapidjson::ParseResult result = reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(stream, handler);
+    if (result.IsError()) {
+      // Of a word that is none ("tru") the beginning is told, of everything else the byte that should not be there.
+      const bool is_word = result.Code() == rapidjson::kParseErrorValueInvalid;
+      const Position at = is_word ? handler.begin_token() : handler.position_of(result.Offset());
+      builder.fail(at, std::string("not valid JSON: ") + (at.begin >= text.size() ? "the file ends here, " : "") + what_is_wrong(result.Code()));
+    }
+    if (const NodeData* root = builder.end_document(); root != nullptr) roots.push_back(root);
   } catch (const GiveUp&) {
     // The builder has said why.
   }

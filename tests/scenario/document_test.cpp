@@ -234,6 +234,8 @@ TEST(Json, GivesTheSameTreeAsYaml) {
   EXPECT_EQ(shown(json->root()),
             "{'a@1:2=1@1:7 'b@1:10=[true@1:16 null@1:22 'x\n\u00e4\U0001F600@1:28 ]@1:15 'c@2:2={'d@2:8=-1.5e3@2:13 }@2:7 }@1:1");
   EXPECT_EQ(shown(good(text, "f.yaml")->root()), shown(json->root()));
+  // Numbers as they are written, whatever a double would make of them.
+  EXPECT_EQ(shown(good("[1E+05,\n0.10 , 123456789012345678901234567890]", "f.json")->root()), "[1E+05@1:2 0.10@2:1 123456789012345678901234567890@2:8 ]@1:1");
 }
 
 TEST(Json, RefusesWithThePlace) {
@@ -245,17 +247,23 @@ TEST(Json, RefusesWithThePlace) {
            Case{"{\"a\": 1,}", "1:9: not valid JSON: expected a key in double quotes"},
            Case{"{\"a\" 1}", "1:6: not valid JSON: expected ':'"},
            Case{"[1 2]", "1:4: not valid JSON: expected ',' or ']'"},
-           Case{"{\"a\": 01}", "1:8: not valid JSON: a number must not begin with 0"},
+           Case{"{\"a\": 01}", "1:8: not valid JSON: expected ',' or '}'"},
            Case{"{\"a\": 1.}", "1:9: not valid JSON: expected a digit"},
            Case{"{\"a\": tru}", "1:7: not valid JSON: expected a value"},
            Case{"{\"a\": \"x", "1:9: not valid JSON: the file ends here, expected the end of the string"},
-           Case{"{\"a\": \"\\x\"}", "1:9: not valid JSON: unknown escape in a string"},
-           Case{"{\"a\": \"\\ud800\"}", "1:14: not valid JSON: half of a surrogate pair"},
+           Case{"{\"a\": \"\\x\"}", "1:8: not valid JSON: unknown escape in a string"},
+           Case{"{\"a\": \"\\ud800\"}", "1:8: not valid JSON: half of a surrogate pair"},
            Case{"{\"a\": 1,\n \"a\": 2}", "2:2: duplicate key 'a'"},
            Case{"{} x", "1:4: not valid JSON: unexpected content after the end of the value"},
            Case{"{", "1:2: not valid JSON: the file ends here, expected a key in double quotes"},
            Case{"nul", "1:1: not valid JSON: expected a value"},
            Case{"{'a': 1}", "1:2: not valid JSON: expected a key in double quotes"},
+           Case{"{\"a\": [1, \"\\\"x,:\",\n\n  2e5 ,\t3\n ,]}", "4:3: not valid JSON: expected a value"},
+           Case{"{\"a\": 1\n\n \"b\": 2}", "3:2: not valid JSON: expected ',' or '}'"},
+           Case{"[\"a\nb\"]", "1:4: not valid JSON: a control character must be escaped in a string"},
+           Case{"[1e999]", "1:2: not valid JSON: the number is too large"},
+           Case{"[\"\\u00zz\"]", "1:3: not valid JSON: expected four hexadecimal digits"},
+           Case{"[\"\\u0000\"]", "1:2: a string must not hold a NUL character"},
        }) {
     SCOPED_TRACE(c.text);
     EXPECT_EQ(first_error(c.text, "f.json"), c.error);
