@@ -37,6 +37,23 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+/// Puts '?' where a terminal would be told to do something, and for bytes that are no UTF-8. Lengths stay.
+void make_printable(std::string& text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    std::size_t length = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    for (std::size_t k = 1; k < length; ++k) {
+      if (i + k >= text.size() || (static_cast<unsigned char>(text[i + k]) & 0xC0u) != 0x80u) length = 0;
+    }
+    const bool is_control = (c < 0x20 && c != '\t') || c == 0x7f || (c == 0xC2 && length == 2 && static_cast<unsigned char>(text[i + 1]) < 0xA0);
+    if (length == 0 || is_control) {
+      length = std::max<std::size_t>(length, 1);
+      std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(i), length, '?');
+    }
+    i += length;
+  }
+}
+
 }  // namespace
 
 SourceFile::SourceFile(std::string name, std::string text) : name_(std::move(name)), text_(std::move(text)) {
@@ -167,9 +184,7 @@ std::string format(const Diagnostic& d) {
       if ((static_cast<unsigned char>(shown[i]) & 0xC0u) == 0x80u) continue;
       pad += shown[i] == '\t' ? '\t' : ' ';
     }
-    for (char& c : shown) {
-      if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-    }
+    make_printable(shown);
     text += fmt::format("{:5} | {}\n      | {}^\n", d.line, shown, pad);
   }
   if (!d.expected.empty() && !d.found.empty()) {
@@ -187,11 +202,17 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   // Long garbage is near to nothing; the bound keeps the table small.
   if (word.empty() || word.size() > 100) return {};
   const std::string* best = nullptr;
+  const auto common_prefix = [&](const std::string& candidate) {
+    std::size_t length = 0;
+    while (length < std::min(word.size(), candidate.size()) && lower(word[length]) == lower(candidate[length])) ++length;
+    return length;
+  };
   std::size_t best_distance = word.size() == 1 ? 1 : std::max<std::size_t>(1, word.size() / 3) + 1;  // one letter is near to every other
   for (const std::string& candidate : candidates) {
     if (candidate.size() > 200) continue;
     const std::size_t d = distance(word, candidate);
-    if (d < best_distance) {
+    // Of two that are as near, the one that begins alike: 'kin' is 'kind' cut short rather than 'in'.
+    if (d < best_distance || (best != nullptr && d == best_distance && common_prefix(candidate) > common_prefix(*best))) {
       best_distance = d;
       best = &candidate;
     }

@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "sim/scenario/document_parsers.hpp"
+#include "sim/scenario/path.hpp"
 
 namespace sim::scenario {
 
@@ -515,9 +516,11 @@ std::shared_ptr<const Document> load_text(std::string name, std::string text, Di
   const auto file = std::make_shared<const SourceFile>(std::move(name), std::move(text));
   document->file_ = file;
   if (file->text().size() > kFileSizeLimit) {
-    diagnostics.error_in(file->name(), fmt::format("the file is larger than {} MiB", kFileSizeLimit >> 20));
+    diagnostics.error_in(file->name(), fmt::format("the file is larger than {} MiB", kFileSizeLimit >> 20)).hint = "objects may stand in several files: split it";
     return document;
   }
+  // What Windows' editors call "Unicode".
+  const bool is_utf16 = file->text().starts_with("\xFF\xFE") || file->text().starts_with("\xFE\xFF");
   std::string why;
   if (const std::size_t bad = first_illegal_byte(file->text(), why); bad != std::string_view::npos) {
     const std::string_view before = file->text().substr(0, bad);
@@ -525,6 +528,7 @@ std::shared_ptr<const Document> load_text(std::string name, std::string text, Di
     const std::size_t begin = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
     Diagnostic& d = diagnostics.error(Place{file, line, static_cast<std::uint32_t>(bad - begin) + 1}, "not a text file: " + why);
     d.expected = "text in UTF-8";
+    if (is_utf16) d.hint = "it looks like UTF-16: iconv -f UTF-16 -t UTF-8";
     return document;
   }
 
@@ -571,7 +575,8 @@ std::shared_ptr<const Document> load_text(std::string name, std::string text, Di
 }
 
 std::shared_ptr<const Document> load_file(const std::string& path, Diagnostics& diagnostics) {
-  std::FILE* stream = std::fopen(path.c_str(), "rb");
+  const bool is_standard_input = path == "-";
+  std::FILE* stream = is_standard_input ? stdin : std::fopen(path.c_str(), "rb");
   if (stream == nullptr) {
     diagnostics.error_in(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
     return nullptr;
@@ -594,12 +599,12 @@ std::shared_ptr<const Document> load_file(const std::string& path, Diagnostics& 
   text.resize(used);
   const bool failed = std::ferror(stream) != 0;
   const int error = errno;
-  std::fclose(stream);
+  if (!is_standard_input) std::fclose(stream);
   if (failed) {
     diagnostics.error_in(path, fmt::format("cannot be read: {}", std::strerror(error)));
     return nullptr;
   }
-  return load_text(path, std::move(text), diagnostics);
+  return load_text(is_standard_input ? "stdin" : path, std::move(text), diagnostics);
 }
 
 // ---- TreeEditor -----------------------------------------------------------------------------------------------------
@@ -655,13 +660,12 @@ Node TreeEditor::merge_patch(Node base, Node patch) {
   return make_map(patch, entries);
 }
 
-namespace {
-
-/// "pools.workers[2].labels.a\.b" in its steps; an index stands as "[2]".
 bool split_path(std::string_view path, std::vector<std::string>& steps) {
+  constexpr std::size_t kStepsMax = 100;  // the deepest scenario has some ten levels
   std::string step;
   bool have = false;
   for (std::size_t i = 0; i < path.size(); ++i) {
+    if (steps.size() > kStepsMax) return false;
     const char c = path[i];
     if (c == '\\' && i + 1 < path.size()) {
       step += path[++i];
@@ -684,8 +688,6 @@ bool split_path(std::string_view path, std::vector<std::string>& steps) {
   if (have) steps.push_back(step);
   return !steps.empty() && (have || path.back() == ']');
 }
-
-}  // namespace
 
 Node TreeEditor::set_step(Node node, const std::vector<std::string>& path, std::size_t depth, Node value, std::string& error) {
   if (depth == path.size()) return value;
@@ -745,7 +747,8 @@ Node TreeEditor::set_step(Node node, const std::vector<std::string>& path, std::
 Node TreeEditor::set_path(Node root, std::string_view path, Node value, std::string& error) {
   std::vector<std::string> steps;
   if (!split_path(path, steps)) {
-    error = fmt::format("'{}' is no path such as pools.workers.count", path);
+    constexpr std::size_t kShown = 60;
+    error = fmt::format("'{}{}' is no path such as pools.workers.count", path.substr(0, kShown), path.size() > kShown ? "..." : "");
     return Node{};
   }
   return set_step(root, steps, 0, value, error);

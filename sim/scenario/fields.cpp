@@ -255,8 +255,9 @@ bool read_cpu(Node node, std::int64_t& milli, Reader& reader) {
     wrong(node, type.describe(), reader);
     return false;
   }
-  if (*value < 0) {
-    out_of_range(node, "an amount of CPU of at least 0", reader);
+  constexpr std::int64_t kCoresMax = 1'000'000;
+  if (*value < 0 || *value > kCoresMax * 1000) {
+    out_of_range(node, fmt::format("an amount of CPU from 0 to {} cores", kCoresMax), reader);
     return false;
   }
   milli = *value;
@@ -345,17 +346,22 @@ bool expect_list(Node node, const TypeInfo& element, Reader& reader) {
   return false;
 }
 
-void unknown_key(Node key, std::string_view what, const std::vector<std::string>& known, Reader& reader) {
+std::string unknown_key(Node key, std::string_view what, const std::vector<std::string>& known, Reader& reader) {
   Diagnostic& d = reader.diagnostics.error(key, fmt::format("unknown key '{}' in {}", key.text(), what));
-  if (reader.diagnostics.error_count() > kWithHint) return;
+  if (reader.diagnostics.error_count() > kWithHint) return {};
   std::vector<std::string> sorted = known;
   std::sort(sorted.begin(), sorted.end());
   d.expected = fmt::format("one of: {}", fmt::join(sorted, ", "));
   d.hint = did_you_mean(key.text(), sorted);
+  return nearest(key.text(), sorted);
 }
 
 void missing_key(Node map, std::string_view key, std::string_view what, Reader& reader) {
-  reader.diagnostics.error(map, fmt::format("{} needs the key '{}'", what, key));
+  Diagnostic& d = reader.diagnostics.error(map, fmt::format("{} needs the key '{}'", what, key));
+  std::vector<std::string> there;
+  constexpr std::size_t kLookedAt = 100;
+  for (std::size_t i = 0; map.is_map() && i < std::min(map.size(), kLookedAt); ++i) there.emplace_back(map.key(i).text());
+  if (const std::string near = nearest(key, there); !near.empty()) d.hint = fmt::format("did you mean '{}' by '{}'?", key, near);
 }
 
 std::string show(bool value) { return value ? "true" : "false"; }
@@ -375,7 +381,7 @@ std::string show_rate(double value, std::string_view unit) {
 }  // namespace
 std::string show_bit_rate(double value) { return show_rate(value, "bit/s"); }
 std::string show_byte_rate(double value) { return show_rate(value, "B/s"); }
-std::string show_fraction(double value) { return fmt::format("{}%", value * 100); }
+std::string show_fraction(double value) { return fmt::format("{:.12g}%", value * 100); }
 
 std::vector<NamedEntry> named_entries(Node section, std::string_view noun, Reader& reader) {
   std::vector<NamedEntry> entries;

@@ -101,7 +101,8 @@ bool read_string_map(Node node, std::map<std::string, std::string>& to, Reader& 
 void wrong_type(Node node, const TypeInfo& type, Reader& reader);
 bool expect_map(Node node, std::string_view what, Reader& reader);
 bool expect_list(Node node, const TypeInfo& element, Reader& reader);
-void unknown_key(Node key, std::string_view what, const std::vector<std::string>& known, Reader& reader);
+/// Tells the known keys, and the one that was most likely meant, which is also returned (empty: none is near).
+std::string unknown_key(Node key, std::string_view what, const std::vector<std::string>& known, Reader& reader);
 void missing_key(Node map, std::string_view key, std::string_view what, Reader& reader);
 
 std::string show(bool value);
@@ -376,6 +377,7 @@ class Fields {
   bool read(Node node, T& to, std::string_view what, Reader& reader, std::initializer_list<std::string_view> also = {}) const {
     if (!detail::expect_map(node, what, reader)) return false;
     bool good = true;
+    std::vector<std::string> meant;
     for (std::size_t i = 0; i < node.size(); ++i) {
       const std::string_view key = node.key(i).text();
       const Entry* entry = find(key);
@@ -383,7 +385,7 @@ class Fields {
         if (std::find(also.begin(), also.end(), key) != also.end()) continue;
         std::vector<std::string> known = names();
         known.insert(known.end(), also.begin(), also.end());
-        detail::unknown_key(node.key(i), what, known, reader);
+        meant.push_back(detail::unknown_key(node.key(i), what, known, reader));
         good = false;
         continue;
       }
@@ -392,8 +394,9 @@ class Fields {
     }
     for (const Entry& entry : entries_) {
       if (!entry.info.required || !node.find(entry.info.name).is_null()) continue;
-      detail::missing_key(node, entry.info.name, what, reader);
       good = false;
+      if (std::find(meant.begin(), meant.end(), entry.info.name) != meant.end()) continue;  // misspelt, and told already
+      detail::missing_key(node, entry.info.name, what, reader);
     }
     if (good) {
       const std::size_t before = reader.diagnostics.error_count();

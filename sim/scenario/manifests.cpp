@@ -1172,7 +1172,15 @@ std::vector<std::string> expand_path(const std::string& path, const Place& where
   };
   if (fs::is_directory(path, error)) {
     list(path, [](const std::string& name) { return name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"); });
-    if (found.empty()) diagnostics.error(where, fmt::format("the folder '{}' holds no .yaml, .yml or .json file", path));
+    if (!found.empty()) return found;
+    Diagnostic& d = diagnostics.error(where, fmt::format("the folder '{}' holds no .yaml, .yml or .json file", path));
+    std::vector<std::string> below;
+    for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (it->is_directory(ignored)) below.push_back(it->path().string());
+    }
+    std::sort(below.begin(), below.end());
+    if (!below.empty()) d.hint = fmt::format("folders in it are not searched: name them, as in '{}'", below.front());
     return found;
   }
   const fs::path as_path(path);
@@ -1194,7 +1202,7 @@ std::vector<std::string> expand_path(const std::string& path, const Place& where
 ManifestSet read_manifests(const std::vector<std::string>& paths, Interner& names, Diagnostics& diagnostics) {
   ManifestReader reader(names, diagnostics);
   for (const std::string& path : paths) {
-    for (const std::string& file : expand_path(path, Place{}, diagnostics)) {
+    for (const std::string& file : path == "-" ? std::vector<std::string>{path} : expand_path(path, Place{}, diagnostics)) {
       if (const std::shared_ptr<const Document> document = load_file(file, diagnostics)) reader.decode(*document);
     }
   }

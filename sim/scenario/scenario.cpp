@@ -9,6 +9,7 @@
 
 #include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/path.hpp"
 #include "sim/scenario/scenario_fields.hpp"
 
 namespace sim::scenario {
@@ -40,7 +41,7 @@ class TreeReader {
     std::error_code ignored;
     const std::string canonical = fs::weakly_canonical(path, ignored).string();
     if (std::find(open_.begin(), open_.end(), canonical) != open_.end()) {
-      diagnostics_.error(from, fmt::format("'{}' extends itself, by way of {} files", path, open_.size()));
+      diagnostics_.error(from, open_.size() == 1 ? fmt::format("'{}' extends itself", path) : fmt::format("'{}' extends itself, by way of {} files", path, open_.size()));
       return Node{};
     }
     std::shared_ptr<const Document> document;
@@ -48,7 +49,8 @@ class TreeReader {
       Diagnostics tried;
       document = load_file(path, tried);
       if (!document) {
-        diagnostics_.error(from, fmt::format("the file '{}' cannot be read", path)).hint = "the path is taken from the folder of this file";
+        const std::string why = tried.sorted().empty() ? std::string() : tried.sorted().front().message;
+        diagnostics_.error(from, fmt::format("the file '{}' {}", path, why)).hint = "the path is taken from the folder of this file";
         return Node{};
       }
       diagnostics_.append(std::move(tried));
@@ -397,6 +399,26 @@ void expect_word(Node root, std::string_view key, std::string_view word, Diagnos
   d.found = node.describe();
 }
 
+/// `--set pools.wrker.count=5` would make a pool of that name, with the defaults of everything else, and the run would look as if nothing had been asked.
+/// So what goes by name is made by one value that is whole, and its parts are set only where it stands already.
+bool is_no_misspelt_name(Node root, const Override& change, const std::string& where, Diagnostics& diagnostics) {
+  std::vector<std::string> steps;
+  if (!split_path(change.path, steps) || steps.size() < 3) return true;
+  static constexpr std::pair<std::string_view, std::string_view> kByName[] = {{"topology", "element"}, {"pools", "pool"}, {"faults", "fault"}, {"expect", "expectation"}};
+  for (const auto& [section, noun] : kByName) {
+    const Node entries = root.find(section);
+    if (steps[0] != section || entries.is_sequence() || !entries.find(steps[1]).is_null()) continue;
+    std::vector<std::string> names;
+    for (std::size_t i = 0; entries.is_map() && i < entries.size(); ++i) names.emplace_back(entries.key(i).text());
+    Diagnostic& d = diagnostics.error_in(where, fmt::format("there is no {} '{}'", noun, steps[1]));
+    if (!names.empty()) d.expected = fmt::format("one of: {}", fmt::join(names, ", "));
+    d.hint = did_you_mean(steps[1], names);
+    if (d.hint.empty()) d.hint = fmt::format("to add it, set it as a whole: --set '{}.{}={{...}}'", section, steps[1]);
+    return false;
+  }
+  return true;
+}
+
 std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path, TreeEditor& editor, const std::vector<Override>& overrides,
                                               Diagnostics& diagnostics) {
   for (const Override& change : overrides) {
@@ -408,6 +430,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
       continue;
     }
     editor.keep(value);
+    if (!is_no_misspelt_name(root, change, name, diagnostics)) continue;
     std::string error;
     static const detail::NodeData kNull{};
     // "path=" and "path=null" take it away.

@@ -14,7 +14,7 @@ TEST(Nearest, IsTheWordOfTheLeastEdits) {
     std::string_view want;
   };
   for (const Case& c : {Case{"durration", "duration"}, Case{"duratoin", "duration"}, Case{"Duration", "duration"}, Case{"tarjet", "target"},
-                        Case{"kidn", "kind"}, Case{"zzzzzz", ""}, Case{"", ""}, Case{"x", ""}}) {
+                        Case{"kidn", "kind"}, Case{"kin", "kind"}, Case{"in", ""}, Case{"zzzzzz", ""}, Case{"", ""}, Case{"x", ""}}) {
     EXPECT_EQ(nearest(c.word, words), c.want) << c.word;
   }
   EXPECT_EQ(did_you_mean("durration", words), "did you mean 'duration'?");
@@ -41,6 +41,16 @@ TEST(Diagnostics, TheCaretCountsCharactersNotBytes) {
   const auto document = load_text("f.yaml", "\u00e4\u00f6: {x: 1}\n", diagnostics);
   diagnostics.error(document->root().value(0), "here");
   EXPECT_EQ(diagnostics.format(), "f.yaml:1:7: error: here\n    1 | \u00e4\u00f6: {x: 1}\n      |     ^\n");
+}
+
+TEST(Diagnostics, TheLineTellsTheTerminalNothing) {
+  Diagnostics diagnostics;
+  load_text("f.yaml", "a: \x1b[31mred\xff\n", diagnostics);
+  EXPECT_EQ(diagnostics.format(),
+            "f.yaml:1:4: error: not a text file: the control character 0x1b\n    1 | a: ?[31mred?\n      |    ^\n  expected text in UTF-8\n");
+  Diagnostics utf16;
+  load_text("f.yaml", std::string("\xff\xfe" "a\0", 4), utf16);
+  EXPECT_NE(utf16.format().find("it looks like UTF-16"), std::string::npos) << utf16.format();
 }
 
 TEST(Diagnostics, AVeryLongLineIsCutAroundThePlace) {

@@ -237,6 +237,20 @@ TEST(Fields, EveryErrorIsToldAndTheRestIsRead) {
   EXPECT_EQ(r.value.number, 5);
 }
 
+TEST(Alternatives, AMisspeltKeyIsToldOnceAndNamed) {
+  Alternatives<example::Animal> animals("animal");
+  animals.add<example::Dog>("dog", "Barks.");
+  Diagnostics diagnostics;
+  const auto document = load_text("t.yaml", "idle: {kin: dog, at: 1s}\nlate: {kind: dog, att: 1s}\n", diagnostics);
+  Reader reader{diagnostics};
+  animals.read_section(document->root(), reader);
+  ASSERT_EQ(diagnostics.error_count(), 2u) << diagnostics.format();
+  EXPECT_EQ(diagnostics.sorted()[0].message, "animal 'idle' needs the key 'kind'");
+  EXPECT_EQ(diagnostics.sorted()[0].hint, "did you mean 'kind' by 'kin'?");
+  EXPECT_EQ(diagnostics.sorted()[1].message, "unknown key 'att' in animal 'late'");
+  EXPECT_EQ(diagnostics.sorted()[1].hint, "did you mean 'at'?");
+}
+
 TEST(Fields, DescribeThemselves) {
   const std::vector<FieldInfo> infos = fields_of<Whole>().infos();
   const auto find = [&](std::string_view name) {

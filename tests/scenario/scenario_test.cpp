@@ -295,6 +295,7 @@ TEST(Scenario, WhatCannotBeIsTold) {
       {with("pools: {a: {machine: vm, hosts: a}}\n"), "4:33 pool 'a': machines that carry VMs stand on no other machines", ""},
       {with("pools: {a: {taints: ['x=y']}}\n"), "4:22 'x=y' is no taint", "key=value:NoSchedule"},
       {with("pools: {a: {memory: 50Mi}}\n"), "4:9 pool 'a' has no allocatable memory: reserved memory and the eviction threshold take all of it", ""},
+      {with("pools: {a: {cpu: 1e400}}\n"), "4:18 value out of range", "an amount of CPU from 0 to 1000000 cores"},
       {with("pools: {a: {cpu: 1, reserved: {cpu: 1}}}\n"), "4:9 pool 'a' reserves all of its cpu", ""},
       {with("pools: {a: {labels: {'a b': c}}}\n"), "4:9 pool 'a': 'a b' is no valid label key", ""},
       {with("pools: {a: {resources: {gpu: '1'}}}\n"), "4:9 pool 'a': 'gpu' is no name of an extended resource", ""},
@@ -303,7 +304,7 @@ TEST(Scenario, WhatCannotBeIsTold) {
       {with("manifests: ['none*.yaml']\n"), "4:13 no file matches 'none*.yaml'", ""},
       {with("objects: 3\n"), "4:10 wrong type of value", "a list of Kubernetes objects"},
       {with("objects: [{kind: Pod}]\n"), "4:11 an object needs 'apiVersion'", ""},
-      {with("extends: nobody.yaml\n"), "4:10 the file 'nobody.yaml' cannot be read", ""},
+      {with("extends: nobody.yaml\n"), "4:10 the file 'nobody.yaml' cannot be opened: No such file or directory", ""},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.text);
@@ -341,12 +342,20 @@ TEST(Scenario, OverridesAreReadLikeTheFile) {
   EXPECT_EQ(r.spec->topology.size(), 8u);
   EXPECT_FALSE(r.spec->pools[2].taints.has_value());
 
-  const Read wrong = read(kSample, {set("pools.workers.count=many"), set("pools.wrokers.cuont=1"), set("run.until.x=1"), set("run=[")});
+  const Read wrong = read(kSample, {set("pools.workers.count=many"), set("pools.workers.cuont=1"), set("pools.wrokers.count=1"), set("pools.gpu.count=1"), set("run.until.x=1"), set("run=[")});
   EXPECT_EQ(wrong.spec, nullptr);
   EXPECT_NE(wrong.text.find("--set pools.workers.count:1:1: error: wrong type of value"), std::string::npos) << wrong.text;
-  EXPECT_NE(wrong.text.find("unknown key 'cuont' in pool 'wrokers'"), std::string::npos) << wrong.text;
+  EXPECT_NE(wrong.text.find("unknown key 'cuont' in pool 'workers'"), std::string::npos) << wrong.text;
+  // A misspelt pool must not become a new one: the run would look as if nothing had been asked.
+  EXPECT_NE(wrong.text.find("--set pools.wrokers.count: error: there is no pool 'wrokers'"), std::string::npos) << wrong.text;
+  EXPECT_NE(wrong.text.find("did you mean 'workers'?"), std::string::npos) << wrong.text;
+  EXPECT_NE(wrong.text.find("to add it, set it as a whole: --set 'pools.gpu={...}'"), std::string::npos) << wrong.text;
   EXPECT_NE(wrong.text.find("--set run.until.x: error: '2h' has no keys"), std::string::npos) << wrong.text;
   EXPECT_NE(wrong.text.find("--set run: error: '[' is no YAML value"), std::string::npos) << wrong.text;
+  std::string deep = "a";
+  for (int i = 0; i < 60'000; ++i) deep += ".a";
+  const Read too_deep = read(kSample, {Override{deep, "1"}});
+  EXPECT_NE(too_deep.text.find("...' is no path such as pools.workers.count"), std::string::npos) << too_deep.text;
   EXPECT_FALSE(parse_override("novalue"));
   EXPECT_FALSE(parse_override("=x"));
   EXPECT_EQ(parse_override("a=b=c")->value, "b=c");
