@@ -25,11 +25,17 @@ struct Arguments {
 int list_catalog(const Arguments& arguments) {
   std::error_code error;
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments.folder, error)) {
-    if (entry.path().extension() == ".yaml" && is_scenario_file(entry.path().string())) files.push_back(entry.path().string());
+  for (std::filesystem::recursive_directory_iterator it(arguments.folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    const std::filesystem::path& path = it->path();
+    if ((path.extension() == ".yaml" || path.extension() == ".yml") && it->is_regular_file(ignored) && is_scenario_file(path.string())) files.push_back(path.string());
   }
   if (error) {
     std::fputs(fmt::format("squall: {}: {}\n", arguments.folder, error.message()).c_str(), stderr);
+    return kWrongInput;
+  }
+  if (files.empty()) {
+    std::fputs(fmt::format("squall: {}: no scenario in this folder (files with `kind: Scenario`)\n", arguments.folder).c_str(), stderr);
     return kWrongInput;
   }
   std::sort(files.begin(), files.end());
@@ -62,8 +68,9 @@ int list_catalog(const Arguments& arguments) {
 void add_catalog_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("catalog", "Lists the scenarios of a folder with the first line of their story");
-  command->add_option("folder", arguments->folder, "Where the scenarios are")->capture_default_str();
-  command->add_option("--format", arguments->format, "text for people, json for programs")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  command->add_option("folder", arguments->folder, "Where the scenarios are (default: scenarios)")->option_text(" ");
+  command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
+  command->footer("Example: squall catalog scenarios");
   command->callback([arguments, &exit_code] { exit_code = list_catalog(*arguments); });
 }
 

@@ -26,6 +26,7 @@ struct Arguments {
 std::string write_outputs(const Arguments& arguments, const std::vector<LoadedScenario>& loaded, const std::vector<std::vector<analysis::Replication>>& runs,
                           const analysis::Comparison& comparison) {
   const std::string& folder = arguments.flags.output;
+  if (std::string error = analysis::remove_file(folder + "/summary.json"); !error.empty()) return error;
   for (std::size_t s = 0; s < loaded.size(); ++s) {
     const analysis::Replication& first = runs[s].front();
     if (!first.done) continue;
@@ -38,7 +39,6 @@ std::string write_outputs(const Arguments& arguments, const std::vector<LoadedSc
 }
 
 int compare_scenarios(const Arguments& arguments) {
-  const std::atomic<bool>& stop = stop_on_interrupt();
   std::vector<LoadedScenario> loaded;
   bool is_wrong = false;
   for (const std::string& file : arguments.scenarios) {
@@ -46,6 +46,7 @@ int compare_scenarios(const Arguments& arguments) {
     is_wrong = is_wrong || loaded.back().spec == nullptr;
   }
   if (is_wrong) return kWrongInput;
+  const std::atomic<bool>& stop = stop_on_interrupt();  // until here there is nothing to tell, and a signal just ends the program
   if (!arguments.flags.output.empty()) {
     if (const std::string error = analysis::make_folder(arguments.flags.output); !error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
@@ -95,8 +96,8 @@ void add_compare_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   arguments->flags.replications = 10;
   CLI::App* command = app.add_subcommand("compare", "Runs two or more scenarios under the same luck and tells the difference, with confidence intervals");
-  command->add_option("scenarios", arguments->scenarios, "Two or more scenario files; differences are to the first")->required()->expected(2, 26);
-  command->add_option("--replications", arguments->flags.replications, "Paired runs of each scenario")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  command->add_option("scenario", arguments->scenarios, "Two or more scenario files; differences are to the first")->required()->expected(2, 26)->option_text(" ");
+  command->add_option("--replications", arguments->flags.replications, "Paired runs of each scenario, 1 to 1000000 (default: 10)")->check(CLI::Range(1, 1'000'000))->option_text("N");
   add_run_flags(*command, arguments->flags);
   command->footer("Example: squall compare scenarios/incident-5-few-large.yaml scenarios/incident-5-many-small.yaml --replications 30 -o out");
   command->callback([arguments, &exit_code] { exit_code = compare_scenarios(*arguments); });

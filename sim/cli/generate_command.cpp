@@ -11,6 +11,7 @@
 #include "analysis/atomic_file.hpp"
 #include "analysis/cluster_generator.hpp"
 #include "sim/cli/interrupt.hpp"
+#include "sim/cli/run_options.hpp"
 
 namespace cli {
 
@@ -37,12 +38,14 @@ void add_generate_command(CLI::App& app, int& exit_code) {
   };
   CLI::App* command = app.add_subcommand("generate", "Makes manifests of a made-up cluster, for trying out and measuring");
   command->require_subcommand(1);
+  command->footer("Example: squall generate k8s-sims -o cluster && squall schedule cluster");
   auto arguments = std::make_shared<Arguments>();
   CLI::App* sims = command->add_subcommand("k8s-sims", "A machine-learning cluster in the shape of the k8s-sims benchmark (our own mix of sizes)");
-  sims->add_option("--nodes", arguments->nodes, "Nodes")->check(CLI::Range(0, 1'000'000))->capture_default_str();
-  sims->add_option("--pods", arguments->pods, "Pods")->check(CLI::Range(0, 10'000'000))->capture_default_str();
-  sims->add_option("--seed", arguments->seed, "The same seed gives the same manifests")->capture_default_str();
-  sims->add_option("-o,--output", arguments->folder, "Folder for nodes.yaml and pods.yaml; without it everything goes to standard output");
+  sims->add_option("--nodes", arguments->nodes, "How many nodes (default: 1213)")->check(CLI::Range(0, 1'000'000))->option_text("N");
+  sims->add_option("--pods", arguments->pods, "How many pods (default: 7064)")->check(CLI::Range(0, 10'000'000))->option_text("N");
+  sims->add_option("--seed", arguments->seed, "The same seed gives the same manifests (default: 1)")->check(is_seed)->option_text("N");
+  sims->add_option("-o,--output", arguments->folder, "Folder for nodes.yaml and pods.yaml; without it everything goes to standard output")->option_text("DIR");
+  sims->footer("Example: squall generate k8s-sims --nodes 500 --pods 3000 -o cluster && squall schedule cluster");
   sims->callback([arguments, &exit_code] {
     const analysis::GeneratedCluster cluster = analysis::generate_k8s_sims(arguments->nodes, arguments->pods, arguments->seed);
     if (!arguments->folder.empty()) {

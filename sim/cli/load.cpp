@@ -35,7 +35,8 @@ LoadedScenario load_scenario(const std::string& file, const std::vector<std::str
   if (loaded.spec == nullptr) {
     for (const sim::scenario::Diagnostic& diagnostic : diagnostics.sorted()) {
       if (diagnostic.severity != sim::scenario::Severity::kError) continue;
-      loaded.error = fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
+      loaded.error = diagnostic.line == 0 ? fmt::format("{}: {}", diagnostic.file, diagnostic.message)
+                                          : fmt::format("{}:{}:{}: {}", diagnostic.file, diagnostic.line, diagnostic.column, diagnostic.message);
       break;
     }
   }

@@ -43,9 +43,7 @@ int run_many(const LoadedScenario& loaded, const Arguments& arguments, const ana
   }
   if (!arguments.flags.output.empty() && runs.front().done) {
     const analysis::RunReport report{loaded.name, loaded.description, loaded.file, runs.front().seed, &runs.front().outcome, 0.0};
-    std::string error = analysis::write_run_folder(report, arguments.flags.output);
-    if (error.empty()) error = analysis::write_whole_file(arguments.flags.output + "/summary.json", json);
-    if (!error.empty()) {
+    if (const std::string error = analysis::write_run_folder(report, arguments.flags.output, json); !error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
       return kCannotWrite;
     }
@@ -55,9 +53,9 @@ int run_many(const LoadedScenario& loaded, const Arguments& arguments, const ana
 }
 
 int run_scenario(const Arguments& arguments) {
-  const std::atomic<bool>& stop = stop_on_interrupt();
   const LoadedScenario loaded = load_scenario(arguments.scenario, arguments.flags.overrides, arguments.flags.quiet);
   if (loaded.spec == nullptr) return kWrongInput;
+  const std::atomic<bool>& stop = stop_on_interrupt();  // until here there is nothing to tell, and a signal just ends the program
   if (!arguments.flags.output.empty()) {
     // Before the work, not after it.
     if (const std::string error = analysis::make_folder(arguments.flags.output); !error.empty()) {
@@ -106,10 +104,10 @@ int run_scenario(const Arguments& arguments) {
 void add_run_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("run", "Runs a scenario and tells what happened, and why");
-  command->add_option("scenario", arguments->scenario, "The scenario file")->required();
-  command->add_option("--replications", arguments->flags.replications, "How many runs, with seeds from --seed on")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+  command->add_option("scenario", arguments->scenario, "The scenario file; - reads standard input")->required()->option_text(" ");
+  command->add_option("--replications", arguments->flags.replications, "How many runs, 1 to 1000000, with seeds from --seed on (default: 1)")->check(CLI::Range(1, 1'000'000))->option_text("N");
   add_run_flags(*command, arguments->flags);
-  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExample: squall run scenarios/incident-1-shared.yaml --seed 7 -o out");
+  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s");
   command->callback([arguments, &exit_code] { exit_code = run_scenario(*arguments); });
 }
 

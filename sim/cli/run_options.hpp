@@ -29,6 +29,10 @@ struct RunFlags {
   std::size_t threads() const;
 };
 
+/// For CLI11's check(): empty when the text is a seed, else why not. (CLI11 itself would take -1 for 2^64 - 1.)
+std::string is_seed(const std::string& text);
+/// Adds --set.
+void add_overrides(CLI::App& command, std::vector<std::string>& overrides);
 /// Adds --set, --seed, --until, --jobs, -o, --format, --quiet.
 void add_run_flags(CLI::App& command, RunFlags& flags);
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/cli/interrupt.hpp"
+#include "sim/cli/load.hpp"
 #include "sim/scenario/manifests.hpp"
 
 namespace cli {
@@ -84,6 +85,17 @@ Usage usage_of(const ApiServer& api, const ScheduleResult& result) {
   return usage;
 }
 
+/// A question without nodes has no answer, and "0 nodes, 0 pods" would look like one.
+void no_nodes(const std::vector<std::string>& files, scenario::Diagnostics& diagnostics) {
+  for (const std::string& file : files) {
+    if (file == "-" || !is_scenario_file(file)) continue;
+    diagnostics.error_in(file, "is a scenario, not a manifest").hint = fmt::format("its pods are scheduled by `squall run {}`", file);
+    return;
+  }
+  scenario::Diagnostic& d = diagnostics.error_in(files.front(), files.size() == 1 ? "holds no v1 Node to schedule onto" : "neither this file nor the others hold a v1 Node to schedule onto");
+  d.hint = "name a file with nodes too: kubectl get nodes -o yaml > nodes.yaml";
+}
+
 int schedule(const std::vector<std::string>& files, bool json) {
   Engine engine;
   Interner names;
@@ -92,6 +104,7 @@ int schedule(const std::vector<std::string>& files, bool json) {
   {
     scenario::Diagnostics diagnostics;
     const scenario::ManifestSet set = scenario::read_manifests(files, names, diagnostics);
+    if (!diagnostics.has_errors() && set.nodes.empty()) no_nodes(files, diagnostics);
     diagnostics.print(stderr);
     if (diagnostics.has_errors()) return kWrongInput;
     for (const std::string& existing : scenario::store(set, api)) {
@@ -212,8 +225,9 @@ void add_schedule_command(CLI::App& app, int& exit_code) {
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("schedule", "Schedules the pods and workloads of manifests onto their nodes: what fits, what stays Pending, and why");
-  command->add_option("file", arguments->files, "Manifests or dumps (YAML or JSON), folders of them, or patterns")->required();
-  command->add_option("--format", arguments->format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  command->add_option("file", arguments->files, "Manifests or dumps (YAML or JSON), folders of them, or patterns; - reads standard input")->required()->option_text(" ");
+  command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
+  command->footer("The exit code is 0 whether everything fits or not.\n\nExamples: squall schedule nodes.yaml pods.yaml\n          kubectl get nodes,pods -A -o yaml | squall schedule -");
   command->callback([arguments, &exit_code] { exit_code = schedule(arguments->files, arguments->format == "json"); });
 }
 

@@ -15,9 +15,9 @@ namespace cli {
 void add_schema_command(CLI::App& app, int& exit_code) {
   auto what = std::make_shared<std::string>("json");
   CLI::App* command = app.add_subcommand("schema", "Prints the JSON Schema of a scenario for editors, or its reference as Markdown");
-  command->add_option("--format", *what, "json: JSON Schema; scenario, faults, expectations: a chapter of the reference")
+  command->add_option("--format", *what, "json (the default): JSON Schema; scenario, faults, expectations: a chapter of the reference")
       ->check(CLI::IsMember({"json", "scenario", "faults", "expectations"}))
-      ->capture_default_str();
+      ->option_text("json|scenario|faults|expectations");
   command->footer("In an editor with the YAML language server, put this on the first line of a scenario:\n"
                   "  # yaml-language-server: $schema=squall.schema.json\n\nExample: squall schema > squall.schema.json");
   command->callback([what, &exit_code] {

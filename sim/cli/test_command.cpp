@@ -54,7 +54,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
 
 std::string result_line(const analysis::TestedScenario& tested, bool colour) {
   const auto style = [&](const char* code, const std::string& content) { return colour ? fmt::format("\x1b[{}m{}\x1b[0m", code, content) : content; };
-  if (!tested.error.empty()) return fmt::format("{}  {}: {}\n", style("1;31", "ERROR "), tested.file, tested.error);
+  if (!tested.error.empty()) return fmt::format("{}  {}\n", style("1;31", "ERROR "), tested.error.starts_with(tested.file) ? tested.error : tested.file + ": " + tested.error);
   std::size_t failed = 0;
   for (const chaos::ExpectationResult& result : tested.verdict.expectations) failed += result.held ? 0 : 1;
   const std::size_t total = tested.verdict.expectations.size();
@@ -167,7 +167,7 @@ int test_scenarios(const Arguments& arguments) {
       ++failed;
     }
   }
-  if (!is_json) std::fputs(fmt::format("\n{} scenarios: {} hold, {} do not, {} could not be run\n", tested.size(), tested.size() - failed - wrong, failed, wrong).c_str(), stdout);
+  if (!is_json) std::fputs(fmt::format("\n{} scenario{}: {} hold, {} do not, {} could not be run\n", tested.size(), tested.size() == 1 ? "" : "s", tested.size() - failed - wrong, failed, wrong).c_str(), stdout);
   if (!arguments.junit.empty()) {
     if (const std::string error = analysis::write_whole_file(arguments.junit, analysis::junit_xml(tested)); !error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
@@ -182,12 +182,13 @@ int test_scenarios(const Arguments& arguments) {
 
 void add_test_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("test", "Runs scenarios and judges their expectations: exit 0 all hold, 1 some do not, 2 wrong input");
-  command->add_option("path", arguments->paths, "Scenario files, or folders of them")->required();
-  command->add_option("--junit", arguments->junit, "Writes the results as JUnit XML");
+  CLI::App* command = app.add_subcommand("test", "Runs scenarios and judges their expectations, for CI");
+  command->add_option("path", arguments->paths, "Scenario files, or folders of them")->required()->option_text(" ");
+  command->add_option("--junit", arguments->junit, "Writes the results as JUnit XML")->option_text("FILE");
   add_run_flags(*command, arguments->flags);
   command->remove_option(command->get_option("--output"));
-  command->footer("Example: squall test scenarios/ --junit results.xml");
+  command->footer("Exit codes: 0 all expectations hold, 1 some do not, 2 the input is wrong, 3 the JUnit file cannot be written, 130 interrupted.\n\n"
+                  "Example: squall test scenarios/ --junit results.xml");
   command->callback([arguments, &exit_code] { exit_code = test_scenarios(*arguments); });
 }
 

@@ -8,6 +8,7 @@
 
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
+#include "sim/cli/run_options.hpp"
 
 namespace cli {
 
@@ -17,9 +18,10 @@ void add_validate_command(CLI::App& app, int& exit_code) {
     std::vector<std::string> overrides;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("validate", "Checks scenario files without running them: every error with its place, exit 2 if there is one");
-  command->add_option("scenario", arguments->files, "Scenario files")->required();
-  command->add_option("--set", arguments->overrides, "Overrides a value: path=value (may be repeated)")->take_all()->expected(1)->allow_extra_args(false);
+  CLI::App* command = app.add_subcommand("validate", "Checks scenario files without running them: every error with its place");
+  command->add_option("scenario", arguments->files, "Scenario files; - reads standard input")->required()->option_text(" ");
+  add_overrides(*command, arguments->overrides);
+  command->footer("Exit codes: 0 all are valid, 2 one is not.\n\nExample: squall validate scenarios/*.yaml");
   command->callback([arguments, &exit_code] {
     for (const std::string& file : arguments->files) {
       const LoadedScenario loaded = load_scenario(file, arguments->overrides, false);

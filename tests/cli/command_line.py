@@ -42,6 +42,77 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(squall("run", SMALL, "--until", "30").returncode, 2)
         self.assertEqual(squall("run", self.folder / "missing.yaml").returncode, 2)
 
+    def test_what_was_meant_is_named(self):
+        for arguments, meant in [(["rnu"], "unknown command 'rnu'; did you mean 'run'?"), (["rnu", SMALL, "-q"], "did you mean 'run'?"),
+                                 (["run", SMALL, "--sede", "3"], "squall run: unknown option '--sede'; did you mean '--seed'?"),
+                                 (["run", SMALL, SMALL], "one argument too many"), (["generate", "k8s-sim"], "did you mean 'k8s-sims'?"),
+                                 (["run", SMALL, "--set", "pools.wrker.count=5"], "there is no pool 'wrker'"),
+                                 (["run", SMALL, "--seed", "-1"], "'-1' is no seed"), (["run", SMALL, "--seed", str(2**64)], "is no seed"),
+                                 (["generate", "k8s-sims", "--seed", "-1"], "is no seed")]:
+            result = squall(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(meant, result.stderr)
+            self.assertEqual(result.stdout, "")
+
+    def test_every_help_has_an_example(self):
+        for command in ["run", "test", "compare", "schedule", "validate", "schema", "catalog", "generate"]:
+            self.assertRegex(squall(command, "--help").stdout, rf"(?s)Examples?:.*squall {command}", command)
+
+    def test_schedule_without_nodes_is_no_answer(self):
+        for arguments, remedy in [(["/dev/null"], "kubectl get nodes"), ([SMALL], f"squall run {SMALL}")]:
+            result = squall("schedule", *arguments)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(remedy, result.stderr)
+            self.assertEqual(result.stdout, "")
+
+    def test_standard_input_is_a_file(self):
+        result = subprocess.run([SQUALL, "validate", "-"], input=SMALL.read_text(), capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        result = subprocess.run([SQUALL, "validate", "-"], input="kind: Scenaro\n", capture_output=True, text=True, timeout=60, check=False)
+        self.assertRegex(result.stderr, r"stdin:1:7: error: ")
+        manifests = squall("generate", "k8s-sims", "--nodes", 3, "--pods", 5).stdout
+        result = subprocess.run([SQUALL, "schedule", "-"], input=manifests, capture_output=True, text=True, timeout=60, check=False)
+        self.assertTrue(result.stdout.startswith("3 nodes, 5 pods: 5 scheduled"), result.stdout)
+
+    def test_full_standard_output_is_told_and_a_closed_one_ends_quietly(self):
+        for arguments in [["schema"], ["run", SMALL, "-q"], ["run", SMALL, "-q", "--format", "json"], ["validate", SMALL], ["catalog", SOURCE / "scenarios"],
+                          ["generate", "k8s-sims", "--nodes", "10"]]:
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([SQUALL, *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+            self.assertEqual(result.returncode, 3, arguments)
+            self.assertIn("squall: standard output: ", result.stderr)
+        process = subprocess.Popen([SQUALL, "run", SMALL, "-q", "-o", self.folder / "p"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process.stdout.close()
+        self.assertEqual(process.stderr.read(), "")
+        self.assertEqual(process.wait(60), 3)
+        self.assertEqual(self.summary("p")["schemaVersion"], 1)  # what was asked to be written is there
+
+    def test_outputs_never_take_the_place_of_a_device_or_a_link(self):
+        fifo, link, target = self.folder / "fifo", self.folder / "link.xml", self.folder / "target.xml"
+        os.mkfifo(fifo)
+        process = subprocess.Popen([SQUALL, "test", SMALL, "--junit", fifo], stdout=subprocess.DEVNULL)
+        with open(fifo) as reader:
+            self.assertIn("<testsuites", reader.read())
+        self.assertEqual(process.wait(60), 1)
+        self.assertTrue(fifo.is_fifo())
+        target.write_text("old")
+        link.symlink_to(target)
+        squall("test", SMALL, "--junit", link)
+        self.assertTrue(link.is_symlink())
+        self.assertIn("<testsuites", target.read_text())
+        self.assertEqual(list(self.folder.glob("*.part-*")), [])
+        self.assertEqual(squall("test", SMALL, "--junit", self.folder).returncode, 3)
+
+    def test_a_folder_holds_one_run_or_no_summary(self):
+        folder = self.folder / "again"
+        self.assertEqual(squall("run", SMALL, "-q", "-o", folder).returncode, 0)
+        (folder / "metrics.h5").unlink()
+        (folder / "metrics.h5").mkdir()  # so the second run fails half-way
+        result = squall("run", SMALL, "-q", "--seed", 2, "-o", folder)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("metrics.h5: Is a directory", result.stderr)
+        self.assertFalse((folder / "summary.json").exists(), "the summary of an earlier run beside the events of a later one")
+
     def test_run_writes_all_files_and_equal_runs_are_equal(self):
         for name in ["a", "b"]:
             self.assertEqual(squall("run", SMALL, "-q", "-o", self.folder / name).returncode, 0)
@@ -158,6 +229,20 @@ class CommandLine(unittest.TestCase):
         result = squall("validate", huge, timeout=60)
         self.assertEqual(result.returncode, 2)
         self.assertIn("huge.yaml", result.stderr)
+
+    def test_what_is_no_file_of_ours_is_refused(self):
+        (self.folder / "a.yaml").write_text("extends: b.yaml\n")
+        (self.folder / "b.yaml").write_text("extends: ./a.yaml\n")
+        os.mkfifo(self.folder / "fifo.yaml")  # nobody writes into it: a folder that holds one must not hang
+        for command, what, message in [("validate", self.folder / "a.yaml", "extends itself"), ("validate", "/dev/zero", "larger than"), ("validate", self.folder, "Is a directory"),
+                                       ("schedule", "/dev/zero", "larger than"), ("catalog", self.folder, "no scenario"), ("test", self.folder, "no scenario"),
+                                       ("run", "/dev/null", "empty")]:
+            result = squall(command, what, timeout=60)
+            self.assertEqual(result.returncode, 2, (command, what))
+            self.assertIn(message, result.stderr)
+        deep = squall("validate", SMALL, "--set", ".".join(["a"] * 60_000) + "=1")
+        self.assertEqual(deep.returncode, 2)
+        self.assertIn("is no path", deep.stderr)
 
 
 if __name__ == "__main__":
