@@ -6,6 +6,7 @@
 #include "analysis/comparison.hpp"
 #include "analysis/json_text.hpp"
 #include "analysis/run_report.hpp"
+#include "analysis/text_layout.hpp"
 
 namespace analysis {
 
@@ -42,11 +43,6 @@ std::string difference_text(Unit unit, const Estimate& difference) {
   };
   if (!difference.has_interval) return signed_figure(difference.mean);
   return fmt::format("{} [{}, {}]", signed_figure(difference.mean), signed_figure(difference.low), signed_figure(difference.high));
-}
-
-/// By columns, not bytes: names may hold UTF-8.
-std::string cut(std::string_view content, std::size_t width) {
-  return content.size() <= width ? std::string(content) : std::string(content.substr(0, width - 3)) + "...";
 }
 
 bool is_worth_a_line(const ComparedFigure& figure) {
@@ -160,7 +156,7 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
       out += line + "\n";
     }
   }
-  if (equal > 0) out += fmt::format("\n  {}\n", style("2", fmt::format("{} more figures are equal in every pair (see summary.json)", equal)));
+  if (equal > 0) out += fmt::format("\n  {}\n", style("2", fmt::format("{} more figure{} equal in every pair (see summary.json)", equal, equal == 1 ? " is" : "s are")));
   if (!comparison.distinctions.empty()) out += fmt::format("\n  {}\n", style("1", "What happened on one side only"));
   constexpr std::size_t kShown = 3;
   constexpr std::size_t kSteps = 12;
@@ -174,10 +170,10 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
       if (k >= kSteps && !is_last) continue;
       if (is_last && steps.size() > kSteps + 1) out += style("2", fmt::format("      … {} more steps\n", steps.size() - kSteps - 1 + d.outage.why.left_out));
       const std::string& message = steps[k].message.empty() ? steps[k].subject : steps[k].message;
-      out += fmt::format("      {} {:>9}  {}\n", k == 0 ? "   " : "←  ", sim::humanize(steps[k].time.time_since_epoch()), cut(message, width - 24));
+      out += fmt::format("      {} {:>10}  {}\n", k == 0 ? "   " : "←  ", instant(steps[k].time), cut(message, width - 24));
       if (k > 0) continue;
       for (const chaos::CauseStep& also : d.outage.why.contributing) {
-        out += fmt::format("        + {:>8}  {}\n", sim::humanize(also.time.time_since_epoch()), cut(also.message, width - 26));
+        out += fmt::format("        + {:>9}  {}\n", instant(also.time), cut(also.message, width - 26));
       }
     }
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "analysis/text_layout.hpp"
+
 namespace analysis {
 
 namespace {
@@ -33,11 +35,11 @@ std::string describe_violation(const chaos::ExpectationResult& result) {
     if (measure.held) continue;
     out += fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
                        chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
-    if (measure.first_violation) out += fmt::format(", first at {}", sim::humanize(measure.first_violation->time_since_epoch()));
+    if (measure.first_violation) out += fmt::format(", first at {}", instant(*measure.first_violation));
     out += '\n';
     bool is_first = true;
     for (const chaos::CauseStep& step : measure.why.steps) {
-      out += fmt::format("  {} {}: {} {}: {}\n", is_first ? "why" : " <-", sim::humanize(step.time.time_since_epoch()), step.kind, step.subject, step.message);
+      out += fmt::format("  {} {}: {} {}: {}\n", is_first ? "why" : " <-", instant(step.time), step.kind, step.subject, step.message);
       is_first = false;
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "analysis/run_report.hpp"
+#include "analysis/text_layout.hpp"
 #include "sim/core/time.hpp"
 
 namespace analysis {
@@ -22,22 +23,17 @@ struct Style {
   std::string warn(std::string_view t) const { return wrap("33", t); }
 };
 
-std::string at(sim::SimTime time) { return sim::humanize(time.time_since_epoch()); }
+std::string at(sim::SimTime time) { return instant(time); }
 
-/// At most `width` columns (of ASCII or short UTF-8), cut with an ellipsis. Cuts between characters only.
-std::string cut(std::string_view content, std::size_t width) {
-  std::size_t columns = 0;
-  for (std::size_t i = 0; i < content.size(); ++i) {
-    if ((static_cast<unsigned char>(content[i]) & 0xC0) == 0x80) continue;
-    if (++columns > width) return std::string(content.substr(0, i > 0 ? i - 1 : 0)) + "…";
-  }
-  return std::string(content);
+/// Same records, same story: it is told once.
+bool is_same(const chaos::Why& a, const chaos::Why& b) {
+  return a.steps.size() == b.steps.size() && !a.steps.empty() && a.steps.front().id == b.steps.front().id && a.steps.back().id == b.steps.back().id;
 }
 
 void write_why(std::string& out, const chaos::Why& why, const Style& style, std::size_t width, std::size_t indent) {
   constexpr std::size_t kStepsShown = 9;
   const std::string margin(indent, ' ');
-  const std::size_t room = width > indent + 24 ? width - indent - 16 : 24;
+  const std::size_t room = width > indent + 24 ? width - indent - 17 : 24;
   std::size_t shown = 0;
   for (std::size_t i = 0; i < why.steps.size(); ++i) {
     const bool is_last = i + 1 == why.steps.size();
@@ -45,11 +41,11 @@ void write_why(std::string& out, const chaos::Why& why, const Style& style, std:
     if (is_last && why.steps.size() > kStepsShown + 1) out += fmt::format("{}{}\n", margin, style.dim(fmt::format("   … {} more steps", why.steps.size() - kStepsShown - 1 + why.left_out)));
     const chaos::CauseStep& step = why.steps[i];
     const std::string line = step.message.empty() ? fmt::format("{} {}", step.kind, step.subject) : step.message;
-    out += fmt::format("{}{} {:>9}  {}\n", margin, i == 0 ? "why" : " ← ", at(step.time), cut(line, room));
+    out += fmt::format("{}{} {:>10}  {}\n", margin, i == 0 ? "why" : " ← ", at(step.time), cut(line, room));
     ++shown;
     if (i == 0) {
       for (const chaos::CauseStep& also : why.contributing) {
-        out += fmt::format("{}  + {:>8}  {}\n", margin, at(also.time), cut(also.message.empty() ? also.subject : also.message, room));
+        out += fmt::format("{}  + {:>10}  {}\n", margin, at(also.time), cut(also.message.empty() ? also.subject : also.message, room));
       }
     }
   }
@@ -67,6 +63,7 @@ void write_objectives(std::string& out, const chaos::Verdict& verdict, const Sty
     const std::string mark = result.held ? style.good("✓") : style.bad("✗");
     out += fmt::format("   {} {}  {}\n", mark, style.bold(result.name), style.dim(cut(fmt::format("{} {}", result.kind, result.subject), width / 2)));
     if (!result.not_judged.empty()) out += fmt::format("       {}\n", style.warn("not judged: " + result.not_judged));
+    const chaos::Why* told = nullptr;
     for (const chaos::Measure& measure : result.measures) {
       if (measure.held) {
         out += fmt::format("       {}\n", style.dim(figure_line(measure)));
@@ -74,7 +71,12 @@ void write_objectives(std::string& out, const chaos::Verdict& verdict, const Sty
       }
       out += fmt::format("       {}{}\n", style.bad(figure_line(measure)),
                          measure.first_violation ? fmt::format(", first at {}", at(*measure.first_violation)) : "");
+      if (told != nullptr && is_same(*told, measure.why)) {
+        out += fmt::format("       {}\n", style.dim("why        as above"));
+        continue;
+      }
       write_why(out, measure.why, style, width, 7);
+      told = &measure.why;
     }
   }
   out += '\n';
@@ -88,9 +90,10 @@ void write_outages(std::string& out, const chaos::Verdict& verdict, const Style&
   }
   std::vector<const chaos::Outage*> worst;
   for (const chaos::Outage& outage : verdict.outages) worst.push_back(&outage);
-  // What users see first, then by length; the order of the list breaks ties.
-  std::stable_sort(worst.begin(), worst.end(), [](const chaos::Outage* a, const chaos::Outage* b) {
-    return a->severity != b->severity ? a->severity > b->severity : a->length() > b->length();
+  // What users see first, what is gone before what is weaker, then by length; the order of the list breaks ties.
+  const auto rank = [](const chaos::Outage& outage) { return std::pair(outage.severity, outage.kind != chaos::OutageKind::kServiceDegraded); };
+  std::stable_sort(worst.begin(), worst.end(), [&](const chaos::Outage* a, const chaos::Outage* b) {
+    return rank(*a) != rank(*b) ? rank(*a) > rank(*b) : a->length() > b->length();
   });
   const std::size_t total = worst.size() + verdict.outages_left_out;
   out += style.bold(fmt::format("  Outages ({}{})\n", total, total > kShown ? fmt::format(", the worst {}", kShown) : ""));
@@ -98,10 +101,10 @@ void write_outages(std::string& out, const chaos::Verdict& verdict, const Style&
     const chaos::Outage& outage = *worst[i];
     const std::string length = sim::humanize(outage.length()) + (outage.open ? "+" : "");
     const std::string what = fmt::format("{} {}", outage.subject, chaos::to_string(outage.kind));
-    const std::string head = fmt::format("   {:>9}  {:>8}  {:<44}", at(outage.start), length, cut(what, 44));
+    const std::string head = fmt::format("   {:>10}  {:>8}  {:<48}", at(outage.start), length, cut(what, 48));
     const bool is_alert = outage.severity == chaos::Severity::kAlert;
     const std::string because = outage.why.fault.empty() ? std::string() : "  ← " + outage.why.fault;
-    out += (is_alert ? style.bad(head) : style.warn(head)) + style.dim(cut(because, width > 70 ? width - 70 : 20)) + "\n";
+    out += (is_alert ? style.bad(head) : style.warn(head)) + style.dim(cut(because, width > 95 ? width - 75 : 20)) + "\n";
   }
   out += '\n';
 }
