@@ -1,0 +1,277 @@
+#include "sim/models/ceph/crush/straw2.hpp"
+
+#include <bit>
+#include <limits>
+
+#include "sim/models/ceph/crush/hash.hpp"
+#include "sim/models/ceph/crush/ln.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define SQUALL_CRUSH_X86 1
+#endif
+
+namespace sim::ceph::crush {
+
+namespace {
+
+std::uint32_t straw_of(const Straw2View& bucket, std::uint32_t index, std::uint32_t x, std::uint32_t r) {
+  return hash3(x, static_cast<std::uint32_t>(bucket.ids[index]), r) & 0xffff;
+}
+
+/// The quotient's size: Ceph's draw is minus this, so the smallest wins. No weight: never, unless nothing has one.
+std::int64_t quotient(const LnTables& tables, std::uint32_t u, std::uint32_t weight) {
+  return weight == 0 ? std::numeric_limits<std::int64_t>::max() : tables.distance[u] / weight;
+}
+
+std::uint32_t choose_scalar(const Straw2View& bucket, std::uint32_t x, std::uint32_t r) {
+  const LnTables& tables = ln_tables();
+  std::uint32_t best = 0;
+  std::int64_t best_quotient = 0;
+  for (std::uint32_t i = 0; i < bucket.size; ++i) {
+    const std::int64_t here = quotient(tables, straw_of(bucket, i, x, r), bucket.weights[i]);
+    if (i == 0 || here < best_quotient) {
+      best = i;
+      best_quotient = here;
+    }
+  }
+  return best;
+}
+
+#ifdef SQUALL_CRUSH_X86
+
+/// A float product is within 2^-22 of the quotient before truncation (three roundings of 2^-24), and two truncated quotients are equal only when
+/// they are less than 1 apart: everything up to this bound may win.
+constexpr float kSlack = 1.0F + 1.0F / (1 << 20);
+float candidate_bound(float smallest) { return (smallest * kSlack + 1.0F) * kSlack; }
+
+#pragma GCC push_options
+#pragma GCC target("avx2")
+
+namespace avx2 {
+
+
+inline __m256i sub(__m256i a, __m256i b) { return _mm256_sub_epi32(a, b); }
+inline __m256i exclusive(__m256i a, __m256i b) { return _mm256_xor_si256(a, b); }
+
+inline void mix(__m256i& p, __m256i& q, __m256i& r) {
+  p = exclusive(sub(sub(p, q), r), _mm256_srli_epi32(r, 13));
+  q = exclusive(sub(sub(q, r), p), _mm256_slli_epi32(p, 8));
+  r = exclusive(sub(sub(r, p), q), _mm256_srli_epi32(q, 13));
+  p = exclusive(sub(sub(p, q), r), _mm256_srli_epi32(r, 12));
+  q = exclusive(sub(sub(q, r), p), _mm256_slli_epi32(p, 16));
+  r = exclusive(sub(sub(r, p), q), _mm256_srli_epi32(q, 5));
+  p = exclusive(sub(sub(p, q), r), _mm256_srli_epi32(r, 3));
+  q = exclusive(sub(sub(q, r), p), _mm256_slli_epi32(p, 10));
+  r = exclusive(sub(sub(r, p), q), _mm256_srli_epi32(q, 15));
+}
+
+inline __m256i straws(const std::int32_t* ids, std::uint32_t x_in, std::uint32_t r_in) {
+  __m256i a = _mm256_set1_epi32(static_cast<int>(x_in));
+  __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ids));
+  __m256i c = _mm256_set1_epi32(static_cast<int>(r_in));
+  __m256i h = exclusive(exclusive(exclusive(_mm256_set1_epi32(static_cast<int>(detail::kHashSeed)), a), b), c);
+  __m256i x = _mm256_set1_epi32(detail::kHashX);
+  __m256i y = _mm256_set1_epi32(detail::kHashY);
+  mix(a, b, h);
+  mix(c, x, h);
+  mix(y, a, h);
+  mix(b, x, h);
+  mix(y, c, h);
+  return _mm256_and_si256(h, _mm256_set1_epi32(0xffff));
+}
+
+inline std::uint32_t max_of(__m256i v) {
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1));
+  return static_cast<std::uint32_t>(_mm_cvtsi128_si32(m));
+}
+
+inline float min_of(__m256 v) {
+  __m128 m = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  m = _mm_min_ps(m, _mm_movehl_ps(m, m));
+  m = _mm_min_ss(m, _mm_movehdup_ps(m));
+  return _mm_cvtss_f32(m);
+}
+
+constexpr std::uint32_t kLanes = 8;
+
+std::uint32_t choose(const Straw2View& bucket, std::uint32_t x, std::uint32_t r) {
+  const LnTables& tables = ln_tables();
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  if (bucket.equal_weight != 0) {
+    std::uint32_t best = 0;
+    std::uint32_t best_index = 0;
+    for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+      const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(bucket.size - begin)), lane);
+      // Lanes beyond the end become -1, below every straw.
+      const __m256i u = _mm256_or_si256(straws(bucket.ids + begin, x, r), _mm256_xor_si256(inside, _mm256_set1_epi32(-1)));
+      const std::uint32_t here = max_of(u);
+      if (begin != 0 && here <= best) continue;
+      best = here;
+      const __m256i equal = _mm256_cmpeq_epi32(u, _mm256_set1_epi32(static_cast<int>(here)));
+      best_index = begin + static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(equal)))));
+    }
+    if (tables.lead[best] >= bucket.equal_weight) return best_index;
+    return choose_scalar(bucket, x, r);
+  }
+  constexpr std::uint32_t kBuffer = 512;
+  if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
+  alignas(32) float draws[kBuffer];
+  alignas(32) std::uint32_t hashed[kBuffer];
+  __m256 smallest = _mm256_set1_ps(std::numeric_limits<float>::infinity());
+  for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+    const __m256i u = straws(bucket.ids + begin, x, r);
+    const __m256 distance = _mm256_i32gather_ps(tables.distance_rounded.data(), u, 4);
+    const __m256 draw = _mm256_mul_ps(distance, _mm256_loadu_ps(bucket.inverse + begin));
+    smallest = _mm256_min_ps(smallest, draw);
+    _mm256_store_ps(draws + begin, draw);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(hashed + begin), u);
+  }
+  const __m256 bound = _mm256_set1_ps(candidate_bound(min_of(smallest)));
+  std::uint32_t best = bucket.size;
+  std::int64_t best_quotient = -1;  // unknown: only one candidate so far
+  for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+    unsigned candidates = static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(draws + begin), bound, _CMP_LE_OQ)));
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const std::uint32_t i = begin + static_cast<std::uint32_t>(std::countr_zero(candidates));
+      if (i >= bucket.size) break;
+      if (best == bucket.size) {
+        best = i;
+        continue;
+      }
+      if (best_quotient < 0) best_quotient = quotient(tables, hashed[best], bucket.weights[best]);
+      const std::int64_t here = quotient(tables, hashed[i], bucket.weights[i]);
+      if (here < best_quotient) {
+        best = i;
+        best_quotient = here;
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace avx2
+
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
+
+namespace avx512 {
+
+inline __m512i sub(__m512i a, __m512i b) { return _mm512_sub_epi32(a, b); }
+inline __m512i exclusive(__m512i a, __m512i b) { return _mm512_xor_si512(a, b); }
+
+inline void mix(__m512i& p, __m512i& q, __m512i& r) {
+  p = exclusive(sub(sub(p, q), r), _mm512_srli_epi32(r, 13));
+  q = exclusive(sub(sub(q, r), p), _mm512_slli_epi32(p, 8));
+  r = exclusive(sub(sub(r, p), q), _mm512_srli_epi32(q, 13));
+  p = exclusive(sub(sub(p, q), r), _mm512_srli_epi32(r, 12));
+  q = exclusive(sub(sub(q, r), p), _mm512_slli_epi32(p, 16));
+  r = exclusive(sub(sub(r, p), q), _mm512_srli_epi32(q, 5));
+  p = exclusive(sub(sub(p, q), r), _mm512_srli_epi32(r, 3));
+  q = exclusive(sub(sub(q, r), p), _mm512_slli_epi32(p, 10));
+  r = exclusive(sub(sub(r, p), q), _mm512_srli_epi32(q, 15));
+}
+
+inline __m512i straws(const std::int32_t* ids, std::uint32_t x_in, std::uint32_t r_in) {
+  __m512i a = _mm512_set1_epi32(static_cast<int>(x_in));
+  __m512i b = _mm512_loadu_si512(ids);
+  __m512i c = _mm512_set1_epi32(static_cast<int>(r_in));
+  __m512i h = exclusive(exclusive(exclusive(_mm512_set1_epi32(static_cast<int>(detail::kHashSeed)), a), b), c);
+  __m512i x = _mm512_set1_epi32(detail::kHashX);
+  __m512i y = _mm512_set1_epi32(detail::kHashY);
+  mix(a, b, h);
+  mix(c, x, h);
+  mix(y, a, h);
+  mix(b, x, h);
+  mix(y, c, h);
+  return _mm512_and_si512(h, _mm512_set1_epi32(0xffff));
+}
+
+constexpr std::uint32_t kLanes = 16;
+
+inline __mmask16 lanes_inside(std::uint32_t left) { return static_cast<__mmask16>(left >= kLanes ? 0xffffu : (1u << left) - 1u); }
+
+std::uint32_t choose(const Straw2View& bucket, std::uint32_t x, std::uint32_t r) {
+  const LnTables& tables = ln_tables();
+  if (bucket.equal_weight != 0) {
+    std::uint32_t best = 0;
+    std::uint32_t best_index = 0;
+    for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+      const __mmask16 inside = lanes_inside(bucket.size - begin);
+      const __m512i u = straws(bucket.ids + begin, x, r);
+      const std::uint32_t here = _mm512_mask_reduce_max_epu32(inside, u);
+      if (begin != 0 && here <= best) continue;
+      best = here;
+      const __mmask16 equal = _mm512_mask_cmpeq_epi32_mask(inside, u, _mm512_set1_epi32(static_cast<int>(here)));
+      best_index = begin + static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(equal)));
+    }
+    if (tables.lead[best] >= bucket.equal_weight) return best_index;
+    return choose_scalar(bucket, x, r);
+  }
+  constexpr std::uint32_t kBuffer = 512;
+  if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
+  alignas(64) float draws[kBuffer];
+  alignas(64) std::uint32_t hashed[kBuffer];
+  __m512 smallest = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+  for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+    const __mmask16 inside = lanes_inside(bucket.size - begin);
+    const __m512i u = straws(bucket.ids + begin, x, r);
+    const __m512 distance = _mm512_mask_i32gather_ps(_mm512_set1_ps(1.0F), inside, u, tables.distance_rounded.data(), 4);
+    const __m512 draw = _mm512_mul_ps(distance, _mm512_loadu_ps(bucket.inverse + begin));
+    smallest = _mm512_min_ps(smallest, draw);
+    _mm512_store_ps(draws + begin, draw);
+    _mm512_store_si512(hashed + begin, u);
+  }
+  const __m512 bound = _mm512_set1_ps(candidate_bound(_mm512_reduce_min_ps(smallest)));
+  std::uint32_t best = bucket.size;
+  std::int64_t best_quotient = -1;  // unknown: only one candidate so far
+  for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+    const __mmask16 inside = lanes_inside(bucket.size - begin);
+    unsigned candidates = _mm512_mask_cmp_ps_mask(inside, _mm512_load_ps(draws + begin), bound, _CMP_LE_OQ);
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const std::uint32_t i = begin + static_cast<std::uint32_t>(std::countr_zero(candidates));
+      if (best == bucket.size) {
+        best = i;
+        continue;
+      }
+      if (best_quotient < 0) best_quotient = quotient(tables, hashed[best], bucket.weights[best]);
+      const std::int64_t here = quotient(tables, hashed[i], bucket.weights[i]);
+      if (here < best_quotient) {
+        best = i;
+        best_quotient = here;
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace avx512
+
+#pragma GCC pop_options
+#endif
+
+}  // namespace
+
+SimdLevel best_simd_level() {
+#ifdef SQUALL_CRUSH_X86
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl")) {
+    return SimdLevel::kAvx512;
+  }
+  if (__builtin_cpu_supports("avx2")) return SimdLevel::kAvx2;
+#endif
+  return SimdLevel::kScalar;
+}
+
+Straw2Choose straw2_choose(SimdLevel level) {
+#ifdef SQUALL_CRUSH_X86
+  if (level == SimdLevel::kAvx512) return avx512::choose;
+  if (level == SimdLevel::kAvx2) return avx2::choose;
+#endif
+  return choose_scalar;
+}
+
+}  // namespace sim::ceph::crush
