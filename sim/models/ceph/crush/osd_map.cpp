@@ -21,6 +21,46 @@ std::int32_t first_of(const std::vector<std::int32_t>& osds) {
 
 std::string PgId::to_string() const { return fmt::format("{}.{:x}", pool, seed); }
 
+namespace {
+
+struct Flag {
+  std::string_view name;
+  int bit;
+};
+constexpr Flag kPoolFlags[] = {{"hashpspool", 0},  {"full", 1},         {"ec_overwrites", 2},   {"incomplete_clones", 3}, {"nodelete", 4},     {"nopgchange", 5},
+                               {"nosizechange", 6}, {"write_fadvise_dontneed", 7}, {"noscrub", 8}, {"nodeep-scrub", 9},   {"full_quota", 10},  {"nearfull", 11},
+                               {"backfillfull", 12}, {"selfmanaged_snaps", 13}, {"pool_snaps", 14}, {"creating", 15},      {"eio", 16}};
+constexpr Flag kMapFlags[] = {{"nearfull", 0},     {"full", 1},          {"pauserd", 2},         {"pausewr", 3},           {"pauserec", 4},
+                              {"noup", 5},         {"nodown", 6},        {"noout", 7},           {"noin", 8},              {"nobackfill", 9},
+                              {"norecover", 10},   {"noscrub", 11},      {"nodeep-scrub", 12},   {"notieragent", 13},      {"norebalance", 14},
+                              {"sortbitwise", 15}, {"require_jewel_osds", 16}, {"require_kraken_osds", 17}, {"require_luminous_osds", 18}, {"recovery_deletes", 19},
+                              {"purged_snapdirs", 20}, {"nosnaptrim", 21}, {"pglog_hardlimit", 22}};
+
+}  // namespace
+
+std::string pool_flag_names(std::uint64_t flags) {
+  std::string text;
+  for (const Flag& flag : kPoolFlags) {
+    if ((flags >> flag.bit & 1) == 0) continue;
+    if (!text.empty()) text += ',';
+    text += flag.name;
+  }
+  return text;
+}
+
+std::optional<std::uint64_t> osd_map_flag_bit(std::string_view name) {
+  for (const Flag& flag : kMapFlags) {
+    if (flag.name == name) return std::uint64_t{1} << flag.bit;
+  }
+  return std::nullopt;
+}
+
+std::uint64_t osd_map_flag_bits(const std::vector<std::string>& names) {
+  std::uint64_t bits = 0;
+  for (const std::string& name : names) bits |= osd_map_flag_bit(name).value_or(0);
+  return bits;
+}
+
 std::optional<PgId> parse_pg_id(std::string_view text) {
   const std::size_t dot = text.find('.');
   if (dot == std::string_view::npos) return std::nullopt;

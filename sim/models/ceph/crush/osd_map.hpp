@@ -44,11 +44,19 @@ struct Pool {
   std::uint32_t pg_num = 32;
   std::uint32_t pgp_num = 32;
   std::uint64_t flags = kPoolHashpspool;
+  std::string pg_autoscale_mode = "on";
   std::string erasure_code_profile;
+  std::uint32_t stripe_width = 0;
   std::vector<std::string> applications;
   /// Replicated pools close the gap that a missing OSD leaves.
   bool can_shift_osds() const { return type == PoolType::kReplicated; }
 };
+
+/// "hashpspool,nodelete": the names of the bits.
+std::string pool_flag_names(std::uint64_t flags);
+/// Nothing when the name is unknown.
+std::optional<std::uint64_t> osd_map_flag_bit(std::string_view name);
+std::uint64_t osd_map_flag_bits(const std::vector<std::string>& names);
 
 /// x folded into b places so that growing b moves as little as possible: m is the next power of two of b, minus 1.
 constexpr std::uint32_t stable_mod(std::uint32_t x, std::uint32_t b, std::uint32_t m) { return (x & m) < b ? x & m : x & (m >> 1); }
@@ -80,8 +88,12 @@ class OsdMap {
 
   std::uint32_t epoch = 1;
   std::string fsid = "00000000-0000-0000-0000-000000000000";
-  /// noout, norebalance, ...: names in alphabetical order.
+  /// noout, norebalance, ...: in the order of Ceph's bits (osd_map_flag_bits).
   std::vector<std::string> flags;
+  float full_ratio = 0.95F;
+  float backfillfull_ratio = 0.9F;
+  float nearfull_ratio = 0.85F;
+  std::string require_osd_release = "pacific";
 
   /// Replaces the map and compiles it.
   void set_crush(CrushMap crush);

@@ -8,6 +8,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+// g++ 12's own headers begin masked operations with a vector of undefined lanes, and then warn of it when they are inlined here.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #define SQUALL_CRUSH_X86 1
 #endif
 
