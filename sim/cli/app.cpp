@@ -12,6 +12,7 @@
 #include "analysis/run_report.hpp"
 #include "sim/cli/catalog_command.hpp"
 #include "sim/cli/compare_command.hpp"
+#include "sim/cli/crush_command.hpp"
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/run_command.hpp"
@@ -104,6 +105,7 @@ int dispatch(int argc, char** argv) {
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);
+  add_crush_command(app, exit_code);
   add_generate_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -299,7 +299,9 @@ std::string crush_map_json(const CrushMap& map, JsonStyle style) {
   json.close();
   dump_choose_args(json, map);
   json.close();
-  return json.take();
+  std::string text = json.take();
+  if (style == JsonStyle::kPretty) text += '\n';  // crushtool ends the line once more
+  return text;
 }
 
 namespace {

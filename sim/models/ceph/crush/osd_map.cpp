@@ -138,7 +138,9 @@ PgId OsdMap::raw_to_pg(const Pool& pool, PgId raw) { return {raw.pool, stable_mo
 
 void OsdMap::raw_osds(const Pool& pool, PgId pg, std::vector<std::int32_t>& osds) const {
   osds.clear();
-  if (mapper_) mapper_->do_rule(pool.crush_rule, placement_seed(pool, pg.seed), static_cast<int>(pool.size), weights_, pool.id, osds);
+  const Rule* rule = crush_.rule(pool.crush_rule);
+  const bool fits = rule != nullptr && (!rules_have_masks || (rule->type == pool.type && rule->min_size <= pool.size && pool.size <= rule->max_size));
+  if (fits) mapper_->do_rule(pool.crush_rule, placement_seed(pool, pg.seed), static_cast<int>(pool.size), weights_, pool.id, osds);
   if (pool.can_shift_osds()) {
     std::erase_if(osds, [this](std::int32_t osd) { return !exists(osd); });
   } else {

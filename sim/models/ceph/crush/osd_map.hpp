@@ -94,6 +94,8 @@ class OsdMap {
   float backfillfull_ratio = 0.9F;
   float nearfull_ratio = 0.85F;
   std::string require_osd_release = "pacific";
+  /// Until Ceph 16 a pool's rule places nothing when its type is not the pool's, or the size is not within its min_size and max_size.
+  bool rules_have_masks = true;
 
   /// Replaces the map and compiles it.
   void set_crush(CrushMap crush);

@@ -159,7 +159,7 @@ class Reader {
         const bool known = c == '{' || c == '}' || c == '[' || c == ']';
         if (known) {
           tokens_.push_back({text.substr(at, 1), line, column(at)});
-        } else if (problems_.size() < kProblemsMax) {
+        } else if (problems_.size() < kProblemsMax && (problems_.empty() || problems_.back().line != line)) {  // one a line is enough
           const unsigned char byte = static_cast<unsigned char>(c);
           problems_.push_back({line, column(at), byte >= 0x20 && byte < 0x7f ? fmt::format("unexpected '{}'", c) : fmt::format("unexpected byte 0x{:02x}", byte),
                                {}, {}});
@@ -656,7 +656,12 @@ class Reader {
         problem(line.device_class, fmt::format("class '{}' has two ids in bucket '{}'", line.device_class.text, name));
       }
     }
-    if (place_items(text, bucket)) define(text, bucket, name, class_ids);
+    if (!place_items(text, bucket)) {
+      // Its name is known from here on, so that its users are not told to be wrong as well.
+      bucket.items.clear();
+      bucket.weights.clear();
+    }
+    define(text, bucket, name, class_ids);
   }
 
   bool place_items(const BucketText& text, Bucket& bucket) {

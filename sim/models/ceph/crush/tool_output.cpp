@@ -105,9 +105,6 @@ bool test_rule(const CrushMap& map, const Mapper& mapper, const MapTest& test, i
       text.clear();
     }
   }
-  if (test.show_utilization && !test.show_statistics) {
-    for (std::size_t i = 0; i < stored.size(); ++i) fmt::format_to(std::back_inserter(text), "  device {}:\t{}\n", i, stored[i]);
-  }
   if (!test.show_statistics) return true;
   for (const auto& [size, count] : sizes) {
     fmt::format_to(std::back_inserter(text), "rule {} ({}) num_rep {} result size == {}:\t{}/{}\n", id, rule.name, replicas, size, count,
@@ -128,7 +125,9 @@ bool test_rule(const CrushMap& map, const Mapper& mapper, const MapTest& test, i
 
 }  // namespace
 
-void test_map(const CrushMap& map, const MapTest& test, const TextSink& sink) {
+void test_map(const CrushMap& map, const MapTest& wanted, const TextSink& sink) {
+  MapTest test = wanted;
+  test.show_statistics = test.show_statistics || test.show_utilization;  // crushtool shows one with the other
   const Mapper mapper(map);
   const bool range = test.min_x >= 0 && test.max_x >= 0;
   constexpr int kLastX = 1023;
