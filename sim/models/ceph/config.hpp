@@ -139,7 +139,7 @@ struct PoolConfig {
 
 struct HostConfig {
   std::string host;
-  std::string rack;  // empty: the host stands directly in the root
+  std::string rack{};  // empty: the host stands directly in the root
   double public_bytes_per_second = 1.25e9;
   double cluster_bytes_per_second = 1.25e9;
 };

@@ -370,6 +370,11 @@ void PlacementGroups::map_pg(Pg& pg, bool raw_may_change, bool recheck) {
     return;
   }
   if (raw_may_change) set_interested(pg);
+  if (pg.phase == PgPhase::kWaitActing) {
+    // It was granted, but a member that went down meanwhile makes it what it was: choose again.
+    begin_peering(pg, SimDuration::zero());
+    return;
+  }
   if (!recheck) return;
   switch (pg.phase) {
     case PgPhase::kPeering:
@@ -798,11 +803,19 @@ void PlacementGroups::answers_changed(const std::vector<int>& osds) {
   }
   for (const std::uint32_t index : affected) {
     Pg& pg = pgs_[index];
+    // A daemon that stopped just now explains more than what stopped it.
+    CauseId why = context_.engine.cause();
+    for (const int osd : osds) {
+      const CauseId cause = osds_[static_cast<std::size_t>(osd)].cause;
+      const bool concerned = std::binary_search(pg.interested.begin(), pg.interested.end(), osd);
+      if (concerned && cause && context_.log.at(cause).time == context_.engine.now()) why = cause;
+    }
+    const ScopedCause because(context_.engine, why);
     if (context_.engine.is_pending(pg.timer)) {
       refresh(pg);
       continue;
     }
-    if (pg.phase == PgPhase::kPeering && !pg.blocked_by.empty()) {
+    if ((pg.phase == PgPhase::kPeering && !pg.blocked_by.empty()) || pg.phase == PgPhase::kIncomplete) {
       begin_peering(pg, SimDuration::zero());
     } else if (pg.phase == PgPhase::kActivating) {
       wait_up_thru(pg);
