@@ -13,6 +13,7 @@ const ExpectationKinds& all_checks() {
     add_nodes_not_ready(list);
     add_fault_completes(list);
     add_event(list);
+    add_ceph(list);
     return list;
   }();
   return kinds;

@@ -17,6 +17,10 @@ const FaultKinds& all_faults() {
     add_process_kill(list);
     add_disk_slow(list);
     add_etcd_quota(list);
+    // Ceph
+    add_ceph_disk(list);
+    add_ceph_flag(list);
+    add_ceph_network(list);
     // Pods
     add_pod_kill(list);
     add_pod_delete(list);

@@ -36,6 +36,8 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kNodeNotReady: return "node-not-ready";
     case OutageKind::kNodeDown: return "node-down";
     case OutageKind::kPodPending: return "pod-pending";
+    case OutageKind::kMonNoQuorum: return "ceph-no-quorum";
+    case OutageKind::kCephPoolBlocked: return "ceph-pool-blocked";
   }
   return "";
 }

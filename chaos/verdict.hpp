@@ -101,6 +101,8 @@ enum class OutageKind : std::uint8_t {
   kNodeNotReady,           ///< as the API says: Ready is not True
   kNodeDown,               ///< the machine does not run, or has no network, whatever the API says
   kPodPending,             ///< longer than the threshold
+  kMonNoQuorum,            ///< Ceph's monitors: no map changes, nothing is mounted
+  kCephPoolBlocked,        ///< some PGs of the pool do not answer writes
 };
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 

@@ -7,6 +7,7 @@ namespace chaos {
 
 void add_component(ExpectationKinds& kinds);
 void add_event(ExpectationKinds& kinds);
+void add_ceph(ExpectationKinds& kinds);
 void add_fault_completes(ExpectationKinds& kinds);
 void add_nodes_not_ready(ExpectationKinds& kinds);
 void add_pods_pending(ExpectationKinds& kinds);

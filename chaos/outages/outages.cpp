@@ -16,13 +16,15 @@ Observers::Observers(sim::World& world, SimDuration pending_threshold)
       services_(world.api, [&world](sim::k8s::Ref<sim::k8s::Pod> pod) { return world.kubelets.is_serving(pod); }),
       nodes_(world.api, world.hosts, [&world](sim::k8s::Ref<sim::k8s::Node> node) { return world.kubelets.host_of(node); }),
       control_plane_(world.engine, world.api, world.control_plane),
-      pending_(world.api, PodFilter{}, pending_threshold) {}
+      pending_(world.api, PodFilter{}, pending_threshold),
+      ceph_(world) {}
 
 void Observers::start() {
   services_.start();
   nodes_.start();
   control_plane_.start();
   pending_.start();
+  ceph_.start();
   world_.kubelets.on_serving([this](sim::k8s::Ref<sim::k8s::Pod> pod, bool serving) { services_.serving_changed(pod, serving); });
   world_.hosts.on_change([this](const sim::host::Hosts::Change& change) { nodes_.host_changed(change.host); });
 }
@@ -240,6 +242,31 @@ void summarize_control_plane(const ControlPlaneObserver& observer, const Summary
   }
 }
 
+void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict) {
+  if (!observer.present()) return;
+  const auto add = [&](const Signal& signal, OutageKind kind, Severity severity, const std::string& subject, std::string_view lost) {
+    for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
+      verdict.outages.push_back(outage_of(kind, severity, subject, span, options));
+      unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
+    }
+    verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
+    Lane lane;
+    lane.group = "storage";
+    lane.subject = subject;
+    const std::vector<Signal::Step>& steps = signal.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : options.end;
+      if (until <= steps[i].at) continue;
+      const bool works = steps[i].value >= 1.0;
+      const std::string state = works ? "ok" : steps[i].value > 0.0 ? fmt::format("{} of {:.0f} %", lost, 100.0 * (1.0 - steps[i].value)) : std::string(lost);
+      lane.intervals.push_back(Lane::Interval{steps[i].at, until, state, works ? Severity::kNone : severity, steps[i].cause});
+    }
+    verdict.lanes.push_back(std::move(lane));
+  };
+  add(observer.quorum(), OutageKind::kMonNoQuorum, Severity::kAlert, "Ceph/quorum", "no quorum");
+  for (const CephPoolHistory& pool : observer.pools()) add(pool.serves, OutageKind::kCephPoolBlocked, Severity::kAlert, "CephPool/" + pool.name, "I/O blocked");
+}
+
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict) {
   for (const ServiceHistory* service : observer.histories()) {
     const std::string subject = fmt::format("Service/{}/{}", names.text(service->ns), names.text(service->name));
@@ -304,6 +331,7 @@ void summarize_pending(const PendingObserver& observer, const sim::Interner& nam
 void summarize(const Observers& observers, const SummaryOptions& options, Verdict& verdict) {
   sim::World& world = observers.world();
   summarize_control_plane(observers.control_plane(), options, verdict);
+  summarize_ceph(observers.ceph(), options, verdict);
   summarize_services(observers.services(), world.names, options, verdict);
   summarize_nodes(observers.nodes(), world.names, options, verdict);
   summarize_pending(observers.pending(), world.names, options, verdict);

@@ -5,6 +5,7 @@
 /// Checked by: tests/chaos/outages_test.cpp.
 #pragma once
 
+#include "chaos/outages/ceph_observer.hpp"
 #include "chaos/outages/control_plane_observer.hpp"
 #include "chaos/outages/node_observer.hpp"
 #include "chaos/outages/pending_observer.hpp"
@@ -23,12 +24,14 @@ class Observers {
   void world_started() {
     control_plane_.look();
     nodes_.look();
+    ceph_.look();
   }
 
   const ServiceObserver& services() const { return services_; }
   const NodeObserver& nodes() const { return nodes_; }
   const ControlPlaneObserver& control_plane() const { return control_plane_; }
   const PendingObserver& pending() const { return pending_; }
+  const CephObserver& ceph() const { return ceph_; }
   sim::World& world() const { return world_; }
 
  private:
@@ -37,6 +40,7 @@ class Observers {
   NodeObserver nodes_;
   ControlPlaneObserver control_plane_;
   PendingObserver pending_;
+  CephObserver ceph_;
 };
 
 /// From when on a service counts: the end of the warm-up; without one, when it first served (what starts is not out). Later if it

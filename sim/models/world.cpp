@@ -1,5 +1,7 @@
 #include "sim/models/world.hpp"
 
+#include "sim/models/rook/rook.hpp"
+
 namespace sim {
 
 World::World(WorldConfig config)
@@ -23,11 +25,14 @@ void World::follow_leaders() {
   controllers_client.set_connected(control_plane.leads(k8s::Component::kControllerManager));
 }
 
+World::~World() = default;
+
 void World::start() {
   // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so
   // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
   control_plane.start();
   kubelets.start();
+  if (rook) rook->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {
     follow_leaders();

@@ -20,6 +20,10 @@
 
 namespace sim {
 
+namespace rook {
+class Rook;
+}
+
 struct WorldConfig {
   std::uint64_t seed = 1;
   /// The world's names begin with these: objects that were made with them (a scenario's, decoded once for all of its runs) can be stored as they are.
@@ -34,6 +38,7 @@ struct WorldConfig {
 class World {
  public:
   explicit World(WorldConfig config);
+  ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -57,6 +62,7 @@ class World {
   k8s::ApiClient controllers_client;
   k8s::Scheduler scheduler;
   k8s::ControllerManager controllers;
+  std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
 
  private:
   void follow_leaders();

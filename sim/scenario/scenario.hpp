@@ -28,7 +28,9 @@
 #include "sim/models/topology/topology.hpp"
 #include "sim/scenario/diagnostic.hpp"
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/ceph_spec.hpp"
 #include "sim/scenario/manifests.hpp"
+#include "sim/scenario/reference.hpp"
 
 namespace sim::scenario {
 
@@ -43,12 +45,6 @@ struct RunSpec {
   std::uint64_t seed = 1;
   SimDuration warm_up{};
   std::int64_t start_unix_seconds = k8s::kDefaultStartUnixSeconds;  // wall-clock time of virtual time 0
-};
-
-/// A string of the file with its place, for what is checked later (paths, names of other things).
-struct Reference {
-  std::string text;
-  Place where;
 };
 
 /// A region, zone, rack, power feed or switch.
@@ -125,6 +121,7 @@ struct ScenarioSpec {
   k8s::ControllerManagerConfig controllers;
   k8s::KubeletConfig kubelet;
   ImagesSpec images;
+  std::optional<CephSpec> ceph;
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs
   /// The sections of other layers, as they stand; absent when the file has none.

@@ -57,6 +57,7 @@ void describe(Fields<ScenarioFile>& fields) {
   sub("controllers", &ScenarioSpec::controllers, "kube-controller-manager.");
   sub("kubelet", &ScenarioSpec::kubelet, "All kubelets.");
   sub("images", &ScenarioSpec::images, "Container images and the registry.");
+  sub("ceph", &ScenarioSpec::ceph, "A Ceph cluster that Rook runs on the nodes.");
   fields.add("behaviours", &ScenarioFile::behaviours,
              "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
   sub("manifests", &ScenarioSpec::manifests, "Kubernetes manifests or dumps: files, folders, or patterns with * and ?, relative to the file in which they stand.");

@@ -56,5 +56,12 @@ void describe(Fields<k8s::ControlPlaneConfig>& fields);
 void describe(Fields<k8s::SchedulerConfig>& fields);
 void describe(Fields<k8s::ControllerManagerConfig>& fields);
 void describe(Fields<k8s::KubeletConfig>& fields);
+void describe(Fields<CephSpec>& fields);
+void describe(Fields<CephMonSpec>& fields);
+void describe(Fields<CephMgrSpec>& fields);
+void describe(Fields<CephOsdSpec>& fields);
+void describe(Fields<CephPoolSpec>& fields);
+void describe(Fields<ErasureSpec>& fields);
+void describe(Fields<CephOptions>& fields);
 
 }  // namespace sim::scenario

@@ -6,6 +6,8 @@
 
 #include "sim/core/check.hpp"
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/models/rook/rook.hpp"
+#include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/names.hpp"
 
 namespace sim::scenario {
@@ -40,6 +42,10 @@ class Builder {
     options.without_mirror_pods_of = control_plane_nodes_;
     store(spec_.objects, world_.api, options);
     world_.behaviours = spec_.behaviours;
+    if (spec_.ceph) {
+      world_.rook = make_rook(spec_, world_);
+      world_.rook->create_objects();
+    }
   }
 
  private:
@@ -219,6 +225,7 @@ class Builder {
     look(set.cron_jobs);
     look(set.services);
     look(set.budgets);
+    if (spec_.ceph) wanted.insert(spec_.ceph->rook.name_space);
     for (const Manifest<k8s::Namespace>& m : set.namespaces) wanted.erase(names_.text(m.object.meta.name));
     const Symbol label = names_.intern("kubernetes.io/metadata.name");
     for (const std::string& name : wanted) {

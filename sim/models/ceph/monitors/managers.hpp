@@ -35,6 +35,7 @@ class Managers {
 
   std::size_t size() const { return mgrs_.size(); }
   const std::string& name(std::size_t mgr) const { return mgrs_[mgr].name; }
+  bool is_alive(std::size_t mgr) const { return mgrs_[mgr].runs && context_.hosts.is_running(mgrs_[mgr].host); }
   /// What the map calls active: it can be dead and not yet dropped.
   std::optional<std::size_t> active() const { return active_; }
   SimTime active_since() const { return active_since_; }
@@ -57,7 +58,6 @@ class Managers {
     CauseId cause{};
     Timer timer;
   };
-  bool is_alive(std::size_t mgr) const { return mgrs_[mgr].runs && context_.hosts.is_running(mgrs_[mgr].host); }
   bool is_heard(std::size_t mgr) const { return is_alive(mgr) && (!monitors_.has_quorum() || monitors_.reachable_from(mgrs_[mgr].host)); }
   void update();
   void promote();

@@ -1,0 +1,123 @@
+#include "sim/models/rook/daemon_pods.hpp"
+
+#include <fmt/format.h>
+
+namespace sim::rook {
+
+namespace {
+
+struct Shape {
+  std::string_view app;
+  std::string_view id_label;
+  std::string_view priority_class;
+  std::int32_t priority;
+  std::int64_t cpu_milli;
+  std::int64_t memory;
+  std::int64_t memory_limit;
+  std::int64_t startup_failures;  // of the startup probe, every 10 s
+};
+
+constexpr std::int64_t kMi = 1 << 20;
+// Keys of Kubernetes' built-in priority classes and their values.
+constexpr std::int32_t kNodeCritical = 2'000'001'000;
+constexpr std::int32_t kClusterCritical = 2'000'000'000;
+
+const Shape& shape_of(DaemonType type) {
+  static constexpr Shape kMon{"rook-ceph-mon", "mon", "system-node-critical", kNodeCritical, 1000, 1024 * kMi, 2048 * kMi, 6};
+  static constexpr Shape kMgr{"rook-ceph-mgr", "mgr", "system-cluster-critical", kClusterCritical, 500, 512 * kMi, 1024 * kMi, 6};
+  static constexpr Shape kOsd{"rook-ceph-osd", "ceph-osd-id", "system-node-critical", kNodeCritical, 1000, 4096 * kMi, 4096 * kMi, 720};
+  static constexpr Shape kOperator{"rook-ceph-operator", "rook-operator", "", 0, 200, 128 * kMi, 512 * kMi, 0};
+  switch (type) {
+    case DaemonType::kMon: return kMon;
+    case DaemonType::kMgr: return kMgr;
+    case DaemonType::kOsd: return kOsd;
+    case DaemonType::kOperator: return kOperator;
+  }
+  return kOperator;
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325ull;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
+  return hash;
+}
+
+k8s::Requirement is(Interner& names, std::string_view key, std::string_view value) {
+  return {names.intern(key), k8s::SelectorOperator::kIn, {names.intern(value)}};
+}
+
+}  // namespace
+
+std::string_view app_of(DaemonType type) { return shape_of(type).app; }
+std::string_view id_label_of(DaemonType type) { return shape_of(type).id_label; }
+
+std::string deployment_name(DaemonType type, std::string_view id) {
+  return id.empty() ? std::string(app_of(type)) : fmt::format("{}-{}", app_of(type), id);
+}
+
+k8s::Deployment daemon_deployment(Interner& names, const RookConfig& config, const DaemonPod& pod) {
+  const Shape& shape = shape_of(pod.type);
+  k8s::Deployment object;
+  object.meta.name = names.intern(deployment_name(pod.type, pod.id));
+  object.meta.ns = names.intern(config.name_space);
+  object.replicas = 1;
+  object.recreate = true;
+
+  k8s::Labels& labels = object.pod_template.labels;
+  labels.set(names.intern("app"), names.intern(shape.app));
+  labels.set(names.intern("rook_cluster"), names.intern(config.name_space));
+  if (!pod.id.empty()) labels.set(names.intern(shape.id_label), names.intern(pod.id));
+  if (!pod.failure_domain.empty()) labels.set(names.intern("failure-domain"), names.intern(pod.failure_domain));
+  object.meta.labels = labels;
+  object.selector.requirements = {is(names, "app", shape.app)};
+  if (!pod.id.empty()) object.selector.requirements.push_back(is(names, shape.id_label, pod.id));
+
+  auto spec = std::make_shared<k8s::PodSpec>();
+  k8s::Container container;
+  container.name = names.intern(pod.type == DaemonType::kMon ? "mon" : pod.type == DaemonType::kMgr ? "mgr" : pod.type == DaemonType::kOsd ? "osd" : "operator");
+  container.image = names.intern(pod.type == DaemonType::kOperator ? "docker.io/rook/ceph:v1.13" : "quay.io/ceph/ceph:v18");
+  container.requests.cpu_milli = shape.cpu_milli;
+  container.requests.memory = shape.memory;
+  container.limits.memory = shape.memory_limit;
+  container.has_cpu_request = container.has_memory_request = container.has_memory_limit = true;
+  if (pod.type != DaemonType::kOperator) {
+    container.liveness_probe = k8s::Probe{10, 5, 10, 1, 3};
+    container.startup_probe = k8s::Probe{10, 5, 10, 1, shape.startup_failures};
+  }
+  spec->containers.push_back(std::move(container));
+  if (!pod.node.empty()) spec->node_selector.set(names.intern("kubernetes.io/hostname"), names.intern(pod.node));
+  for (const k8s::Taint& taint : pod.tolerated) {
+    k8s::Toleration toleration;
+    toleration.key = taint.key;
+    toleration.exists = true;
+    toleration.effect = taint.effect;
+    spec->tolerations.push_back(toleration);
+  }
+  if (!shape.priority_class.empty()) {
+    spec->priority_class_name = names.intern(shape.priority_class);
+    spec->priority = shape.priority;
+    spec->has_priority = true;
+  }
+  k8s::finish_pod_spec(*spec);
+  object.pod_template.spec = std::move(spec);
+  object.pod_template.hash = hash_of(fmt::format("{}@{}", deployment_name(pod.type, pod.id), pod.node));
+  return object;
+}
+
+k8s::PodDisruptionBudget daemon_budget(Interner& names, const RookConfig& config, const BudgetOf& budget) {
+  k8s::PodDisruptionBudget object;
+  object.meta.name = names.intern(budget.name);
+  object.meta.ns = names.intern(config.name_space);
+  object.selector.emplace();
+  object.selector->requirements.push_back(is(names, "app", app_of(budget.type)));
+  if (!budget.domain.empty()) object.selector->requirements.push_back(is(names, "failure-domain", budget.domain));
+  if (!budget.except_osds.empty()) {
+    k8s::Requirement except{names.intern(id_label_of(DaemonType::kOsd)), k8s::SelectorOperator::kNotIn, {}};
+    for (const std::string& id : budget.except_osds) except.values.push_back(names.intern(id));
+    object.selector->requirements.push_back(std::move(except));
+  }
+  object.max_unavailable = k8s::IntOrPercent{budget.max_unavailable, false};
+  return object;
+}
+
+}  // namespace sim::rook

@@ -1,0 +1,111 @@
+/// Rook: a Ceph cluster whose daemons are pods. It ties each daemon's life to its pod's container, replaces monitors that stay out of quorum, and
+/// keeps the PodDisruptionBudgets that let nodes be drained one failure domain at a time.
+///
+/// The operator is a pod as well: while it does not serve, or the API or the monitors do not answer, nothing is replaced and no budget changes.
+///
+/// The world begins with a cluster that has been running: daemons live from the first instant, while the scheduler binds their pods. A daemon whose pod
+/// has not started two minutes later is stopped.
+///
+/// Records, subject "Deployment/NAMESPACE/NAME" or "CephCluster/NAMESPACE": DaemonStopped, MonFailover, MonFailoverDone, DrainingFailureDomain,
+/// DrainedFailureDomain.
+///
+/// Source:     Rook pkg/operator/ceph/cluster/mon/{health,drain}.go, disruption/clusterdisruption/osd.go; reference platform 5.
+/// Leaves out: docs/models/rook.md.
+/// Checked by: tests/models/rook/rook_test.cpp.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sim/models/ceph/ceph_cluster.hpp"
+#include "sim/models/kubernetes/api/api_server.hpp"
+#include "sim/models/kubernetes/kubelet/kubelets.hpp"
+#include "sim/models/rook/daemon_pods.hpp"
+#include "sim/models/rook/rook_config.hpp"
+
+namespace sim::rook {
+
+class Rook {
+ public:
+  /// `mon_nodes`: where monitors may stand. The nodes exist in the API.
+  Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, k8s::ApiServer& api, k8s::Kubelets& kubelets, RookConfig config,
+       ceph::ClusterConfig cluster, std::vector<std::string> mon_nodes, bool multiple_mons_per_node);
+  Rook(const Rook&) = delete;
+  Rook& operator=(const Rook&) = delete;
+
+  /// Writes the Deployments and budgets. Before the world starts.
+  void create_objects();
+  void start();
+
+  const RookConfig& config() const { return config_; }
+  ceph::CephCluster& cluster() { return cluster_; }
+  const ceph::CephCluster& cluster() const { return cluster_; }
+
+ private:
+  /// A daemon and the pod that carries it.
+  struct Daemon {
+    DaemonType type = DaemonType::kMon;
+    std::string id;
+    std::string node;
+    k8s::Ref<k8s::Pod> pod;  // whose container runs
+    bool has_pod = false;
+  };
+
+  void create_daemon(DaemonType type, const std::string& id, const std::string& node, const std::string& domain);
+  void pod_changed(k8s::Ref<k8s::Pod> pod, bool serving);
+  void container_started(Daemon& daemon, k8s::Ref<k8s::Pod> pod);
+  void container_stopped(Daemon& daemon, bool by_deletion);
+  bool is_alive(const Daemon& daemon) const;
+  void stop_process(const Daemon& daemon, ceph::Kill how, const std::string& why);
+  void stop_daemons_without_pod();
+
+  bool operator_works() const;
+  /// Looks again at the next health check, unless nothing is amiss.
+  void watch_mons();
+  void check_mons();
+  void fail_over(std::size_t mon, CauseId cause);
+  std::string free_mon_node() const;
+  std::string next_mon_name() const;
+
+  void watch_osds();
+  void check_osds();
+  void set_budget(const BudgetOf& budget);
+  void delete_budget(const std::string& name);
+  std::string domain_of(int osd) const;
+  bool is_cordoned_or_gone(const std::string& node) const;
+  void set_noout(const std::string& domain, bool on);
+  std::vector<k8s::Taint> taints_of(const std::string& node) const;
+
+  Engine& engine_;
+  EventLog& log_;
+  host::Hosts& hosts_;
+  k8s::ApiServer& api_;
+  k8s::Kubelets& kubelets_;
+  RookConfig config_;
+  std::vector<std::string> mon_nodes_;
+  bool multiple_mons_per_node_;
+  ceph::CephCluster cluster_;
+  Symbol subject_;
+  std::string failure_domain_ = "host";  // the lowest of all pools
+
+  std::map<std::string, Daemon> daemons_;                       // by Deployment
+  std::map<k8s::Ref<k8s::Pod>, std::string> daemon_of_pod_;
+  struct OutOfQuorum {
+    SimTime since{};
+    bool was_unscheduled = false;  // a drain: the time runs twice
+  };
+  std::map<std::string, OutOfQuorum> out_of_quorum_;            // monitors, by name
+  std::map<std::string, std::string> replaces_;                 // new monitor -> old one
+  std::string draining_domain_;
+  SimTime draining_since_{};
+  bool noout_set_ = false;
+  std::map<std::string, std::int64_t> budgets_;                 // as they were last written, by name
+  Timer mon_check_;
+  Timer osd_check_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // what the listeners ask
+};
+
+}  // namespace sim::rook
