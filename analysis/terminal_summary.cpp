@@ -160,7 +160,7 @@ std::string terminal_summary(const RunReport& report, bool colour, int width_ask
   }
   out += fmt::format("  {}\n", headline);
   out += fmt::format("  {}\n\n", style.dim(fmt::format("{} simulated in {:.2f} s: {} events, {} records, {} nodes, {} pods at the end{}",
-                                                       at(verdict.ended), report.wall_seconds, outcome.engine_stats.executed, outcome.log_records,
+                                                       sim::humanize(verdict.ended.time_since_epoch()), report.wall_seconds, outcome.engine_stats.executed, outcome.log_records,
                                                        verdict.nodes_at_end, verdict.pods_at_end,
                                                        verdict.complete ? "" : " (stopped early: this is what was seen so far)")));
   write_objectives(out, verdict, style, width);

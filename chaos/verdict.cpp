@@ -53,7 +53,12 @@ std::string format_figure(Unit unit, double value) {
       }
       return fmt::format("{:.6f} %", percent);
     }
-    case Unit::kSeconds: return sim::humanize(sim::from_seconds(value));
+    case Unit::kSeconds: {
+      std::string text = sim::humanize(sim::from_seconds(value));
+      // A bound of 5s reads as it was written.
+      if (text.ends_with(".00s")) text.replace(text.size() - 4, 4, "s");
+      return text;
+    }
     case Unit::kCount: return fmt::format("{:.0f}", value);
   }
   return "";

@@ -110,7 +110,7 @@ class Handler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> 
   std::uint32_t line_ = 1;
 };
 
-const char* what_is_wrong(rapidjson::ParseErrorCode code) {
+const char* what_is_wrong(rapidjson::ParseErrorCode code, char there) {
   switch (code) {
     case rapidjson::kParseErrorDocumentRootNotSingular: return "unexpected content after the end of the value";
     case rapidjson::kParseErrorObjectMissName: return "expected a key in double quotes";
@@ -119,9 +119,8 @@ const char* what_is_wrong(rapidjson::ParseErrorCode code) {
     case rapidjson::kParseErrorArrayMissCommaOrSquareBracket: return "expected ',' or ']'";
     case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex: return "expected four hexadecimal digits";
     case rapidjson::kParseErrorStringUnicodeSurrogateInvalid: return "half of a surrogate pair";
-    case rapidjson::kParseErrorStringEscapeInvalid: return "unknown escape in a string";
+    case rapidjson::kParseErrorStringEscapeInvalid: return there == '\\' ? "unknown escape in a string" : "a control character must be escaped in a string";
     case rapidjson::kParseErrorStringMissQuotationMark: return "expected the end of the string";
-    case rapidjson::kParseErrorStringInvalidEncoding: return "a control character must be escaped in a string";
     case rapidjson::kParseErrorNumberTooBig: return "the number is too large";
     case rapidjson::kParseErrorNumberMissFraction:
     case rapidjson::kParseErrorNumberMissExponent: return "expected a digit";
@@ -147,7 +146,7 @@ void parse_json(const SourceFile& file, Arena& arena, Diagnostics& diagnostics, 
       // Of a word that is none ("tru") the beginning is told, of everything else the byte that should not be there.
       const bool is_word = result.Code() == rapidjson::kParseErrorValueInvalid;
       const Position at = is_word ? handler.begin_token() : handler.position_of(result.Offset());
-      builder.fail(at, std::string("not valid JSON: ") + (at.begin >= text.size() ? "the file ends here, " : "") + what_is_wrong(result.Code()));
+      builder.fail(at, std::string("not valid JSON: ") + (at.begin >= text.size() ? "the file ends here, " : "") + what_is_wrong(result.Code(), at.begin < text.size() ? text[at.begin] : '\0'));
     }
     if (const NodeData* root = builder.end_document(); root != nullptr) roots.push_back(root);
   } catch (const GiveUp&) {

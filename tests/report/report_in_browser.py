@@ -52,6 +52,9 @@ def main():
         check(re.search(r'id="verdict">\s*FAILED', page), "the verdict is shown")
         check(page.count('class="card objective') == len(summary["objectives"]), "one card an objective")
         check("FaultInjected" in page, "the chain of causes reaches the fault")
+        check("why: as above" in page, "a chain that two figures share is told once")
+        check("<time>5m 00s</time>" in page, "the steps of a chain are told to the second")
+        check(re.search(r'aria-sort|class="sort', page) and page.index('<tr class="alert open"') < page.index('<tr class="notice open"'), "the worst outages come first")
         check(page.count("<rect") > len(summary["faults"]), "the timeline has intervals")
         check("</script><b>" not in page and "&lt;/script&gt;" in page, "a name that looks like markup stays text")
         subprocess.run([squall, "compare", scenario, scenario, "--replications", "2", "-o", folder / "pair", "--quiet"], check=False,
