@@ -13,11 +13,13 @@ World::World(WorldConfig config)
       api(engine, log, names),
       control_plane(engine, log, random, hosts, api, config.control_plane),
       images(std::move(config.images)),
-      kubelets(engine, log, random, hosts, control_plane, api, config.kubelet, behaviours, images),
+      storage(api),
+      csi_sidecars(engine, api, storage),
+      kubelets(engine, log, random, hosts, control_plane, api, config.kubelet, behaviours, images, &storage),
       scheduler_client(api),
       controllers_client(api),
       scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
-      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, config.controllers) {}
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers) {}
 
 /// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.
 void World::follow_leaders() {
@@ -31,6 +33,7 @@ void World::start() {
   // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so
   // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
   control_plane.start();
+  csi_sidecars.start();
   kubelets.start();
   if (rook) rook->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.

@@ -16,6 +16,8 @@
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler.hpp"
+#include "sim/models/kubernetes/volumes/csi_sidecars.hpp"
+#include "sim/models/kubernetes/volumes/storage.hpp"
 #include "sim/models/topology/topology.hpp"
 
 namespace sim {
@@ -56,6 +58,8 @@ class World {
   k8s::ControlPlane control_plane;
   std::vector<k8s::PodBehaviour> behaviours;
   k8s::ImageConfig images;
+  k8s::Storage storage;
+  k8s::CsiSidecars csi_sidecars;
   k8s::Kubelets kubelets;
   // The ways of the leaders to the API servers that they use.
   k8s::ApiClient scheduler_client;

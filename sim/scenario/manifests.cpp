@@ -27,6 +27,11 @@ namespace {
 constexpr std::int64_t kMaxInt32 = 2'147'483'647;
 constexpr std::size_t kAnnotationBytes = 256;
 constexpr std::string_view kMirrorAnnotation = "kubernetes.io/config.mirror";
+// Said of claims only where no StorageClass and no PersistentVolume tells where volumes come from.
+constexpr std::string_view kUnsimulatedClaim = "volumes.persistentVolumeClaim (taken as bound and attached)";
+constexpr std::string_view kUnsimulatedEphemeral = "volumes.ephemeral (taken as bound and attached)";
+constexpr std::string_view kUnsimulatedTemplates = "StatefulSet.spec.volumeClaimTemplates (taken as bound and attached)";
+constexpr std::string_view kUnsimulatedObject = "PersistentVolumeClaim (taken as bound)";
 
 // ---- values ---------------------------------------------------------------------------------------------------------
 
@@ -50,7 +55,7 @@ struct KindName {
   Kind kind;
   bool namespaced;
 };
-constexpr std::array<KindName, 12> kKinds = {{{"", "v1", "Node", Kind::kNode, false},
+constexpr std::array<KindName, 16> kKinds = {{{"", "v1", "Node", Kind::kNode, false},
                                               {"", "v1", "Pod", Kind::kPod, true},
                                               {"", "v1", "Service", Kind::kService, true},
                                               {"", "v1", "Namespace", Kind::kNamespace, false},
@@ -61,7 +66,11 @@ constexpr std::array<KindName, 12> kKinds = {{{"", "v1", "Node", Kind::kNode, fa
                                               {"batch", "v1", "Job", Kind::kJob, true},
                                               {"batch", "v1", "CronJob", Kind::kCronJob, true},
                                               {"policy", "v1", "PodDisruptionBudget", Kind::kPodDisruptionBudget, true},
-                                              {"scheduling.k8s.io", "v1", "PriorityClass", Kind::kPriorityClass, false}}};
+                                              {"scheduling.k8s.io", "v1", "PriorityClass", Kind::kPriorityClass, false},
+                                              {"storage.k8s.io", "v1", "StorageClass", Kind::kStorageClass, false},
+                                              {"", "v1", "PersistentVolume", Kind::kPersistentVolume, false},
+                                              {"", "v1", "PersistentVolumeClaim", Kind::kPersistentVolumeClaim, true},
+                                              {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, false}}};
 
 const KindName* find_kind(std::string_view group, std::string_view name) {
   for (const KindName& entry : kKinds) {
@@ -97,6 +106,14 @@ constexpr Names kServiceFields[] = {"ports", "selector", "clusterIP", "clusterIP
                                     "loadBalancerSourceRanges", "externalName", "externalTrafficPolicy", "healthCheckNodePort", "publishNotReadyAddresses",
                                     "sessionAffinityConfig", "ipFamilies", "ipFamilyPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass",
                                     "internalTrafficPolicy", "trafficDistribution"};
+constexpr Names kClassFields[] = {"apiVersion", "kind", "metadata", "provisioner", "parameters", "reclaimPolicy", "mountOptions", "allowVolumeExpansion",
+                                  "volumeBindingMode", "allowedTopologies"};
+constexpr Names kVolumeFields[] = {"capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions", "volumeMode",
+                                   "nodeAffinity", "volumeAttributesClassName", "csi", "local", "hostPath", "nfs", "rbd", "cephfs", "iscsi", "fc",
+                                   "awsElasticBlockStore", "gcePersistentDisk", "azureDisk", "azureFile", "cinder", "vsphereVolume", "flexVolume", "flocker",
+                                   "glusterfs", "photonPersistentDisk", "portworxVolume", "quobyte", "scaleIO", "storageos"};
+constexpr Names kClaimFields[] = {"accessModes", "selector", "resources", "volumeName", "storageClassName", "volumeMode", "dataSource", "dataSourceRef",
+                                  "volumeAttributesClassName"};
 constexpr Names kBudgetFields[] = {"minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy"};
 
 }  // namespace
@@ -444,6 +461,11 @@ struct ManifestReader::Impl {
     c.liveness_probe = probe(node, "livenessProbe");
     c.startup_probe = probe(node, "startupProbe");
     if (is_init) c.is_sidecar = text(node, "restartPolicy") == "Always";
+    for (const std::string_view key : {"volumeMounts", "volumeDevices"}) {
+      for (const Yaml mount : maps(node, key)) {
+        if (const Symbol name = symbol(mount, "name")) c.volume_mounts.push_back(name);
+      }
+    }
     not_simulated(map(node, "lifecycle").find("preStop"), "containers.lifecycle.preStop");
     not_simulated(map(node, "lifecycle").find("postStart"), "containers.lifecycle.postStart");
     not_simulated(amounts.find("claims"), "containers.resources.claims");
@@ -528,6 +550,64 @@ struct ManifestReader::Impl {
     return source;
   }
 
+  AccessModes access_modes(Yaml spec) {
+    AccessModes modes;
+    const Yaml list = spec.find("accessModes");
+    for (const Symbol mode : strings(spec, "accessModes")) {
+      const std::string& word = names.text(mode);
+      if (word == "ReadWriteOnce") modes.bits |= AccessModes::kReadWriteOnce;
+      else if (word == "ReadOnlyMany") modes.bits |= AccessModes::kReadOnlyMany;
+      else if (word == "ReadWriteMany") modes.bits |= AccessModes::kReadWriteMany;
+      else if (word == "ReadWriteOncePod") modes.bits |= AccessModes::kReadWriteOncePod;
+      else impossible(list, fmt::format("unknown access mode '{}'", word)).expected = "ReadWriteOnce, ReadOnlyMany, ReadWriteMany or ReadWriteOncePod";
+    }
+    return modes;
+  }
+
+  /// The amount under `storage` of a map of quantities.
+  std::int64_t storage_bytes(Yaml amounts, Yaml otherwise) {
+    const Yaml value = amounts.find("storage");
+    if (value.is_null()) {
+      impossible(amounts ? amounts : otherwise, "the amount of 'storage' is missing");
+      return 0;
+    }
+    const std::optional<std::int64_t> bytes = value.is_scalar() ? parse_quantity(value.text()) : std::nullopt;
+    if (!bytes) wrong(value, "a quantity such as 10Gi");
+    else if (*bytes <= 0) impossible(value, "the amount of storage must be greater than zero");
+    return bytes.value_or(0);
+  }
+
+  ClaimSpec claim_spec(Yaml spec) {
+    ClaimSpec claim;
+    expect_fields(spec, "PersistentVolumeClaim.spec", kClaimFields);
+    claim.access_modes = access_modes(spec);
+    if (claim.access_modes.bits == 0) impossible(spec.find("accessModes") ? spec.find("accessModes") : spec, "a claim needs at least one of 'accessModes'");
+    if (claim.access_modes.has(AccessModes::kReadWriteOncePod) && claim.access_modes.bits != AccessModes::kReadWriteOncePod) {
+      impossible(spec.find("accessModes"), "ReadWriteOncePod may not stand beside other access modes");
+    }
+    claim.bytes = storage_bytes(map(map(spec, "resources"), "requests"), spec);
+    if (!spec.find("storageClassName").is_null()) claim.storage_class = symbol(spec, "storageClassName");
+    claim.volume_name = symbol(spec, "volumeName");
+    claim.selector = optional_selector(spec, "selector");
+    claim.block = word<bool>(spec, "volumeMode", {{"Filesystem", false}, {"Block", true}});
+    not_simulated(spec.find("dataSource"), "PersistentVolumeClaim.spec.dataSource (the volume begins empty)");
+    not_simulated(spec.find("dataSourceRef"), "PersistentVolumeClaim.spec.dataSourceRef (the volume begins empty)");
+    not_simulated(spec.find("volumeAttributesClassName"), "PersistentVolumeClaim.spec.volumeAttributesClassName");
+    return claim;
+  }
+
+  ClaimTemplate claim_template(Yaml node) {
+    ClaimTemplate result;
+    const Yaml metadata = map(node, "metadata");
+    result.name = symbol(metadata, "name");
+    result.labels = labels(metadata, "labels");
+    result.annotations = labels(metadata, "annotations", false);
+    const Yaml spec = map(node, "spec");
+    if (!spec && node.find("spec").is_null()) impossible(node, "a template of a claim needs 'spec'");
+    if (spec) result.spec = claim_spec(spec);
+    return result;
+  }
+
   std::shared_ptr<const PodSpec> pod_spec(Yaml node, bool of_template) {
     auto spec = std::make_shared<PodSpec>();
     if (of_template) spec->source = source_of(node);
@@ -585,10 +665,15 @@ struct ManifestReader::Impl {
     }
     for (const Yaml volume : maps(node, "volumes")) {
       if (const Yaml claim = map(volume, "persistentVolumeClaim"); claim) {
-        if (const Symbol name = symbol(claim, "claimName")) spec->claims.push_back(name);
-        not_simulated(claim, "volumes.persistentVolumeClaim (taken as bound and attached)");
+        if (const Symbol name = symbol(claim, "claimName")) spec->volumes.push_back(PodVolume{symbol(volume, "name"), name, nullptr});
+        not_simulated(claim, std::string(kUnsimulatedClaim));
       }
-      not_simulated(volume.find("ephemeral"), "volumes.ephemeral (taken as bound and attached)");
+      if (const Yaml ephemeral = map(volume, "ephemeral"); ephemeral) {
+        const Yaml from = map(ephemeral, "volumeClaimTemplate");
+        if (!from) impossible(ephemeral, "an ephemeral volume needs 'volumeClaimTemplate'");
+        if (from) spec->volumes.push_back(PodVolume{symbol(volume, "name"), Symbol{}, std::make_shared<const ClaimTemplate>(claim_template(from))});
+        not_simulated(ephemeral, std::string(kUnsimulatedEphemeral));
+      }
       // No source at all is an emptyDir.
       const bool is_empty_dir = volume.find("emptyDir") || volume.size() <= 1;
       spec->has_local_storage = spec->has_local_storage || is_empty_dir;
@@ -854,9 +939,12 @@ struct ManifestReader::Impl {
       not_simulated(rolling.find("maxUnavailable"), "StatefulSet.spec.updateStrategy.rollingUpdate.maxUnavailable");
       s.min_ready_seconds = integer_or(spec, "minReadySeconds", 0);
       for (const Yaml claim : maps(spec, "volumeClaimTemplates")) {
-        if (const Symbol name = symbol(map(claim, "metadata"), "name")) s.claim_templates.push_back(name);
-        not_simulated(claim, "StatefulSet.spec.volumeClaimTemplates (taken as bound and attached)");
+        if (symbol(map(claim, "metadata"), "name")) s.claim_templates.push_back(claim_template(claim));
+        not_simulated(claim, std::string(kUnsimulatedTemplates));
       }
+      const Yaml retention = map(spec, "persistentVolumeClaimRetentionPolicy");
+      s.deletes_claims_when_deleted = word<bool>(retention, "whenDeleted", {{"Retain", false}, {"Delete", true}});
+      s.deletes_claims_when_scaled = word<bool>(retention, "whenScaled", {{"Retain", false}, {"Delete", true}});
     }
     put(set->stateful_sets, std::move(m));
   }
@@ -1005,6 +1093,95 @@ struct ManifestReader::Impl {
     put(set->priority_classes, std::move(m));
   }
 
+  void storage_class(Yaml object) {
+    Manifest<StorageClass> m = begin<StorageClass>(object, false);
+    StorageClass& c = m.object;
+    expect_fields(object, "StorageClass", kClassFields);
+    c.provisioner = symbol(object, "provisioner");
+    if (object.find("provisioner").is_null()) impossible(object, "StorageClass needs 'provisioner'");
+    c.parameters = labels(object, "parameters", false);
+    c.reclaim_policy = word<ReclaimPolicy>(object, "reclaimPolicy", {{"Delete", ReclaimPolicy::kDelete}, {"Retain", ReclaimPolicy::kRetain}});
+    c.wait_for_first_consumer = word<bool>(object, "volumeBindingMode", {{"Immediate", false}, {"WaitForFirstConsumer", true}});
+    for (const Yaml term : maps(object, "allowedTopologies")) {
+      NodeSelectorTerm topology;
+      for (const Yaml entry : maps(term, "matchLabelExpressions")) {
+        topology.match_expressions.push_back(Requirement{symbol(entry, "key"), SelectorOperator::kIn, strings(entry, "values")});
+      }
+      c.allowed_topologies.push_back(std::move(topology));
+    }
+    const Yaml annotations = map(map(object, "metadata"), "annotations");
+    for (const std::string_view key : {"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"}) {
+      c.is_default = c.is_default || annotations.find(key).text() == "true";
+    }
+    put(set->storage_classes, std::move(m));
+  }
+
+  /// The driver that a volume's source stands for: of csi by its name, of an in-tree plugin by its.
+  Symbol volume_driver(Yaml spec) {
+    if (const Yaml csi = map(spec, "csi"); csi) return symbol(csi, "driver");
+    // Those that moved to CSI drivers go by the drivers' names, as csi-translation-lib has it.
+    constexpr std::pair<std::string_view, std::string_view> kPlugins[] = {
+        {"local", "kubernetes.io/local-volume"},           {"hostPath", "kubernetes.io/host-path"},  {"nfs", "kubernetes.io/nfs"},
+        {"rbd", "kubernetes.io/rbd"},                      {"cephfs", "kubernetes.io/cephfs"},       {"iscsi", "kubernetes.io/iscsi"},
+        {"fc", "kubernetes.io/fc"},                        {"awsElasticBlockStore", "ebs.csi.aws.com"}, {"gcePersistentDisk", "pd.csi.storage.gke.io"},
+        {"azureDisk", "disk.csi.azure.com"},               {"azureFile", "file.csi.azure.com"},      {"cinder", "cinder.csi.openstack.org"},
+        {"vsphereVolume", "csi.vsphere.vmware.com"}};
+    for (const auto& [key, driver] : kPlugins) {
+      if (!spec.find(key).is_null()) return intern(driver);
+    }
+    impossible(spec, "PersistentVolume: the source of this volume is missing, or is none that is simulated").expected =
+        "one of csi, local, hostPath, nfs, rbd, cephfs, iscsi, fc, awsElasticBlockStore, gcePersistentDisk, azureDisk, azureFile, cinder, vsphereVolume";
+    return Symbol{};
+  }
+
+  void persistent_volume(Yaml object) {
+    Manifest<PersistentVolume> m = begin<PersistentVolume>(object, false);
+    PersistentVolume& v = m.object;
+    if (const Yaml spec = spec_of(object); spec) {
+      expect_fields(spec, "PersistentVolume.spec", kVolumeFields);
+      v.bytes = storage_bytes(map(spec, "capacity"), spec);
+      v.access_modes = access_modes(spec);
+      if (v.access_modes.bits == 0) impossible(spec, "PersistentVolume needs at least one of 'accessModes'");
+      v.reclaim_policy = word<ReclaimPolicy>(spec, "persistentVolumeReclaimPolicy", {{"Retain", ReclaimPolicy::kRetain}, {"Delete", ReclaimPolicy::kDelete}});
+      v.storage_class = symbol(spec, "storageClassName");
+      v.block = word<bool>(spec, "volumeMode", {{"Filesystem", false}, {"Block", true}});
+      v.driver = volume_driver(spec);
+      if (const Yaml required = map(map(spec, "nodeAffinity"), "required"); required) {
+        v.has_node_affinity = true;
+        for (const Yaml term : maps(required, "nodeSelectorTerms")) v.node_affinity.push_back(node_term(term));
+      }
+      if (!spec.find("local").is_null() && !v.has_node_affinity) impossible(spec, "a local volume needs node affinity");
+      v.is_dynamic = !map(map(object, "metadata"), "annotations").find("pv.kubernetes.io/provisioned-by").is_null();
+      const Yaml claim = map(spec, "claimRef");
+      v.claim_ns = symbol(claim, "namespace");
+      v.claim_name = symbol(claim, "name");
+      if (claim && (!v.claim_ns || !v.claim_name)) impossible(claim, "claimRef needs 'namespace' and 'name'");
+    }
+    put(set->volumes, std::move(m));
+  }
+
+  void claim(Yaml object) {
+    Manifest<PersistentVolumeClaim> m = begin<PersistentVolumeClaim>(object, true);
+    if (const Yaml spec = spec_of(object); spec) m.object.spec = claim_spec(spec);
+    const Yaml annotations = map(map(object, "metadata"), "annotations");
+    // A claim of a dump that is bound stays so, when its volume is there too (see store()).
+    m.object.bind_completed = annotations.find("pv.kubernetes.io/bind-completed").text() == "yes" && m.object.spec.volume_name;
+    not_simulated(object.find("spec"), std::string(kUnsimulatedObject));
+    put(set->claims, std::move(m));
+  }
+
+  void attachment(Yaml object) {
+    Manifest<VolumeAttachment> m = begin<VolumeAttachment>(object, false);
+    if (const Yaml spec = spec_of(object); spec) {
+      m.object.attacher = symbol(spec, "attacher");
+      m.object.node = symbol(spec, "nodeName");
+      m.object.volume = symbol(map(spec, "source"), "persistentVolumeName");
+      if (!m.object.volume) impossible(spec, "VolumeAttachment needs 'spec.source.persistentVolumeName'");
+    }
+    m.object.attached = boolean(map(object, "status"), "attached", false);
+    put(set->attachments, std::move(m));
+  }
+
   void other(Yaml object, std::string_view api_version) {
     Manifest<OtherObject> m = begin<OtherObject>(object, true);
     m.object.api_version = intern(api_version);
@@ -1067,6 +1244,10 @@ struct ManifestReader::Impl {
       case Kind::kCronJob: cron_job(object); return;
       case Kind::kPodDisruptionBudget: budget(object); return;
       case Kind::kPriorityClass: priority_class(object); return;
+      case Kind::kStorageClass: storage_class(object); return;
+      case Kind::kPersistentVolume: persistent_volume(object); return;
+      case Kind::kPersistentVolumeClaim: claim(object); return;
+      case Kind::kVolumeAttachment: attachment(object); return;
       case Kind::kEndpoints:
       case Kind::kOther: return;
     }
@@ -1101,6 +1282,15 @@ struct ManifestReader::Impl {
     refuse_duplicates(own.budgets);
     refuse_duplicates(own.priority_classes);
     refuse_duplicates(own.namespaces);
+    refuse_duplicates(own.storage_classes);
+    refuse_duplicates(own.volumes);
+    refuse_duplicates(own.claims);
+    refuse_duplicates(own.attachments);
+    if (!own.storage_classes.empty() || !own.volumes.empty()) {
+      for (const std::string_view field : {kUnsimulatedClaim, kUnsimulatedEphemeral, kUnsimulatedTemplates, kUnsimulatedObject}) {
+        unmodelled.erase(std::string(field));
+      }
+    }
 
     std::vector<const PriorityClass*> classes;
     for (const Manifest<PriorityClass>& m : own.priority_classes) classes.push_back(&m.object);
@@ -1220,11 +1410,14 @@ class Storer {
   std::vector<std::string> run() {
     for (const auto& m : set_.namespaces) put(m);
     for (const auto& m : set_.priority_classes) put(m);
+    for (const auto& m : set_.storage_classes) put(m);
     if (options_.nodes) {
       for (const auto& m : set_.nodes) put(m);
     }
     // Owners first: a Deployment of a dump before its ReplicaSets, a CronJob before its Jobs.
-    pass({Kind::kService, Kind::kPodDisruptionBudget, Kind::kDeployment, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kCronJob, Kind::kOther});
+    pass({Kind::kService, Kind::kPodDisruptionBudget, Kind::kDeployment, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kCronJob, Kind::kPersistentVolumeClaim,
+          Kind::kOther});
+    pass({Kind::kPersistentVolume, Kind::kVolumeAttachment});
     pass({Kind::kReplicaSet, Kind::kJob});
     pass({Kind::kPod});
     return std::move(refused_);
@@ -1245,6 +1438,10 @@ class Storer {
         case Kind::kReplicaSet: put(set_.replica_sets[at.index]); break;
         case Kind::kJob: put(set_.jobs[at.index]); break;
         case Kind::kPod: pod(set_.pods[at.index]); break;
+        case Kind::kPersistentVolume: volume(set_.volumes[at.index]); break;
+        case Kind::kPersistentVolumeClaim: claim(set_.claims[at.index]); break;
+        case Kind::kVolumeAttachment: attachment(set_.attachments[at.index]); break;
+        case Kind::kStorageClass:
         case Kind::kNode:
         case Kind::kEndpoints:
         case Kind::kPriorityClass:
@@ -1300,6 +1497,41 @@ class Storer {
       if (object.ready) object.ready_since = api_.engine().now();
     }
     create(manifest, std::move(object));
+  }
+  /// Claims come before volumes, whose claimRef needs their uid.
+  void claim(const Manifest<PersistentVolumeClaim>& manifest) {
+    PersistentVolumeClaim object = manifest.object;
+    add_finalizer(object.meta, api_.well_known().pvc_protection);
+    if (object.bind_completed) object.phase = ClaimPhase::kBound;
+    create(manifest, std::move(object));
+  }
+  void volume(const Manifest<PersistentVolume>& manifest) {
+    PersistentVolume object = manifest.object;
+    add_finalizer(object.meta, api_.well_known().pv_protection);
+    if (object.claim_name) {
+      const PersistentVolumeClaim* claim = api_.get(api_.find<PersistentVolumeClaim>(object.claim_ns, object.claim_name));
+      if (claim != nullptr && claim->bind_completed && claim->spec.volume_name == object.meta.name) {
+        object.claim_uid = claim->meta.uid;
+        object.phase = VolumePhase::kBound;
+      }
+    }
+    create(manifest, std::move(object));
+  }
+  void attachment(const Manifest<VolumeAttachment>& manifest) {
+    VolumeAttachment object = manifest.object;
+    const Symbol volume = object.volume;
+    const Ref<k8s::Node> node = api_.find<k8s::Node>(Symbol{}, object.node);
+    const bool attached = object.attached;
+    add_finalizer(object.meta, api_.names().intern(fmt::format("external-attacher/{}", api_.names().text(object.attacher))));
+    create(manifest, std::move(object));
+    if (!attached || !node) return;
+    api_.update(node, Change::kVolumes, [volume](k8s::Node& n) {
+      n.volumes_attached.push_back(volume);
+      n.volumes_in_use.push_back(volume);
+    });
+  }
+  static void add_finalizer(ObjectMeta& meta, Symbol finalizer) {
+    if (std::find(meta.finalizers.begin(), meta.finalizers.end(), finalizer) == meta.finalizers.end()) meta.finalizers.push_back(finalizer);
   }
   bool is_mirror(const Pod& pod) const {
     const Symbol key = api_.names().find(kMirrorAnnotation);

@@ -51,6 +51,10 @@ struct ManifestSet {
   std::vector<Manifest<k8s::PodDisruptionBudget>> budgets;
   std::vector<Manifest<k8s::PriorityClass>> priority_classes;
   std::vector<Manifest<k8s::Namespace>> namespaces;
+  std::vector<Manifest<k8s::StorageClass>> storage_classes;
+  std::vector<Manifest<k8s::PersistentVolume>> volumes;
+  std::vector<Manifest<k8s::PersistentVolumeClaim>> claims;
+  std::vector<Manifest<k8s::VolumeAttachment>> attachments;
   std::vector<Manifest<k8s::OtherObject>> others;
 
   struct Position {

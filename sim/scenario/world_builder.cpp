@@ -225,6 +225,7 @@ class Builder {
     look(set.cron_jobs);
     look(set.services);
     look(set.budgets);
+    look(set.claims);
     if (spec_.ceph) wanted.insert(spec_.ceph->rook.name_space);
     for (const Manifest<k8s::Namespace>& m : set.namespaces) wanted.erase(names_.text(m.object.meta.name));
     const Symbol label = names_.intern("kubernetes.io/metadata.name");

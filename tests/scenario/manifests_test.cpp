@@ -274,7 +274,7 @@ TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
                                                     "19:46 warning: not simulated: volumes.persistentVolumeClaim (taken as bound and attached)"}));
   ASSERT_EQ(d.set.others.size(), 3u);
   const k8s::PodSpec& s = *d.set.pods.at(0).object.spec;
-  EXPECT_EQ(d.name(s.claims.at(0)), "data");
+  EXPECT_EQ(d.name(s.volumes.at(0).claim), "data");
   EXPECT_TRUE(s.has_local_storage);
   // No field of the user's is lost.
   EXPECT_NE(d.set.pods[0].object.meta.source->text().find("unknownField: [1, 2]"), std::string::npos);

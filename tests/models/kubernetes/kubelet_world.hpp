@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
+#include "sim/models/kubernetes/volumes/storage.hpp"
 
 namespace sim::k8s::test {
 
@@ -25,7 +26,7 @@ struct KubeletWorld {
   /// Call after the nodes and before time passes.
   void start() {
     control_plane->start();
-    kubelets = std::make_unique<Kubelets>(engine, log, random, hosts, *control_plane, api, config, behaviours, images);
+    kubelets = std::make_unique<Kubelets>(engine, log, random, hosts, *control_plane, api, config, behaviours, images, &storage);
     for (std::size_t i = 0; i < nodes.size(); ++i) kubelets->add_node(nodes[i], host_ids[i]);
     kubelets->start();
   }
@@ -122,6 +123,7 @@ struct KubeletWorld {
   topology::Topology topology{engine, log};
   host::Hosts hosts{engine, log, random, topology};
   ApiServer api{engine, log, names};
+  Storage storage{api};
   std::unique_ptr<ControlPlane> control_plane;
   std::vector<PodBehaviour> behaviours;
   ImageConfig images;

@@ -35,6 +35,7 @@ template <class T>
 Ref<T> ApiServer::create(T object) {
   Table<T>& table = std::get<Table<T>>(tables_);
   if (table.find(object.meta.ns, object.meta.name)) return Ref<T>{};
+  if constexpr (std::is_same_v<T, StorageClass> || std::is_same_v<T, PersistentVolume>) has_storage_ = true;
   object.meta.uid = ++uid_;
   object.meta.resource_version = ++resource_version_;
   object.meta.created = engine_.now();
@@ -232,6 +233,10 @@ SQUALL_INSTANTIATE(Endpoints)
 SQUALL_INSTANTIATE(PodDisruptionBudget)
 SQUALL_INSTANTIATE(PriorityClass)
 SQUALL_INSTANTIATE(Namespace)
+SQUALL_INSTANTIATE(StorageClass)
+SQUALL_INSTANTIATE(PersistentVolume)
+SQUALL_INSTANTIATE(PersistentVolumeClaim)
+SQUALL_INSTANTIATE(VolumeAttachment)
 SQUALL_INSTANTIATE(OtherObject)
 #undef SQUALL_INSTANTIATE
 

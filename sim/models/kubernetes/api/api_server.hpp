@@ -45,6 +45,7 @@ enum class Change : std::uint32_t {
   kScheduling = 1u << 11,  // pod: PodScheduled condition, nominatedNodeName
   kOwners = 1u << 12,
   kImages = 1u << 13,      // node: image list
+  kVolumes = 1u << 14,     // node: volumesInUse, volumesAttached, limits; volume attachment: attached or its error
 };
 constexpr Change operator|(Change a, Change b) { return static_cast<Change>(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b)); }
 constexpr bool has(Change set, Change bit) { return (static_cast<std::uint32_t>(set) & static_cast<std::uint32_t>(bit)) != 0; }
@@ -165,6 +166,10 @@ class ApiServer {
   /// A client that nothing cuts off.
   ApiClient& direct_client() { return direct_client_; }
 
+  /// Whether anything here says where volumes come from: a StorageClass or a PersistentVolume was ever stored. Without, claims are taken as
+  /// bound, attached and mounted, as in a set of manifests that leaves the cluster's storage out.
+  bool has_storage() const { return has_storage_; }
+
   // ---- availability: set by the control plane model ----
   bool writable() const { return writable_; }  // a member is up and etcd has quorum
   bool readable() const { return readable_; }  // a member is up
@@ -213,12 +218,13 @@ class ApiServer {
   WellKnown well_known_;
   std::tuple<Table<Node>, Table<Pod>, Table<Deployment>, Table<ReplicaSet>, Table<StatefulSet>, Table<DaemonSet>, Table<Job>,
              Table<CronJob>, Table<Service>, Table<Endpoints>, Table<PodDisruptionBudget>, Table<PriorityClass>, Table<Namespace>,
-             Table<OtherObject>>
+             Table<StorageClass>, Table<PersistentVolume>, Table<PersistentVolumeClaim>, Table<VolumeAttachment>, Table<OtherObject>>
       tables_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
   std::vector<std::function<void()>> availability_listeners_;
   std::uint64_t resource_version_ = 0;
   std::uint64_t uid_ = 0;
+  bool has_storage_ = false;
   bool writable_ = true;
   bool readable_ = true;
   ApiClient direct_client_{*this};

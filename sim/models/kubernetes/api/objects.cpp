@@ -7,7 +7,7 @@ namespace sim::k8s {
 const char* to_string(Kind kind) {
   constexpr std::array<const char*, kKindCount> kNames = {
       "Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "Endpoints",
-      "PodDisruptionBudget", "PriorityClass", "Namespace", "Other"};
+      "PodDisruptionBudget", "PriorityClass", "Namespace", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "Other"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -35,6 +35,26 @@ const char* to_string(ConditionStatus status) {
     case ConditionStatus::kTrue: return "True";
     case ConditionStatus::kFalse: return "False";
     case ConditionStatus::kUnknown: return "Unknown";
+  }
+  return "";
+}
+
+const char* to_string(VolumePhase phase) {
+  switch (phase) {
+    case VolumePhase::kPending: return "Pending";
+    case VolumePhase::kAvailable: return "Available";
+    case VolumePhase::kBound: return "Bound";
+    case VolumePhase::kReleased: return "Released";
+    case VolumePhase::kFailed: return "Failed";
+  }
+  return "";
+}
+
+const char* to_string(ClaimPhase phase) {
+  switch (phase) {
+    case ClaimPhase::kPending: return "Pending";
+    case ClaimPhase::kBound: return "Bound";
+    case ClaimPhase::kLost: return "Lost";
   }
   return "";
 }

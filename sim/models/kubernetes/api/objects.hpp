@@ -21,9 +21,10 @@ namespace sim::k8s {
 enum class Kind : std::uint8_t {
   kNode, kPod, kDeployment, kReplicaSet, kStatefulSet, kDaemonSet, kJob, kCronJob,
   kService, kEndpoints, kPodDisruptionBudget, kPriorityClass, kNamespace,
+  kStorageClass, kPersistentVolume, kPersistentVolumeClaim, kVolumeAttachment,
   kOther,  // kept, not simulated
 };
-inline constexpr std::size_t kKindCount = 14;
+inline constexpr std::size_t kKindCount = 18;
 const char* to_string(Kind kind);  // "Pod"
 
 /// A handle to an object of one kind: slot in its table and generation of the slot. Ref{} refers to nothing.
@@ -91,6 +92,47 @@ struct IntOrPercent {
   }
 };
 
+// ---- Claims of volumes --------------------------------------------------------------------------------------------
+
+/// accessModes as a bit set.
+struct AccessModes {
+  static constexpr std::uint8_t kReadWriteOnce = 1;
+  static constexpr std::uint8_t kReadOnlyMany = 2;
+  static constexpr std::uint8_t kReadWriteMany = 4;
+  static constexpr std::uint8_t kReadWriteOncePod = 8;
+  std::uint8_t bits = 0;
+  constexpr bool has(std::uint8_t mode) const { return (bits & mode) != 0; }
+  constexpr bool has_all(AccessModes wanted) const { return (bits & wanted.bits) == wanted.bits; }
+  /// Whether two nodes may have the volume attached at a time (IsMultiAttachAllowed: also when no mode is given).
+  constexpr bool allows_many_nodes() const { return bits == 0 || has(kReadOnlyMany) || has(kReadWriteMany); }
+  friend constexpr bool operator==(AccessModes, AccessModes) = default;
+};
+
+/// PersistentVolumeClaimSpec.
+struct ClaimSpec {
+  AccessModes access_modes;
+  std::int64_t bytes = 0;                // resources.requests.storage
+  std::optional<Symbol> storage_class;   // absent: the default class; the empty name: none
+  Symbol volume_name;                    // the PersistentVolume that it is, or is to be, bound to
+  std::optional<LabelSelector> selector;
+  bool block = false;                    // volumeMode
+};
+
+/// PersistentVolumeClaimTemplate: of a StatefulSet, or of a generic ephemeral volume (then without a name).
+struct ClaimTemplate {
+  Symbol name;
+  Labels labels;
+  Labels annotations;
+  ClaimSpec spec;
+};
+
+/// A volume of a pod that is backed by a claim. Other sources (emptyDir, configMap ...) are no volumes here.
+struct PodVolume {
+  Symbol name;
+  Symbol claim;  // persistentVolumeClaim.claimName; empty for a generic ephemeral volume, whose claim is named "<pod>-<volume>"
+  std::shared_ptr<const ClaimTemplate> ephemeral;
+};
+
 // ---- Pod ----------------------------------------------------------------------------------------------------------
 
 enum class PullPolicy : std::uint8_t { kIfNotPresent, kAlways, kNever };
@@ -129,6 +171,7 @@ struct Container {
   std::optional<Probe> liveness_probe;
   std::optional<Probe> startup_probe;
   bool is_sidecar = false;  // an init container with restartPolicy Always
+  std::vector<Symbol> volume_mounts;  // names of the pod's volumes that it mounts, or uses as devices
 };
 
 /// One nodeSelectorTerm: all expressions (labels) and all fields (metadata.name) must match; with neither, nothing matches.
@@ -192,7 +235,7 @@ struct PodSpec {
   std::vector<Symbol> scheduling_gates;
   Resources overhead;
   std::optional<Resources> pod_level_requests;  // spec.resources.requests
-  std::vector<Symbol> claims;                   // PersistentVolumeClaim names of its volumes
+  std::vector<PodVolume> volumes;               // those that are backed by claims
   bool has_local_storage = false;               // emptyDir volumes: kubectl drain asks for --delete-emptydir-data
   std::shared_ptr<const SourceDocument> source;
 
@@ -278,6 +321,14 @@ struct Node {
   bool disk_pressure = false;
   bool pid_pressure = false;
   std::vector<NodeImage> images;  // as reported: the 50 largest
+  std::vector<Symbol> volumes_in_use;    // status: PersistentVolumes that the kubelet holds, by what it last reported
+  std::vector<Symbol> volumes_attached;  // status: written by the attach/detach controller
+  struct VolumeLimit {                   // CSINode.spec.drivers[].allocatable.count
+    Symbol driver;
+    std::int64_t count = 0;
+    friend bool operator==(const VolumeLimit&, const VolumeLimit&) = default;
+  };
+  std::vector<VolumeLimit> volume_limits;  // drivers without a limit are not listed
 
   bool has_taint(Symbol key, TaintEffect effect) const {
     for (const Taint& taint : taints) {
@@ -343,7 +394,9 @@ struct StatefulSet {
   bool on_delete = false;        // updateStrategy.type
   std::int64_t partition = 0;
   std::int64_t min_ready_seconds = 0;
-  std::vector<Symbol> claim_templates;
+  std::vector<ClaimTemplate> claim_templates;
+  bool deletes_claims_when_deleted = false;  // persistentVolumeClaimRetentionPolicy.whenDeleted: Delete
+  bool deletes_claims_when_scaled = false;   // ... whenScaled: Delete
   // status
   std::uint64_t observed_generation = 0;
   std::uint64_t current_revision = 0;  // template hash
@@ -484,6 +537,70 @@ struct PriorityClass {
 struct Namespace {
   static constexpr Kind kKind = Kind::kNamespace;
   ObjectMeta meta;
+};
+
+// ---- Storage ------------------------------------------------------------------------------------------------------
+
+enum class ReclaimPolicy : std::uint8_t { kDelete, kRetain };
+
+struct StorageClass {
+  static constexpr Kind kKind = Kind::kStorageClass;
+  ObjectMeta meta;
+  Symbol provisioner;
+  Labels parameters;
+  ReclaimPolicy reclaim_policy = ReclaimPolicy::kDelete;
+  bool wait_for_first_consumer = false;
+  std::vector<NodeSelectorTerm> allowed_topologies;  // OR; none: everywhere
+  bool is_default = false;                           // annotation storageclass.kubernetes.io/is-default-class
+};
+
+enum class VolumePhase : std::uint8_t { kPending, kAvailable, kBound, kReleased, kFailed };
+const char* to_string(VolumePhase phase);
+
+struct PersistentVolume {
+  static constexpr Kind kKind = Kind::kPersistentVolume;
+  ObjectMeta meta;
+  std::int64_t bytes = 0;
+  AccessModes access_modes;
+  ReclaimPolicy reclaim_policy = ReclaimPolicy::kRetain;
+  Symbol storage_class;
+  bool block = false;
+  Symbol driver;                    // of csi, or the in-tree plugin: "kubernetes.io/nfs"
+  bool has_node_affinity = false;
+  std::vector<NodeSelectorTerm> node_affinity;  // OR
+  bool is_dynamic = false;          // annotation pv.kubernetes.io/provisioned-by
+  // claimRef; uid 0 with a name: reserved for a claim of that name
+  Symbol claim_ns;
+  Symbol claim_name;
+  std::uint64_t claim_uid = 0;
+  // status
+  VolumePhase phase = VolumePhase::kPending;
+};
+
+enum class ClaimPhase : std::uint8_t { kPending, kBound, kLost };
+const char* to_string(ClaimPhase phase);
+
+struct PersistentVolumeClaim {
+  static constexpr Kind kKind = Kind::kPersistentVolumeClaim;
+  ObjectMeta meta;
+  ClaimSpec spec;
+  bool bind_completed = false;  // annotation pv.kubernetes.io/bind-completed
+  Symbol selected_node;         // annotation volume.kubernetes.io/selected-node
+  Symbol provisioner;           // annotation volume.kubernetes.io/storage-provisioner
+  // status
+  ClaimPhase phase = ClaimPhase::kPending;
+  bool is_bound() const { return bind_completed && spec.volume_name && phase != ClaimPhase::kLost; }
+};
+
+/// The wish that a volume be attached to a node; `attached` is the external attacher's answer.
+struct VolumeAttachment {
+  static constexpr Kind kKind = Kind::kVolumeAttachment;
+  ObjectMeta meta;
+  Symbol attacher;
+  Symbol volume;  // PersistentVolume
+  Symbol node;
+  bool attached = false;
+  std::string error;  // status.attachError or detachError
 };
 
 /// A kind that Squall does not simulate: kept as it came.

@@ -39,6 +39,9 @@ WellKnown::WellKnown(Interner& n)
       kube_system(n.intern("kube-system")),
       foreground_deletion(n.intern("foregroundDeletion")),
       orphan(n.intern("orphan")),
-      job_tracking(n.intern("batch.kubernetes.io/job-tracking")) {}
+      job_tracking(n.intern("batch.kubernetes.io/job-tracking")),
+      pvc_protection(n.intern("kubernetes.io/pvc-protection")),
+      pv_protection(n.intern("kubernetes.io/pv-protection")),
+      no_provisioner(n.intern("kubernetes.io/no-provisioner")) {}
 
 }  // namespace sim::k8s

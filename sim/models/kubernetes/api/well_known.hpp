@@ -20,6 +20,8 @@ struct WellKnown {
   Symbol default_scheduler, ns_default, kube_system;
   // finalizers
   Symbol foreground_deletion, orphan, job_tracking;
+  Symbol pvc_protection, pv_protection;
+  Symbol no_provisioner;  // kubernetes.io/no-provisioner: the class of volumes that people make
 };
 
 }  // namespace sim::k8s

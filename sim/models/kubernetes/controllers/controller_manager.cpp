@@ -1,12 +1,13 @@
 #include "sim/models/kubernetes/controllers/controller_manager.hpp"
 
 #include "sim/models/kubernetes/controllers/node_controllers.hpp"
+#include "sim/models/kubernetes/controllers/volume_controllers.hpp"
 #include "sim/models/kubernetes/controllers/workload_controllers.hpp"
 
 namespace sim::k8s {
 
 // THE list of controllers. They start in this order when the lease is gained.
-ControllerManager::ControllerManager(const ControllerContext& context, Kubelets& kubelets, const ControllerManagerConfig& config) {
+ControllerManager::ControllerManager(const ControllerContext& context, Kubelets& kubelets, Storage& storage, const ControllerManagerConfig& config) {
   controllers_.push_back(make_node_lifecycle_controller(context, kubelets, config));
   controllers_.push_back(make_taint_eviction_controller(context));
   controllers_.push_back(make_pod_gc_controller(context, kubelets, config));
@@ -20,6 +21,10 @@ ControllerManager::ControllerManager(const ControllerContext& context, Kubelets&
   controllers_.push_back(make_cron_job_controller(context, config.start_unix_seconds));
   controllers_.push_back(make_ttl_after_finished_controller(context));
   controllers_.push_back(make_garbage_collector(context));
+  controllers_.push_back(make_persistent_volume_controller(context));
+  controllers_.push_back(make_volume_protection_controller(context));
+  controllers_.push_back(make_ephemeral_volume_controller(context));
+  controllers_.push_back(make_attach_detach_controller(context, storage));
 }
 
 ControllerManager::~ControllerManager() { stop(); }

@@ -10,6 +10,8 @@
 
 namespace sim::k8s {
 
+class Storage;
+
 struct ControllerManagerConfig {
   SimDuration node_monitor_period{std::chrono::seconds(5)};
   SimDuration node_monitor_grace_period{std::chrono::seconds(50)};
@@ -24,7 +26,7 @@ struct ControllerManagerConfig {
 
 class ControllerManager {
  public:
-  ControllerManager(const ControllerContext& context, Kubelets& kubelets, const ControllerManagerConfig& config);
+  ControllerManager(const ControllerContext& context, Kubelets& kubelets, Storage& storage, const ControllerManagerConfig& config);
   ~ControllerManager();
   void start();
   void stop();

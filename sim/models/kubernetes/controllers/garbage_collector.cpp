@@ -36,6 +36,10 @@ void with_type_of(Kind kind, Visit&& visit) {
     case Kind::kPodDisruptionBudget: return visit(std::type_identity<PodDisruptionBudget>{});
     case Kind::kPriorityClass: return visit(std::type_identity<PriorityClass>{});
     case Kind::kNamespace: return visit(std::type_identity<Namespace>{});
+    case Kind::kStorageClass: return visit(std::type_identity<StorageClass>{});
+    case Kind::kPersistentVolume: return visit(std::type_identity<PersistentVolume>{});
+    case Kind::kPersistentVolumeClaim: return visit(std::type_identity<PersistentVolumeClaim>{});
+    case Kind::kVolumeAttachment: return visit(std::type_identity<VolumeAttachment>{});
     case Kind::kOther: return visit(std::type_identity<OtherObject>{});
   }
 }
@@ -65,7 +69,7 @@ class GarbageCollector final : public Controller, public Watcher {
     running_ = true;
     client_.watch({Kind::kNode, Kind::kPod, Kind::kDeployment, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kJob,
                 Kind::kCronJob, Kind::kService, Kind::kEndpoints, Kind::kPodDisruptionBudget, Kind::kPriorityClass, Kind::kNamespace,
-                Kind::kOther},
+                Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim, Kind::kVolumeAttachment, Kind::kOther},
                *this);
     for (std::size_t kind = 0; kind < kKindCount; ++kind) {
       with_type_of(static_cast<Kind>(kind), [&]<class T>(std::type_identity<T>) {

@@ -1,7 +1,7 @@
 /// StatefulSet controller: pods with names that stay, one after the other or in parallel, and rolling updates from the highest ordinal down.
 ///
 /// Source: pkg/controller/statefulset/stateful_set_control.go, stateful_set_utils.go (reference chapter 2.3), gate MaxUnavailableStatefulSet off.
-/// Leaves out: PersistentVolumeClaim objects (pods name the claims of their slot); ControllerRevision objects and their history (the set
+/// Leaves out: a retention policy that changes after the claims were made; ControllerRevision objects and their history (the set
 ///             itself keeps the current revision's template); repair of labels that somebody changed.
 /// Checked by: tests/models/kubernetes/controllers/stateful_set_test.cpp.
 
@@ -17,6 +17,7 @@
 #include "sim/models/kubernetes/controllers/pod_factory.hpp"
 #include "sim/models/kubernetes/controllers/workload_controller.hpp"
 #include "sim/models/kubernetes/controllers/workload_controllers.hpp"
+#include "sim/models/kubernetes/volumes/claims.hpp"
 
 namespace sim::k8s {
 
@@ -187,6 +188,7 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
       const Pod& pod = *api_.get(pod_ref);
       if (pod.meta.is_deleting()) return false;
       if ((!is_running_and_ready(pod) || !wait_until_available(view, pod)) && pod_ref != view.first_unhealthy) return false;
+      if (view.set->deletes_claims_when_scaled) condemn_claims(view.ref, pod_ref);
       remove_pod(view.ref, pod_ref);
       return false;
     }
@@ -210,7 +212,9 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
                [this, ref = view.ref, missing = std::move(missing)](std::int64_t i) { return create_pod(ref, missing[static_cast<std::size_t>(i)]); });
     if (waits || count > 0) return false;
     for (const Ref<Pod> pod_ref : view.condemned) {
-      if (!api_.get(pod_ref)->meta.is_deleting()) remove_pod(view.ref, pod_ref);
+      if (api_.get(pod_ref)->meta.is_deleting()) continue;
+      if (view.set->deletes_claims_when_scaled) condemn_claims(view.ref, pod_ref);
+      remove_pod(view.ref, pod_ref);
     }
     return true;
   }
@@ -265,10 +269,14 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
     succeeded(key_of(ref));
     if (!set->claim_templates.empty()) {
       auto own = std::make_shared<PodSpec>(*spec);
-      for (const Symbol claim : set->claim_templates) {
-        own->claims.push_back(names.intern(fmt::format("{}-{}-{}", names.text(claim), names.text(set->meta.name), ordinal)));
+      for (const ClaimTemplate& claim : set->claim_templates) {
+        const Symbol claim_name = names.intern(fmt::format("{}-{}-{}", names.text(claim.name), names.text(set->meta.name), ordinal));
+        // A volume of the same name in the template gives way.
+        std::erase_if(own->volumes, [&](const PodVolume& volume) { return volume.name == claim.name; });
+        own->volumes.push_back(PodVolume{claim.name, claim_name, nullptr});
       }
       spec = std::move(own);
+      if (api_.has_storage() && !create_claims(ref, *spec)) return false;
     }
     Pod pod = factory_.make(set->meta, key_of(ref), from, std::move(spec), pod_name);
     const WellKnown& wk = api_.well_known();
@@ -280,6 +288,47 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
     const ScopedCause because_created(engine_, created);
     pods_.refresh(api_.create(std::move(pod)));
     return true;
+  }
+
+  /// The claims of a slot, before its pod. False when one cannot be had.
+  bool create_claims(Ref<StatefulSet> ref, const PodSpec& spec) {
+    const StatefulSet& set = *api_.get(ref);
+    const Symbol ns = set.meta.ns;
+    for (const ClaimTemplate& from : set.claim_templates) {
+      const auto volume = std::find_if(spec.volumes.begin(), spec.volumes.end(), [&](const PodVolume& one) { return one.name == from.name; });
+      if (const PersistentVolumeClaim* known = api_.get(api_.find<PersistentVolumeClaim>(ns, volume->claim))) {
+        if (!known->meta.is_deleting()) continue;
+        if (is_first_failure(key_of(ref))) {
+          api_.record(ref, "FailedCreate", fmt::format("pvc {} is being deleted", api_.names().text(volume->claim)));
+        }
+        return false;
+      }
+      budget_.take();
+      PersistentVolumeClaim claim = make_claim(api_, ns, volume->claim, from);
+      for (const Requirement& requirement : set.selector.requirements) {
+        if (requirement.op == SelectorOperator::kIn && requirement.values.size() == 1) claim.meta.labels.set(requirement.key, requirement.values.front());
+      }
+      if (set.deletes_claims_when_deleted) claim.meta.owners.push_back(OwnerReference{key_of(ref), set.meta.uid, true});
+      api_.create(std::move(claim));
+    }
+    return true;
+  }
+
+  /// persistentVolumeClaimRetentionPolicy.whenScaled Delete: the claims of a condemned pod belong to it from now on, and go with it.
+  void condemn_claims(Ref<StatefulSet> ref, Ref<Pod> victim) {
+    const Pod& pod = *api_.get(victim);
+    const OwnerReference owner{ApiServer::untyped(victim), pod.meta.uid, false};
+    for (const PodVolume& volume : pod.spec->volumes) {
+      const bool is_ours = std::any_of(api_.get(ref)->claim_templates.begin(), api_.get(ref)->claim_templates.end(),
+                                       [&](const ClaimTemplate& from) { return from.name == volume.name; });
+      const Ref<PersistentVolumeClaim> claim = api_.find<PersistentVolumeClaim>(pod.meta.ns, volume.claim);
+      if (!is_ours || !claim) continue;
+      budget_.take();
+      api_.update(claim, Change::kOwners, [&](PersistentVolumeClaim& c) {
+        std::erase_if(c.meta.owners, [&](const OwnerReference& o) { return o.owner == key_of(ref) || o.owner == owner.owner; });
+        c.meta.owners.push_back(owner);
+      });
+    }
   }
 
   void remove_pod(Ref<StatefulSet> ref, Ref<Pod> victim) {

@@ -39,7 +39,7 @@ using kubelet::Step;
 
 Kubelets::Impl::Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, host::Hosts& hosts_in, ControlPlane& control_plane_in,
                      ApiServer& api_in, KubeletConfig config_in, const std::vector<PodBehaviour>& behaviours_in,
-                     const ImageConfig& image_config_in)
+                     const ImageConfig& image_config_in, Storage* storage_in)
     : engine(engine_in),
       log(log_in),
       random(random_in),
@@ -48,7 +48,8 @@ Kubelets::Impl::Impl(Engine& engine_in, EventLog& log_in, const Randomness& rand
       api(api_in),
       config(config_in),
       behaviours(behaviours_in),
-      image_config(image_config_in) {
+      image_config(image_config_in),
+      storage(storage_in) {
   Interner& names = api.names();
   reasons = {names.intern("ContainerCreating"), names.intern("PodInitializing"),      names.intern("CrashLoopBackOff"),
              names.intern("ErrImagePull"),      names.intern("ImagePullBackOff"),     names.intern("ErrImageNeverPull"),
@@ -58,6 +59,7 @@ Kubelets::Impl::Impl(Engine& engine_in, EventLog& log_in, const Randomness& rand
   hosts.on_change([this](const host::Hosts::Change& change) { on_host_change(change); });
   control_plane.on_reachability([this] { update_contact_of_all(); });
   api.on_availability([this] { update_contact_of_all(); });
+  if (storage != nullptr) storage->on_io([this](Symbol volume) { on_io(volume); });
 }
 
 Kubelets::Impl::~Impl() = default;
@@ -178,9 +180,11 @@ void Kubelets::Impl::on_pod_event(const WatchEvent& event) {
 }
 
 void Kubelets::Impl::on_node_event(const WatchEvent& event) {
-  if (event.type != WatchEvent::Type::kModified || !has(event.changes, Change::kConditions)) return;
+  if (event.type != WatchEvent::Type::kModified || !has(event.changes, Change::kConditions | Change::kVolumes)) return;
   NodeRun* node = find_node(event.ref<Node>());
   if (node == nullptr || !node->is_watching || !can_act(*node)) return;
+  if (has(event.changes, Change::kVolumes)) advance_volumes(*node);
+  if (!has(event.changes, Change::kConditions)) return;
   const Node* object = api.get(node->ref);
   if (object != nullptr && object->ready != ConditionStatus::kTrue) schedule_status(*node);
 }
@@ -235,6 +239,7 @@ void Kubelets::Impl::on_host_down(NodeRun& node) {
   node.pressure = node.below_threshold = node.found_no_victim = false;
   node.evicting = nullptr;
   node.next_pass = SimTime{};
+  lose_volumes(node);
   update_contact(node);
   for (const auto& run : node.pods) update_serving(*run);
 }
@@ -242,15 +247,15 @@ void Kubelets::Impl::on_host_down(NodeRun& node) {
 // ---- the public face
 
 Kubelets::Kubelets(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ControlPlane& control_plane, ApiServer& api,
-                   KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images)
-    : impl_(std::make_unique<Impl>(engine, log, random, hosts, control_plane, api, config, behaviours, images)) {}
+                   KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images, Storage* storage)
+    : impl_(std::make_unique<Impl>(engine, log, random, hosts, control_plane, api, config, behaviours, images, storage)) {}
 
 Kubelets::~Kubelets() { impl_->api.unwatch(*this); }
 
 void Kubelets::add_node(Ref<Node> node, host::HostId host) { impl_->add_node(node, host); }
 
 void Kubelets::start() {
-  impl_->api.watch({Kind::kPod, Kind::kNode}, *this);
+  impl_->api.watch({Kind::kPod, Kind::kNode, Kind::kPersistentVolumeClaim}, *this);
   impl_->start();
 }
 
@@ -356,6 +361,7 @@ void Kubelets::set_unready(Ref<Pod> pod, bool unready) {
 void Kubelets::on_event(const WatchEvent& event) {
   if (event.is<Pod>()) impl_->on_pod_event(event);
   else if (event.is<Node>()) impl_->on_node_event(event);
+  else impl_->on_claim_event(event);
 }
 
 }  // namespace sim::k8s

@@ -1,5 +1,5 @@
 /// The kubelets of all nodes: registration, status and lease, admission, pods from bound to ended, restarts, termination,
-/// memory pressure and eviction, reboot.
+/// memory pressure and eviction, volumes, reboot.
 ///
 /// Source: reference kubernetes chapter 3. Leaves out: see docs/models/kubelet.md.
 /// Checked by: tests/models/kubernetes/kubelet_*_test.cpp.
@@ -20,6 +20,8 @@
 
 namespace sim::k8s {
 
+class Storage;
+
 struct KubeletConfig {
   std::int64_t hard_eviction_memory = 100ll << 20;  // memory.available
   SimDuration lease_renew{std::chrono::seconds(10)};
@@ -35,7 +37,7 @@ struct Heartbeat {
 class Kubelets : public Watcher {
  public:
   Kubelets(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ControlPlane& control_plane, ApiServer& api,
-           KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images);
+           KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images, Storage* storage = nullptr);
   ~Kubelets() override;
 
   /// This node's kubelet runs on `host`. The Node object exists already. Call before start().

@@ -4,7 +4,7 @@
 /// reached. The Pod object is what the kubelet could report. publish() carries the one over to the other when the API can be written.
 ///
 /// Where to find what: kubelets.cpp (the public calls, watch events, changes of hosts), node_status.cpp (contact, heartbeat, Ready, re-list),
-/// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, memory.cpp (working sets, eviction, OOM).
+/// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, volumes.cpp (mounts, I/O that hangs), memory.cpp (working sets, eviction, OOM).
 #pragma once
 
 #include <deque>
@@ -22,6 +22,7 @@
 #include "sim/models/kubernetes/kubelet/pod_phase.hpp"
 #include "sim/models/kubernetes/kubelet/probes.hpp"
 #include "sim/models/kubernetes/kubelet/restart_backoff.hpp"
+#include "sim/models/kubernetes/volumes/storage.hpp"
 
 namespace sim::k8s::kubelet {
 
@@ -58,6 +59,10 @@ struct ContainerRun {
   bool is_healthy = false;  // past its start-up
   bool told_of_pull = false;   // a failed pull was recorded
   bool missed_image = false;  // its image was not on the node
+  bool is_killed = false;     // exit_at is when it is killed, not when it ends by itself
+  bool is_hung = false;       // waits for a volume that does not answer
+  bool is_dying = false;      // hung, and SIGKILL was sent
+  SimTime hung_since{};
   Finding finding = Finding::kNothing;
   std::uint16_t pull_failures = 0;
   std::int32_t exit_code_next = 0;  // with which it ends at exit_at
@@ -75,6 +80,7 @@ struct ContainerRun {
 
 enum class Stage : std::uint8_t {
   kAdmitted,
+  kVolumes,  // waits for its volumes
   kSandbox,
   kInit,
   kMain,
@@ -83,6 +89,35 @@ enum class Stage : std::uint8_t {
 };
 
 struct NodeRun;
+
+/// A volume of a pod that some container of it mounts.
+struct RunVolume {
+  Symbol name;    // in the pod
+  Symbol volume;  // the PersistentVolume; empty while the claim is not bound
+};
+
+/// A volume on a node.
+struct NodeVolume {
+  enum class State : std::uint8_t {
+    kWaiting,   // to be attached, or for its turn
+    kMounting,
+    kMounted,
+    kUnmounting,
+  } state = State::kWaiting;
+  Symbol volume;
+  std::uint64_t serial = 0;  // to recognise the answers of the storage system
+  StorageBackend* backend = nullptr;
+  bool is_attachable = false;
+  bool reported = false;      // volumesInUse lists it
+  bool is_io_possible = true;
+  std::vector<Ref<Pod>> users;
+  std::vector<Ref<Pod>> leaving;  // ended, and wait for the unmount
+  SimTime verify_from{};  // since when volumesAttached is looked at
+  SimTime retry_at{};     // no mount before this
+  std::uint32_t failures = 0;
+  std::string error;      // as last told
+  TimerId timer{};
+};
 
 struct PodRun {
   Ref<Pod> ref;
@@ -114,6 +149,13 @@ struct PodRun {
   CauseId leak_cause{};  // the record of this leak
   TimerId timer{};  // of the stage
   TimerId deadline{};
+  std::vector<RunVolume> volumes;
+  bool is_io_blocked = false;
+  bool is_unmounting = false;  // ended, but its volumes are not free
+  SimTime volumes_since{};
+  std::uint32_t mount_tries = 0;
+  std::string mount_error;     // of a claim
+  std::string told_mount;      // the FailedMount that was recorded last
 };
 
 struct NodeRun {
@@ -153,6 +195,7 @@ struct NodeRun {
   std::vector<Ref<Pod>> bound;                // what the API binds to this node: an index of ours, not the kubelet's knowledge
   ImagePuller::Hooks image_hooks;
   std::unique_ptr<ImagePuller> images;
+  std::vector<std::unique_ptr<NodeVolume>> volumes;  // in the order in which they came
   // memory
   std::int64_t charged = 0;        // working sets without what leaks
   std::vector<PodRun*> leaking;    // in the order in which they began
@@ -184,7 +227,7 @@ struct Kubelets::Impl {
   using ContainerRun = kubelet::ContainerRun;
 
   Impl(Engine& engine_in, EventLog& log_in, const Randomness& random_in, host::Hosts& hosts_in, ControlPlane& control_plane_in, ApiServer& api_in,
-       KubeletConfig config_in, const std::vector<PodBehaviour>& behaviours_in, const ImageConfig& image_config_in);
+       KubeletConfig config_in, const std::vector<PodBehaviour>& behaviours_in, const ImageConfig& image_config_in, Storage* storage_in);
   ~Impl();
 
   Engine& engine;
@@ -196,6 +239,7 @@ struct Kubelets::Impl {
   KubeletConfig config;
   const std::vector<PodBehaviour>& behaviours;
   const ImageConfig& image_config;
+  Storage* storage;  // null: no volumes
 
   std::deque<NodeRun> nodes;  // a deque: pods point at their node
   std::vector<std::int64_t> node_of_slot;  // by slot of the Node object; -1: none
@@ -218,6 +262,8 @@ struct Kubelets::Impl {
     CauseId cause{};
   };
   std::vector<PendingLeak> pending_leaks;
+  std::unordered_map<Symbol, std::vector<NodeRun*>> nodes_of_volume;  // look-up only
+  std::uint64_t volume_serial = 0;
   std::uint32_t ip_serial = 0;
   bool is_started = false;
   struct Reasons {
@@ -295,11 +341,42 @@ struct Kubelets::Impl {
   bool is_regular(const PodRun& run, const ContainerRun& c) const { return !is_init(run, c); }
   void set_unready(PodRun& run, bool unready);
 
+  // ---- volumes.cpp
+  using NodeVolume = kubelet::NodeVolume;
+  bool begin_volumes(PodRun& run);
+  NodeVolume* find_volume_on(NodeRun& node, Symbol volume);
+  NodeVolume& add_volume(NodeRun& node, Symbol volume);
+  void want(NodeRun& node, Symbol volume, Ref<Pod> pod);
+  void advance(NodeRun& node, NodeVolume& entry);
+  void advance_volumes(NodeRun& node);
+  void mount(NodeRun& node, NodeVolume& entry);
+  void mounted(NodeRun& node, NodeVolume& entry, const std::string& error);
+  void check_volumes(PodRun& run);
+  void mount_timed_out(PodRun& run);
+  void on_claim_event(const WatchEvent& event);
+  void volumes_reported(NodeRun& node);
+  std::vector<Symbol> volumes_in_use(const NodeRun& node) const;
+  void adopt_volumes(PodRun& run);
+  void release_volumes(PodRun& run);
+  void unmount(NodeRun& node, NodeVolume& entry);
+  void unmounted(NodeRun& node, NodeVolume& entry, const std::string& error);
+  void forget_volume(NodeRun& node, NodeVolume& entry);
+  void lose_volumes(NodeRun& node);
+  void announce_limits(NodeRun& node);
+  void on_io(Symbol volume);
+  bool is_blocked(const PodRun& run, const Container& spec) const;
+  void update_io(PodRun& run);
+  void hang(PodRun& run, ContainerRun& c);
+  void wake(PodRun& run, ContainerRun& c);
+  void look_ahead_hung(PodRun& run, ContainerRun& c);
+  void cannot_die(PodRun& run, ContainerRun& c, std::int32_t exit_code, Symbol reason);
+
   // ---- termination.cpp
   void terminate(PodRun& run, std::int64_t grace_seconds);
   void end_with(PodRun& run, PodPhase phase, Symbol reason, bool disrupted, std::int64_t grace_seconds);
   bool anything_runs(const PodRun& run) const;
   void finish(PodRun& run);
+  void after_unmount(PodRun& run);
   void conclude(PodRun& run);
   void remove_unstarted(NodeRun& node, Ref<Pod> ref);
   void drop(PodRun& run);

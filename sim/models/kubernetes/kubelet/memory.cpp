@@ -148,7 +148,7 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
   SimTime next = reaches_level(node, exhausted_at(node));
   for (const PodRun* run : node.leaking) {
     const Container& spec = run->spec->containers.front();
-    if (run->is_mirror || spec.limits.memory <= 0 || run->leak_rate <= 0.0) continue;
+    if (run->is_mirror || run->containers.front().is_dying || spec.limits.memory <= 0 || run->leak_rate <= 0.0) continue;
     const std::int64_t missing = spec.limits.memory + 1 - run->containers.front().memory - leaked(*run);
     const double wait = std::max(0.0, static_cast<double>(missing) / run->leak_rate);
     next = std::min(next, now + from_seconds(std::min(wait, 1e9)) + SimDuration(1));
@@ -195,9 +195,10 @@ bool Kubelets::Impl::kill_over_limit(NodeRun& node) {
   for (PodRun* run : node.leaking) {
     const Container& spec = run->spec->containers.front();
     ContainerRun& c = run->containers.front();
-    if (run->is_mirror || spec.limits.memory <= 0 || c.memory + leaked(*run) <= spec.limits.memory) continue;
+    if (run->is_mirror || c.is_dying || spec.limits.memory <= 0 || c.memory + leaked(*run) <= spec.limits.memory) continue;
     const ScopedCause because(engine, run->leak_cause);
     die(*run, c, 137, reasons.oom_killed);
+    if (c.is_dying) memory_changed(node);  // it keeps what it has
     return true;
   }
   return false;
@@ -326,7 +327,7 @@ void Kubelets::Impl::oom_kill(NodeRun& node) {
     for (const auto& run : node.pods) {
       for (std::size_t i = 0; i < run->containers.size(); ++i) {
         ContainerRun& c = run->containers[i];
-        if (c.step != Step::kRunning) continue;
+        if (c.step != Step::kRunning || c.is_dying) continue;
         const std::int64_t bytes = c.memory + (i == 0 ? leaked(*run) : 0);
         const std::int64_t badness =
             kubelet::oom_badness(bytes, node.memory, kubelet::oom_score_adjust(*run->spec, run->spec->containers[i], node.memory));

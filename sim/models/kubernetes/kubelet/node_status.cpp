@@ -39,6 +39,7 @@ void Kubelets::Impl::start_node(NodeRun& node) {
   node.last_renewal = engine.now();
   node.lost_at = engine.now();
   if (!node.is_watching) return;
+  announce_limits(node);
   post_status(node);
   std::vector<Ref<Pod>> bound = node.bound;
   std::sort(bound.begin(), bound.end(), [this](Ref<Pod> a, Ref<Pod> b) { return api.all<Pod>().at(a).meta.uid < api.all<Pod>().at(b).meta.uid; });
@@ -147,6 +148,7 @@ void Kubelets::Impl::list_again(NodeRun& node) {
     for (PodRun* run : runs) resume(*run, node.was_booted);
   }
   look_at_bound(node);
+  advance_volumes(node);
   if (fresh) post_status(node);  // fast status update at the start
   // What this side knows better than the API is written at the status manager's next turn.
   schedule_status(node);
@@ -211,7 +213,12 @@ void Kubelets::Impl::post_status(NodeRun& node) {
     if (images.size() > kImagesMax) images.resize(kImagesMax);
     changes = changes | Change::kImages;
   }
-  if (changes == Change::kNone) return;
+  const std::vector<Symbol> in_use = volumes_in_use(node);
+  if (in_use != object->volumes_in_use) changes = changes | Change::kVolumes;
+  if (changes == Change::kNone) {
+    volumes_reported(node);
+    return;
+  }
   CauseId id = engine.cause();
   const bool is_first = object->ready == ConditionStatus::kUnknown && object->ready_reason != api.well_known().node_status_unknown;
   if (becomes_ready && !is_first) {
@@ -232,7 +239,9 @@ void Kubelets::Impl::post_status(NodeRun& node) {
     }
     n.memory_pressure = node.pressure;
     if (has(changes, Change::kImages)) n.images = images;
+    if (has(changes, Change::kVolumes)) n.volumes_in_use = in_use;
   });
+  volumes_reported(node);
 }
 
 RegistryState Kubelets::Impl::registry_state(const NodeRun& node) const {

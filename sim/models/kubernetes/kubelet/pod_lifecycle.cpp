@@ -173,6 +173,7 @@ void Kubelets::Impl::adopt(NodeRun& node, Ref<Pod> ref, const Pod& pod) {
   };
   take(run.init_containers, pod.init_containers, true);
   take(run.containers, pod.containers, false);
+  adopt_volumes(run);
   update_serving(run);
   publish(run);
 }
@@ -198,7 +199,7 @@ void Kubelets::Impl::pause(PodRun& run) {
   if (run.is_mirror) return;
   engine.cancel(std::exchange(run.timer, TimerId{}));
   engine.cancel(std::exchange(run.deadline, TimerId{}));
-  if (run.stage == Stage::kSandbox) run.stage = Stage::kAdmitted;
+  if (run.stage == Stage::kSandbox || run.stage == Stage::kVolumes) run.stage = Stage::kAdmitted;
   const auto stop = [&](ContainerRun& c) {
     switch (c.step) {
       case Step::kPulling:
@@ -313,11 +314,12 @@ void Kubelets::Impl::resume(PodRun& run, bool booted) {
 void Kubelets::Impl::sync(PodRun& run) {
   if (run.is_mirror || is_over(run) || !can_act(*run.node)) return;
   if (run.stage == Stage::kAdmitted) {
+    if (begin_volumes(run)) return;
     run.stage = Stage::kSandbox;
     set_timer(run, engine.now() + kubelet::kSandboxTime);
     return;
   }
-  if (run.stage == Stage::kSandbox) return;
+  if (run.stage == Stage::kVolumes || run.stage == Stage::kSandbox) return;
   if (run.stage == Stage::kInit) {
     for (std::size_t i = 0; i < run.init_containers.size(); ++i) {
       ContainerRun& c = run.init_containers[i];
@@ -360,6 +362,10 @@ void Kubelets::Impl::on_pod_timer(PodRun& run) {
   }
   if (run.stage == Stage::kFinished) {
     conclude(run);
+    return;
+  }
+  if (run.stage == Stage::kVolumes) {
+    mount_timed_out(run);
     return;
   }
   if (run.stage != Stage::kSandbox) return;
@@ -407,7 +413,7 @@ void Kubelets::Impl::on_container_timer(PodRun& run, ContainerRun& c) {
     case Step::kLost:
     case Step::kDone: return;
   }
-  if (!c.is_healthy && engine.now() >= c.healthy_at) {
+  if (!c.is_healthy && !c.is_hung && engine.now() >= c.healthy_at) {
     c.is_healthy = true;
     update_serving(run);
   }
@@ -423,8 +429,8 @@ void Kubelets::Impl::on_container_timer(PodRun& run, ContainerRun& c) {
 void Kubelets::Impl::arm(PodRun& run, ContainerRun& c) {
   engine.cancel(std::exchange(c.timer, TimerId{}));
   if (c.step != Step::kRunning) return;
-  SimTime next = c.exit_at;
-  if (!c.is_healthy) next = std::min(next, c.healthy_at);
+  SimTime next = c.is_hung && !c.is_killed ? kEndOfTime : c.exit_at;
+  if (!c.is_healthy && !c.is_hung) next = std::min(next, c.healthy_at);
   if (can_act(*run.node)) next = std::min(next, c.probe_at);
   if (next != kEndOfTime) set_timer(run, c, next);
 }
@@ -530,7 +536,7 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
   if (std::exchange(c.has_run, true)) ++c.status.restart_count;
   c.step = Step::kRunning;
   c.told_of_pull = false;
-  c.is_healthy = false;
+  c.is_healthy = c.is_killed = c.is_hung = c.is_dying = false;
   c.exit_at = c.healthy_at = c.probe_at = kEndOfTime;
   c.finding = Finding::kNothing;
   c.status.state = ContainerState::kRunning;
@@ -561,6 +567,7 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
     look_ahead(run, c);
   }
   charge(run, c);
+  if (run.is_io_blocked && is_blocked(run, spec)) hang(run, c);
   arm(run, c);
   publish(run);
   sync(run);
@@ -569,6 +576,10 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
 // ---- probes
 
 void Kubelets::Impl::look_ahead(PodRun& run, ContainerRun& c) {
+  if (c.is_hung) {
+    look_ahead_hung(run, c);
+    return;
+  }
   using What = kubelet::ProbeResult::What;
   // A readiness fault hides the container's health from its readiness probe only.
   const kubelet::ProbeResult next = kubelet::next_probe_result(spec_of(run, c), c.status.started, c.status.started_at, c.first_tick,
@@ -608,6 +619,7 @@ void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
       const ScopedCause because(engine, id);
       c.status.ready = false;
       c.finding = Finding::kReady;
+      if (c.is_hung) look_ahead_hung(run, c);
       publish(run);
       return;
     }
@@ -635,6 +647,7 @@ void Kubelets::Impl::set_unready(PodRun& run, bool unready) {
       c.status.ready = !unready && c.status.started;
       continue;
     }
+    if (c.is_hung) continue;  // its probes fail anyway; looked at again when it goes on
     if (unready) {
       if (c.status.ready) {
         c.finding = Finding::kUnready;
@@ -659,11 +672,13 @@ void Kubelets::Impl::set_unready(PodRun& run, bool unready) {
 
 void Kubelets::Impl::kill_later(PodRun& run, ContainerRun& c) {
   const SimDuration grace = std::max<SimDuration>(std::chrono::seconds(run.spec->termination_grace_seconds), kubelet::kShortestStop);
-  const SimTime stops = engine.now() + std::min(run.behaviour.stop_time, grace);
-  if (stops < c.exit_at) {
+  // A process that hangs does not get to obey SIGTERM.
+  const SimTime stops = engine.now() + (c.is_hung ? grace : std::min(run.behaviour.stop_time, grace));
+  if (!c.is_dying && (stops < c.exit_at || c.is_hung)) {
+    c.is_killed = true;
     c.exit_at = stops;
     c.exit_cause = engine.cause();
-    c.exit_code_next = run.behaviour.stop_time <= grace ? 143 : 137;
+    c.exit_code_next = !c.is_hung && run.behaviour.stop_time <= grace ? 143 : 137;
     c.exit_reason_next = reasons.error;
   }
   c.finding = Finding::kNothing;
@@ -675,6 +690,10 @@ void Kubelets::Impl::kill_later(PodRun& run, ContainerRun& c) {
 bool Kubelets::Impl::is_old_news(const ContainerRun& c) const { return c.backoff.wait_after(engine.now()) == kubelet::kBackOffMax; }
 
 void Kubelets::Impl::die(PodRun& run, ContainerRun& c, std::int32_t exit_code, Symbol reason) {
+  if (c.is_hung) {
+    cannot_die(run, c, exit_code, reason);
+    return;
+  }
   uncharge(run, c);
   engine.cancel(std::exchange(c.timer, TimerId{}));
   c.step = Step::kExited;
@@ -783,7 +802,7 @@ bool Kubelets::Impl::serves(const PodRun& run) const {
   }
   if (run.is_unready || (run.stage != Stage::kMain && run.stage != Stage::kTerminating)) return false;
   return std::all_of(run.containers.begin(), run.containers.end(),
-                     [](const ContainerRun& c) { return c.step == Step::kRunning && c.is_healthy; });
+                     [](const ContainerRun& c) { return c.step == Step::kRunning && c.is_healthy && !c.is_hung; });
 }
 
 void Kubelets::Impl::update_serving(PodRun& run) {

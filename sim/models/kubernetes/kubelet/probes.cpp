@@ -30,6 +30,14 @@ SimTime probe_fails_at(const Probe& probe, SimTime container_started, SimTime fi
   return after_threshold(probe, tick_from(probe, container_started, first_tick, unhealthy_from), probe.failure_threshold);
 }
 
+SimTime probe_times_out_at(const Probe& probe, SimTime container_started, SimTime first_tick, SimTime hangs_from) {
+  const SimDuration period = std::chrono::seconds(std::max<std::int64_t>(1, probe.period_seconds));
+  const SimDuration timeout = std::chrono::seconds(std::max<std::int64_t>(1, probe.timeout_seconds));
+  // The next call begins with the next tick, or when the one before has timed out.
+  return tick_from(probe, container_started, first_tick, hangs_from) +
+         (std::max<std::int64_t>(1, probe.failure_threshold) - 1) * std::max(period, timeout) + timeout;
+}
+
 ProbeResult next_probe_result(const Container& container, bool started, SimTime container_started, SimTime first_tick, SimTime healthy_from) {
   using What = ProbeResult::What;
   if (!started && container.startup_probe) {

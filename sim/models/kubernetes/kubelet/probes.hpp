@@ -5,7 +5,7 @@
 /// are skipped. `threshold` equal results in a row change the result.
 ///
 /// Source:     reference kubernetes 3.8: pkg/kubelet/prober/worker.go.
-/// Leaves out: results in error of the probe itself; the time-out of a probe that hangs (a container that is not healthy
+/// Leaves out: results in error of the probe itself; the time-out of a probe during start-up (a container that is not healthy
 ///             refuses at once); the random start of workers in the first period after the kubelet's own start.
 /// Checked by: tests/models/kubernetes/kubelet_probes_test.cpp.
 #pragma once
@@ -20,6 +20,9 @@ SimTime probe_succeeds_at(const Probe& probe, SimTime container_started, SimTime
 
 /// When a probe that finds the container unhealthy from `unhealthy_from` on has failed failureThreshold times.
 SimTime probe_fails_at(const Probe& probe, SimTime container_started, SimTime first_tick, SimTime unhealthy_from);
+
+/// When a probe whose calls hang from `hangs_from` on, each until its time-out, has failed failureThreshold times.
+SimTime probe_times_out_at(const Probe& probe, SimTime container_started, SimTime first_tick, SimTime hangs_from);
 
 /// What the kubelet's probes find next in a container that started and is healthy from `healthy_from` on.
 struct ProbeResult {

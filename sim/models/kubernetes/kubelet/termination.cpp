@@ -51,11 +51,13 @@ void Kubelets::Impl::terminate(PodRun& run, std::int64_t grace_seconds) {
     }
     c.finding = Finding::kNothing;
     c.probe_at = kEndOfTime;
-    const SimTime end = first ? std::min(stops, killed_at) : killed_at;  // SIGTERM was sent the first time
-    if (end < c.exit_at) {
+    // SIGTERM was sent the first time; a process that hangs does not get to obey it.
+    const SimTime end = first && !c.is_hung ? std::min(stops, killed_at) : killed_at;
+    if (!c.is_dying && (end < c.exit_at || c.is_hung)) {
+      c.is_killed = true;
       c.exit_at = end;
       c.exit_cause = engine.cause();
-      c.exit_code_next = first && stops <= killed_at ? 143 : 137;
+      c.exit_code_next = first && !c.is_hung && stops <= killed_at ? 143 : 137;
       c.exit_reason_next = reasons.error;
     }
     arm(run, c);
@@ -91,6 +93,13 @@ void Kubelets::Impl::finish(PodRun& run) {
   NodeRun& node = *run.node;
   if (node.evicting == &run) pod_cleaned_up(node);
   publish(run);
+  release_volumes(run);
+  if (!run.is_unmounting) after_unmount(run);
+}
+
+/// Nothing runs and nothing is mounted any more.
+void Kubelets::Impl::after_unmount(PodRun& run) {
+  NodeRun& node = *run.node;
   const Pod* pod = api.get(run.ref);
   if (pod != nullptr && pod->meta.is_deleting()) {
     if (can_act(node)) set_timer(run, engine.now() + kubelet::kCleanUpTime);
@@ -101,6 +110,7 @@ void Kubelets::Impl::finish(PodRun& run) {
 
 /// Reports the end, and forgets the pod when the report went through.
 void Kubelets::Impl::conclude(PodRun& run) {
+  if (run.is_unmounting) return;
   const Pod* pod = api.get(run.ref);
   if (pod == nullptr) {
     drop(run);
@@ -141,6 +151,7 @@ void Kubelets::Impl::drop(PodRun& run) {
   engine.cancel(std::exchange(run.timer, TimerId{}));
   engine.cancel(std::exchange(run.deadline, TimerId{}));
   run.stage = Stage::kFinished;
+  release_volumes(run);
   if (run.is_serving) {
     run.is_serving = false;
     for (const auto& listener : serving_listeners) listener(run.ref, false);

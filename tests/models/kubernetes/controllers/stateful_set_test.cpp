@@ -71,9 +71,13 @@ TEST_F(StatefulSetTest, ParallelCreatesAllTogether) {
 
 TEST_F(StatefulSetTest, ClaimsAreNamedByTemplateSetAndOrdinal) {
   add_set(2);
-  cluster.api.update(db, Change::kSpec, [&](StatefulSet& s) { s.claim_templates.push_back(cluster.sym("data")); });
+  cluster.api.update(db, Change::kSpec, [&](StatefulSet& s) { s.claim_templates.push_back(ClaimTemplate{cluster.sym("data"), {}, {}, {}}); });
   cluster.run_to(20s);
-  EXPECT_EQ(cluster.api.get(cluster.pod("db-1"))->spec->claims, (std::vector<Symbol>{cluster.sym("data-db-1")}));
+  const std::vector<PodVolume>& volumes = cluster.api.get(cluster.pod("db-1"))->spec->volumes;
+  ASSERT_EQ(volumes.size(), 1u);
+  EXPECT_EQ(volumes[0].name, cluster.sym("data"));
+  EXPECT_EQ(volumes[0].claim, cluster.sym("data-db-1"));
+  EXPECT_EQ(cluster.api.all<PersistentVolumeClaim>().size(), 0u);  // nothing says where volumes come from
 }
 
 TEST_F(StatefulSetTest, ScaleDownGoesFromTheTopOneByOne) {
