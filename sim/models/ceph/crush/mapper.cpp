@@ -52,14 +52,30 @@ struct Place {
   const std::uint32_t* table = nullptr;
   std::uint32_t table_size = 0;
   Straw2View straw2;
+  std::int32_t pool_begin = 0;  // where its items begin in the arrays of all straw2 buckets
 };
 
 }  // namespace
+
+/// Choices of 16 inputs that their rule will most likely ask for: those of each replica if nothing collides and nothing is out.
+struct Mapper::FirstTries {
+  static constexpr std::uint32_t kEntries = 64;
+  struct Entry {
+    std::uint32_t r = 0;
+    std::array<std::int32_t, kStraw2Lanes> bucket;  // 0: none
+    std::array<std::int32_t, kStraw2Lanes> item;
+  };
+  std::array<Entry, kEntries> entries;
+  std::uint32_t count = 0;
+};
 
 struct Mapper::State {
   std::vector<Bucket> buckets;
   std::vector<Place> places;  // by -1 - id
   std::vector<Straw2Arrays> arrays;
+  std::vector<std::int32_t> pool_ids;  // of all straw2 buckets
+  std::vector<float> pool_inverse;
+  Straw2ChooseLanes straw2_lanes = nullptr;
   std::vector<std::vector<RuleStep>> rules;  // without steps: no such rule
   Tunables tunables;
   std::int32_t max_devices = 0;
@@ -78,13 +94,17 @@ struct Mapper::State {
 namespace {
 
 /// What stays the same during one do_rule.
-struct Run {
+template <class Tries>
+struct RunOf {
   const std::vector<Place>& places;
   Straw2Choose straw2;
   const std::vector<std::vector<Straw2View>>* choose_args;
   std::span<const std::uint32_t> weights;
   std::int32_t max_devices;
   std::uint32_t x;
+  const Tries* tries;  // null: none
+  std::uint32_t lane;
+  mutable std::uint32_t cursor = 0;  // entries before it were asked for
 
   const Place& place(std::int32_t id) const { return places[static_cast<std::size_t>(-1 - id)]; }
   std::int32_t type_of(std::int32_t item) const { return item < 0 ? place(item).type : 0; }
@@ -96,6 +116,17 @@ struct Run {
     if (weight >= kWeightOne) return false;
     if (weight == 0) return true;
     return (hash2(x, static_cast<std::uint32_t>(device)) & 0xffff) >= weight;
+  }
+
+  /// What was computed beforehand for this choice.
+  const std::int32_t* known(const Place& bucket, std::uint32_t r) const {
+    for (std::uint32_t i = cursor; i < tries->count; ++i) {
+      const auto& entry = tries->entries[i];
+      if (entry.r != r || entry.bucket[lane] != bucket.id) continue;
+      cursor = i + 1;
+      return &entry.item[lane];
+    }
+    return nullptr;
   }
 };
 
@@ -164,8 +195,12 @@ std::uint32_t choose_straw2_unhashed(const Straw2View& view) {
   return best;
 }
 
+template <class Run>
 std::int32_t choose_item(const Run& run, const Place& bucket, std::uint32_t r, std::uint32_t position) {
   if (bucket.alg == BucketAlg::kStraw2) {
+    if (run.tries != nullptr) {
+      if (const std::int32_t* item = run.known(bucket, r)) return *item;
+    }
     const Straw2View* view = &bucket.straw2;
     if (run.choose_args != nullptr) {
       const std::vector<Straw2View>& positions = (*run.choose_args)[static_cast<std::size_t>(-1 - bucket.id)];
@@ -193,6 +228,7 @@ struct Limits {
 enum class Recurse : std::uint8_t { kNo, kToLeaf };
 
 /// Appends to out[filled..] up to `room` items of `type`, none of them in out[0..filled) already. The new count.
+template <class Run>
 std::int32_t choose_firstn(const Run& run, const Place& start, std::int32_t count, std::int32_t type, std::int32_t* out, std::int32_t filled,
                            std::int32_t room, const Limits& limits, Recurse recurse, std::int32_t* leaves, std::uint32_t parent_r) {
   for (std::int32_t rep = limits.stable != 0 ? 0 : filled; rep < count && room > 0; ++rep) {
@@ -267,6 +303,7 @@ std::int32_t choose_firstn(const Run& run, const Place& start, std::int32_t coun
 }
 
 /// Fills out[begin..begin + left) position by position; kItemNone where nothing was found.
+template <class Run>
 void choose_indep(const Run& run, const Place& start, std::int32_t left, std::int32_t count, std::int32_t type, std::int32_t* out, std::int32_t begin,
                   std::uint32_t tries, std::uint32_t leaf_tries, Recurse recurse, std::int32_t* leaves, std::uint32_t parent_r) {
   const std::int32_t end = begin + left;
@@ -322,6 +359,7 @@ Mapper::Mapper(const CrushMap& map, SimdLevel simd) : state_(std::make_unique<St
   state.tunables = map.tunables;
   state.max_devices = map.max_devices();
   state.straw2 = straw2_choose(simd);
+  state.straw2_lanes = straw2_choose_lanes(simd);
   state.places.resize(static_cast<std::size_t>(map.max_buckets()));
   for (int id = 0; id < map.max_rules(); ++id) {
     const Rule* rule = map.rule(id);
@@ -358,7 +396,11 @@ Mapper::Mapper(const CrushMap& map, SimdLevel simd) : state_(std::make_unique<St
     place.weights = bucket.weights.data();
     place.table = bucket.table.data();
     place.table_size = static_cast<std::uint32_t>(bucket.table.size());
-    if (bucket.alg == BucketAlg::kStraw2) place.straw2 = view_of(bucket.items, bucket.weights);
+    if (bucket.alg != BucketAlg::kStraw2) continue;
+    place.straw2 = view_of(bucket.items, bucket.weights);
+    place.pool_begin = static_cast<std::int32_t>(state.pool_ids.size());
+    state.pool_ids.insert(state.pool_ids.end(), bucket.items.begin(), bucket.items.end());
+    state.pool_inverse.insert(state.pool_inverse.end(), place.straw2.inverse, place.straw2.inverse + place.size);
   }
   for (const auto& [key, args] : map.choose_args) {
     state.choose_args_keys.push_back(key);
@@ -393,16 +435,113 @@ void Mapper::do_rule(int rule, std::uint32_t x, int num_rep, std::span<const std
 }
 
 void Mapper::do_rule_with(int rule, std::uint32_t x, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index,
-                          std::vector<std::int32_t>& result) const {
+                          std::vector<std::int32_t>& out) const {
+  run(rule, x, num_rep, weights, choose_args_index, nullptr, 0, out);
+}
+
+void Mapper::do_rules(int rule, std::span<const std::uint32_t> xs, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index,
+                      std::vector<std::vector<std::int32_t>>& out) const {
+  out.resize(xs.size());
+  FirstTries tries;
+  for (std::size_t begin = 0; begin < xs.size(); begin += kStraw2Lanes) {
+    const std::span<const std::uint32_t> batch = xs.subspan(begin, std::min<std::size_t>(kStraw2Lanes, xs.size() - begin));
+    // Weight sets depend on the position, which is not known before.
+    const bool tried = choose_args_index < 0 && state_->straw2_lanes != nullptr && try_first(rule, batch, num_rep, tries);
+    for (std::size_t lane = 0; lane < batch.size(); ++lane) {
+      run(rule, batch[lane], num_rep, weights, choose_args_index, tried ? &tries : nullptr, static_cast<std::uint32_t>(lane), out[begin + lane]);
+    }
+  }
+}
+
+bool Mapper::try_first(int rule, std::span<const std::uint32_t> xs, int num_rep, FirstTries& tries) const {
+  const State& state = *state_;
+  tries.count = 0;
+  if (rule < 0 || rule >= static_cast<int>(state.rules.size())) return false;
+  std::uint32_t vary_r = state.tunables.chooseleaf_vary_r;
+  std::uint32_t stable = state.tunables.chooseleaf_stable;
+  const Place* root = nullptr;
+  const RuleStep* choose = nullptr;
+  for (const RuleStep& step : state.rules[static_cast<std::size_t>(rule)]) {
+    if (step.op == RuleOp::kTake) root = state.place(step.arg1);
+    if (step.op == RuleOp::kSetChooseleafVaryR && step.arg1 >= 0) vary_r = static_cast<std::uint32_t>(step.arg1);
+    if (step.op == RuleOp::kSetChooseleafStable && step.arg1 >= 0) stable = static_cast<std::uint32_t>(step.arg1);
+    const bool chooses = step.op == RuleOp::kChooseFirstn || step.op == RuleOp::kChooseIndep || step.op == RuleOp::kChooseleafFirstn ||
+                         step.op == RuleOp::kChooseleafIndep;
+    if (!chooses) continue;
+    choose = &step;
+    break;
+  }
+  if (root == nullptr || choose == nullptr) return false;
+  const bool firstn = choose->op == RuleOp::kChooseFirstn || choose->op == RuleOp::kChooseleafFirstn;
+  const bool to_leaf = choose->op == RuleOp::kChooseleafFirstn || choose->op == RuleOp::kChooseleafIndep;
+  const std::int32_t count = std::min(choose->arg1 > 0 ? choose->arg1 : choose->arg1 + num_rep, num_rep);
+
+  Straw2Lanes lanes;
+  lanes.ids = state.pool_ids.data();
+  lanes.inverse = state.pool_inverse.data();
+  for (std::size_t lane = 0; lane < kStraw2Lanes; ++lane) lanes.x[lane] = lane < xs.size() ? xs[lane] : 0;
+  std::array<const Place*, kStraw2Lanes> at;
+  std::array<std::int32_t, kStraw2Lanes> index;
+  // Goes down from `at` to items of `type`; lanes that meet anything else, or another algorithm, end there.
+  const auto descend = [&](std::uint32_t r, std::int32_t type) {
+    std::array<const Place*, kStraw2Lanes> reached{};
+    bool any = true;
+    while (any && tries.count < FirstTries::kEntries) {
+      any = false;
+      FirstTries::Entry& entry = tries.entries[tries.count];
+      entry.r = r;
+      lanes.r = r;
+      for (std::size_t lane = 0; lane < kStraw2Lanes; ++lane) {
+        const Place* in = at[lane];
+        const bool usable = in != nullptr && in->alg == BucketAlg::kStraw2 && in->hash == 0 && in->size > 0;
+        at[lane] = usable ? in : nullptr;
+        entry.bucket[lane] = usable ? in->id : 0;
+        lanes.begin[lane] = usable ? in->pool_begin : 0;
+        lanes.size[lane] = usable ? static_cast<std::int32_t>(in->size) : 0;
+        lanes.equal_weight[lane] = usable ? in->straw2.equal_weight : 0;
+        any = any || usable;
+      }
+      if (!any) break;
+      const std::uint32_t sure = state.straw2_lanes(lanes, index.data());
+      for (std::size_t lane = 0; lane < kStraw2Lanes; ++lane) {
+        if (at[lane] == nullptr) continue;
+        const std::uint32_t chosen = (sure >> lane & 1) != 0 ? static_cast<std::uint32_t>(index[lane]) : state.straw2(at[lane]->straw2, lanes.x[lane], r);
+        const std::int32_t item = at[lane]->items[chosen];
+        entry.item[lane] = item;
+        at[lane] = item < 0 ? state.place(item) : nullptr;
+        if (at[lane] == nullptr || at[lane]->type != type) continue;
+        reached[lane] = at[lane];
+        at[lane] = nullptr;
+      }
+      ++tries.count;
+    }
+    at = reached;
+  };
+  for (std::int32_t rep = 0; rep < count; ++rep) {
+    const std::uint32_t r = static_cast<std::uint32_t>(rep);
+    at.fill(nullptr);
+    std::fill(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(xs.size()), root);
+    descend(r, choose->arg2);
+    if (!to_leaf) continue;
+    const std::uint32_t below = vary_r != 0 ? r >> ((vary_r - 1) & 31) : 0;
+    descend(firstn ? (stable != 0 ? below : r + below) : r + r, 0);
+  }
+  return tries.count > 0;
+}
+
+void Mapper::run(int rule, std::uint32_t x, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index, const FirstTries* tries,
+                 std::uint32_t lane, std::vector<std::int32_t>& result) const {
   const State& state = *state_;
   result.clear();
   if (rule < 0 || rule >= static_cast<int>(state.rules.size()) || num_rep <= 0) return;
-  const Run run{state.places,
-                state.straw2,
-                choose_args_index < 0 ? nullptr : &state.choose_args[static_cast<std::size_t>(choose_args_index)],
-                weights,
-                state.max_devices,
-                x};
+  const RunOf<FirstTries> fixed{state.places,
+                              state.straw2,
+                              choose_args_index < 0 ? nullptr : &state.choose_args[static_cast<std::size_t>(choose_args_index)],
+                              weights,
+                              state.max_devices,
+                              x,
+                              tries,
+                              lane};
   // The total counts retries, so there is one try more; those of a step count tries.
   Limits limits;
   limits.tries = state.tunables.choose_total_tries + 1;
@@ -466,10 +605,10 @@ void Mapper::do_rule_with(int rule, std::uint32_t x, int num_rep, std::span<cons
           const std::int32_t space = num_rep - size;
           if (firstn) {
             limits.leaf_tries = leaf_tries != 0 ? leaf_tries : state.tunables.chooseleaf_descend_once != 0 ? 1 : limits.tries;
-            size += choose_firstn(run, *from, count, step.arg2, chosen + size, 0, space, limits, recurse, leaves + size, 0);
+            size += choose_firstn(fixed, *from, count, step.arg2, chosen + size, 0, space, limits, recurse, leaves + size, 0);
           } else {
             const std::int32_t places = std::min(count, space);
-            choose_indep(run, *from, places, count, step.arg2, chosen + size, 0, limits.tries, leaf_tries != 0 ? leaf_tries : 1, recurse, leaves + size, 0);
+            choose_indep(fixed, *from, places, count, step.arg2, chosen + size, 0, limits.tries, leaf_tries != 0 ? leaf_tries : 1, recurse, leaves + size, 0);
             size += places;
           }
         }

@@ -38,11 +38,18 @@ class Mapper {
   /// The same without a look-up, for loops over many inputs: index from find_choose_args.
   void do_rule_with(int rule, std::uint32_t x, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index,
                     std::vector<std::int32_t>& out) const;
+  /// Many inputs of one rule, their results in order of `xs`. Where the processor can, the first tries of 16 inputs are computed side by side.
+  void do_rules(int rule, std::span<const std::uint32_t> xs, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index,
+                std::vector<std::vector<std::int32_t>>& out) const;
   /// -1: none.
   int find_choose_args(std::int64_t choose_args) const;
 
  private:
   struct State;
+  struct FirstTries;
+  void run(int rule, std::uint32_t x, int num_rep, std::span<const std::uint32_t> weights, int choose_args_index, const FirstTries* tries, std::uint32_t lane,
+           std::vector<std::int32_t>& out) const;
+  bool try_first(int rule, std::span<const std::uint32_t> xs, int num_rep, FirstTries& tries) const;
   std::unique_ptr<State> state_;
 };
 

@@ -178,10 +178,7 @@ inline void mix(__m512i& p, __m512i& q, __m512i& r) {
   r = exclusive(sub(sub(r, p), q), _mm512_srli_epi32(q, 15));
 }
 
-inline __m512i straws(const std::int32_t* ids, std::uint32_t x_in, std::uint32_t r_in) {
-  __m512i a = _mm512_set1_epi32(static_cast<int>(x_in));
-  __m512i b = _mm512_loadu_si512(ids);
-  __m512i c = _mm512_set1_epi32(static_cast<int>(r_in));
+inline __m512i straws(__m512i a, __m512i b, __m512i c) {
   __m512i h = exclusive(exclusive(exclusive(_mm512_set1_epi32(static_cast<int>(detail::kHashSeed)), a), b), c);
   __m512i x = _mm512_set1_epi32(detail::kHashX);
   __m512i y = _mm512_set1_epi32(detail::kHashY);
@@ -191,6 +188,10 @@ inline __m512i straws(const std::int32_t* ids, std::uint32_t x_in, std::uint32_t
   mix(b, x, h);
   mix(y, c, h);
   return _mm512_and_si512(h, _mm512_set1_epi32(0xffff));
+}
+
+inline __m512i straws(const std::int32_t* ids, std::uint32_t x, std::uint32_t r) {
+  return straws(_mm512_set1_epi32(static_cast<int>(x)), _mm512_loadu_si512(ids), _mm512_set1_epi32(static_cast<int>(r)));
 }
 
 constexpr std::uint32_t kLanes = 16;
@@ -251,6 +252,69 @@ std::uint32_t choose(const Straw2View& bucket, std::uint32_t x, std::uint32_t r)
   return best;
 }
 
+/// The greatest straw of each lane; a smaller one may win only where `lead` is too short.
+std::uint32_t choose_lanes_equal(const Straw2Lanes& lanes, __m512i begin, __m512i size, std::int32_t longest, std::int32_t* index) {
+  const LnTables& tables = ln_tables();
+  const __m512i x = _mm512_load_si512(lanes.x);
+  const __m512i r = _mm512_set1_epi32(static_cast<int>(lanes.r));
+  __m512i best = _mm512_set1_epi32(-1);
+  __m512i best_index = _mm512_setzero_si512();
+  for (std::int32_t i = 0; i < longest; ++i) {
+    const __m512i item = _mm512_set1_epi32(i);
+    const __mmask16 inside = _mm512_cmplt_epi32_mask(item, size);
+    const __m512i id = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), inside, _mm512_add_epi32(begin, item), lanes.ids, 4);
+    const __m512i u = straws(x, id, r);
+    const __mmask16 better = _mm512_mask_cmpgt_epi32_mask(inside, u, best);
+    best = _mm512_mask_mov_epi32(best, better, u);
+    best_index = _mm512_mask_mov_epi32(best_index, better, item);
+  }
+  alignas(64) std::int32_t straw[kLanes];
+  _mm512_store_si512(straw, best);
+  _mm512_storeu_si512(index, best_index);
+  std::uint32_t sure = 0;
+  for (std::uint32_t lane = 0; lane < kLanes; ++lane) {
+    const bool is_sure = lanes.size[lane] > 0 && tables.lead[static_cast<std::size_t>(straw[lane])] >= lanes.equal_weight[lane];
+    sure |= static_cast<std::uint32_t>(is_sure) << lane;
+  }
+  return sure;
+}
+
+std::uint32_t choose_lanes(const Straw2Lanes& lanes, std::int32_t* index) {
+  const LnTables& tables = ln_tables();
+  const __m512i begin = _mm512_load_si512(lanes.begin);
+  const __m512i size = _mm512_load_si512(lanes.size);
+  const std::int32_t longest = _mm512_reduce_max_epi32(size);
+  const __mmask16 busy = _mm512_cmpgt_epi32_mask(size, _mm512_setzero_si512());
+  if (_mm512_mask_cmpeq_epi32_mask(busy, _mm512_load_si512(lanes.equal_weight), _mm512_setzero_si512()) == 0) {
+    return choose_lanes_equal(lanes, begin, size, longest, index);
+  }
+  const __m512i x = _mm512_load_si512(lanes.x);
+  const __m512i r = _mm512_set1_epi32(static_cast<int>(lanes.r));
+  const __m512 infinite = _mm512_set1_ps(std::numeric_limits<float>::infinity());
+  __m512 best = infinite;
+  __m512 second = infinite;
+  __m512i best_index = _mm512_setzero_si512();
+  for (std::int32_t i = 0; i < longest; ++i) {
+    const __m512i item = _mm512_set1_epi32(i);
+    const __mmask16 inside = _mm512_cmplt_epi32_mask(item, size);
+    const __m512i place = _mm512_add_epi32(begin, item);
+    const __m512i id = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), inside, place, lanes.ids, 4);
+    const __m512 inverse = _mm512_mask_i32gather_ps(infinite, inside, place, lanes.inverse, 4);
+    const __m512 distance = _mm512_mask_i32gather_ps(_mm512_set1_ps(1.0F), inside, straws(x, id, r), tables.distance_rounded.data(), 4);
+    const __m512 draw = _mm512_mul_ps(distance, inverse);
+    const __mmask16 better = _mm512_cmp_ps_mask(draw, best, _CMP_LT_OQ);
+    second = _mm512_min_ps(second, _mm512_max_ps(draw, best));
+    best = _mm512_min_ps(best, draw);
+    best_index = _mm512_mask_mov_epi32(best_index, better, item);
+  }
+  _mm512_storeu_si512(index, best_index);
+  const __m512 slack = _mm512_set1_ps(kSlack);
+  const __m512 bound = _mm512_mul_ps(_mm512_add_ps(_mm512_mul_ps(best, slack), _mm512_set1_ps(1.0F)), slack);
+  // A bucket of one item is sure even without weight.
+  const __mmask16 alone = _mm512_cmpeq_epi32_mask(size, _mm512_set1_epi32(1));
+  return busy & (_mm512_cmp_ps_mask(second, bound, _CMP_GT_OQ) | alone);
+}
+
 }  // namespace avx512
 
 #pragma GCC pop_options
@@ -269,7 +333,14 @@ SimdLevel best_simd_level() {
   return SimdLevel::kScalar;
 }
 
-Straw2Choose straw2_choose(SimdLevel level) {
+Straw2ChooseLanes straw2_choose_lanes([[maybe_unused]] SimdLevel level) {
+#ifdef SQUALL_CRUSH_X86
+  if (level == SimdLevel::kAvx512) return avx512::choose_lanes;
+#endif
+  return nullptr;
+}
+
+Straw2Choose straw2_choose([[maybe_unused]] SimdLevel level) {
 #ifdef SQUALL_CRUSH_X86
   if (level == SimdLevel::kAvx512) return avx512::choose;
   if (level == SimdLevel::kAvx2) return avx2::choose;

@@ -28,4 +28,19 @@ struct Straw2View {
 using Straw2Choose = std::uint32_t (*)(const Straw2View& bucket, std::uint32_t x, std::uint32_t r);
 Straw2Choose straw2_choose(SimdLevel level);
 
+/// 16 buckets, each with an input of its own but one r: the hash of one item of each is computed at once.
+struct Straw2Lanes {
+  const std::int32_t* ids = nullptr;  // of all buckets, one after the other
+  const float* inverse = nullptr;
+  alignas(64) std::uint32_t x[kStraw2Lanes];
+  alignas(64) std::int32_t begin[kStraw2Lanes];  // of the lane's bucket in `ids`
+  alignas(64) std::int32_t size[kStraw2Lanes];   // 0: the lane is idle
+  alignas(64) std::uint32_t equal_weight[kStraw2Lanes];
+  std::uint32_t r = 0;
+};
+/// Writes the index of each lane's item; returns which lanes are sure. The others (a draw too close for floats) are to be chosen one by one.
+using Straw2ChooseLanes = std::uint32_t (*)(const Straw2Lanes& lanes, std::int32_t* index);
+/// Null where the processor has no form of it that is worth its while.
+Straw2ChooseLanes straw2_choose_lanes(SimdLevel level);
+
 }  // namespace sim::ceph::crush

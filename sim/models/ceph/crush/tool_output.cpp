@@ -76,13 +76,22 @@ bool test_rule(const CrushMap& map, const Mapper& mapper, const MapTest& test, i
   if (total == 0) return true;
   std::vector<int> stored(weights.size());
   std::map<std::size_t, int> sizes;
-  std::vector<std::int32_t> out;
   const int choose_args = mapper.find_choose_args(0);
+  std::vector<std::uint32_t> inputs;
+  std::vector<std::vector<std::int32_t>> results;
+  constexpr std::int64_t kBatch = 256;
   for (std::int64_t wide_x = min_x; wide_x <= max_x; ++wide_x) {
     const int x = static_cast<int>(wide_x);
-    std::uint32_t input = static_cast<std::uint32_t>(x);
-    if (test.pool_id != -1) input = hash2(input, static_cast<std::uint32_t>(test.pool_id));
-    mapper.do_rule_with(id, input, replicas, weights, choose_args, out);
+    const std::size_t place = static_cast<std::size_t>((wide_x - min_x) % kBatch);
+    if (place == 0) {
+      inputs.clear();
+      for (std::int64_t other = wide_x; other <= max_x && other < wide_x + kBatch; ++other) {
+        const std::uint32_t input = static_cast<std::uint32_t>(other);
+        inputs.push_back(test.pool_id != -1 ? hash2(input, static_cast<std::uint32_t>(test.pool_id)) : input);
+      }
+      mapper.do_rules(id, inputs, replicas, weights, choose_args, results);
+    }
+    const std::vector<std::int32_t>& out = results[place];
     if (test.show_mappings) {
       fmt::format_to(std::back_inserter(text), "CRUSH rule {} x {} ", id, x);
       append_osds(text, out);
