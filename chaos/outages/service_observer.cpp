@@ -1,6 +1,7 @@
 #include "chaos/outages/service_observer.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace chaos {
 
@@ -84,33 +85,42 @@ void ServiceObserver::endpoints_changed(const Endpoints& endpoints, bool deleted
   const std::uint64_t version = deleted ? 0 : endpoints.meta.resource_version;
   if (version != 0 && version == place.version) return;
   place.version = version;
-  std::vector<Listed> now;
-  if (!deleted) {
-    if (!endpoints.addresses.empty()) place.history.had_address = true;
-    for (const Endpoints::Address& address : endpoints.addresses) {
-      if (address.ready) now.push_back(Listed{address.pod, false});
-    }
-    std::sort(now.begin(), now.end(), [](const Listed& a, const Listed& b) { return a.pod < b.pod; });
+  if (!deleted && !endpoints.addresses.empty()) place.history.had_address = true;
+  static const std::vector<Endpoints::Address> kNone;
+  const std::vector<Endpoints::Address>& now = deleted ? kNone : endpoints.addresses;
+  // Most of a large Service stays as it was: only what lies between the common beginning and the common end is looked at.
+  const auto begin = std::mismatch(place.seen.begin(), place.seen.end(), now.begin(), now.end());
+  const auto end = std::mismatch(place.seen.rbegin(), std::make_reverse_iterator(begin.first), now.rbegin(), std::make_reverse_iterator(begin.second));
+  const std::vector<Ref<Pod>> before = ready_pods(begin.first, end.first.base());
+  const std::vector<Ref<Pod>> after = ready_pods(begin.second, end.second.base());
+  std::vector<Ref<Pod>> gone;
+  std::vector<Ref<Pod>> come;
+  std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(gone));
+  std::set_difference(after.begin(), after.end(), before.begin(), before.end(), std::back_inserter(come));
+  for (const Ref<Pod> pod : gone) {
+    const auto listed = place.find(pod);
+    place.serving -= listed->serving ? 1 : 0;
+    place.listed.erase(listed);
+    unlink(pod, &place);
   }
-  // Both are sorted: one walk finds who came and who went.
-  auto before = place.listed.begin();
-  for (Listed& listed : now) {
-    while (before != place.listed.end() && before->pod < listed.pod) {
-      unlink(before->pod, &place);
-      ++before;
-    }
-    if (before != place.listed.end() && before->pod == listed.pod) {
-      listed.serving = before->serving;
-      ++before;
-    } else {
-      listed.serving = is_serving_(listed.pod);
-      of_pod_[pod_key(listed.pod)].push_back(&place);
-    }
+  for (const Ref<Pod> pod : come) {
+    const bool serving = is_serving_(pod);
+    place.serving += serving ? 1 : 0;
+    place.listed.insert(place.find(pod), Listed{pod, serving});
+    of_pod_[pod_key(pod)].push_back(&place);
   }
-  for (; before != place.listed.end(); ++before) unlink(before->pod, &place);
-  place.listed = std::move(now);
-  place.serving = static_cast<std::int32_t>(std::count_if(place.listed.begin(), place.listed.end(), [](const Listed& l) { return l.serving; }));
+  place.seen = now;
   note(place);
+}
+
+/// Sorted.
+std::vector<Ref<Pod>> ServiceObserver::ready_pods(AddressPlace from, AddressPlace to) {
+  std::vector<Ref<Pod>> pods;
+  for (; from != to; ++from) {
+    if (from->ready) pods.push_back(from->pod);
+  }
+  std::sort(pods.begin(), pods.end());
+  return pods;
 }
 
 void ServiceObserver::unlink(Ref<Pod> pod, Tracked* service) {
@@ -124,8 +134,7 @@ void ServiceObserver::serving_changed(Ref<Pod> pod, bool serving) {
   const auto found = of_pod_.find(pod_key(pod));
   if (found == of_pod_.end()) return;
   for (Tracked* service : found->second) {
-    const auto listed = std::lower_bound(service->listed.begin(), service->listed.end(), pod,
-                                         [](const Listed& l, Ref<Pod> p) { return l.pod < p; });
+    const auto listed = service->find(pod);
     if (listed == service->listed.end() || listed->pod != pod || listed->serving == serving) continue;
     listed->serving = serving;
     service->serving += serving ? 1 : -1;

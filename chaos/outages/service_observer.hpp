@@ -7,6 +7,7 @@
 /// Source: reference kubernetes 5.1, 7.1. Checked by: tests/chaos/service_observer_test.cpp.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -83,13 +84,21 @@ class ServiceObserver : public sim::k8s::Watcher {
     ServiceHistory history;
     std::vector<Listed> listed;  // sorted by pod
     std::int32_t serving = 0;
-    std::uint64_t version = 0;  // of the Endpoints object that `listed` was read from
+    std::vector<sim::k8s::Endpoints::Address> seen;  // what `listed` was read from
+    std::uint64_t version = 0;                       // of that Endpoints object
+
+    /// Where the pod stands, or where it would.
+    std::vector<Listed>::iterator find(sim::k8s::Ref<sim::k8s::Pod> pod) {
+      return std::lower_bound(listed.begin(), listed.end(), pod, [](const Listed& l, sim::k8s::Ref<sim::k8s::Pod> p) { return l.pod < p; });
+    }
   };
   using Key = std::pair<sim::Symbol, sim::Symbol>;
 
   Tracked& tracked(sim::Symbol ns, sim::Symbol name);
   void service_changed(sim::k8s::Ref<sim::k8s::Service> ref);
   void endpoints_changed(const sim::k8s::Endpoints& endpoints, bool deleted);
+  using AddressPlace = std::vector<sim::k8s::Endpoints::Address>::const_iterator;
+  static std::vector<sim::k8s::Ref<sim::k8s::Pod>> ready_pods(AddressPlace from, AddressPlace to);
   void note(Tracked& service);
   void unlink(sim::k8s::Ref<sim::k8s::Pod> pod, Tracked* service);
   static std::uint64_t pod_key(sim::k8s::Ref<sim::k8s::Pod> pod) { return std::uint64_t{pod.slot} << 32 | pod.generation; }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "chaos/outages/outages.hpp"
 
@@ -95,6 +98,40 @@ TEST_F(ServiceObserverTest, ADeadEndpointCostsItsShareUntilTheApiKnows) {
   EXPECT_EQ(stats.outages, 0u);
   EXPECT_EQ(stats.degraded, 50s);
   EXPECT_EQ(stats.serving_min, 1);
+}
+
+// Lists that grow, shrink, turn over or change a little, of pods that serve or do not: the counts are always those of the newest list.
+TEST_F(ServiceObserverTest, CountsWhatTheNewestListSays) {
+  observer.start();
+  std::vector<Ref<Pod>> pods;
+  for (int i = 0; i < 20; ++i) pods.push_back(pod(("p" + std::to_string(i)).c_str()));
+  const sim::Randomness random(3);
+  sim::RandomStream draw = random.stream("test", "lists");
+  std::vector<Ref<Pod>> listed;
+  for (int step = 1; step <= 2000; ++step) {
+    const Ref<Pod> one = pods[static_cast<std::size_t>(draw.uniform_int(0, 19))];
+    const auto place = std::find(listed.begin(), listed.end(), one);
+    const std::int64_t what = draw.uniform_int(0, 9);
+    if (what < 4) {
+      set_serving(one, !serving.contains(one));
+    } else if (what < 9) {
+      if (place != listed.end()) {
+        listed.erase(place);
+      } else {
+        listed.insert(listed.begin() + draw.uniform_int(0, static_cast<std::int64_t>(listed.size())), one);
+      }
+      list(listed);
+    } else {
+      std::reverse(listed.begin(), listed.end());
+      if (draw.uniform_int(0, 3) == 0) listed.clear();
+      list(listed);
+    }
+    run_to(std::chrono::seconds(step));
+    const auto serves = std::count_if(listed.begin(), listed.end(), [&](Ref<Pod> p) { return serving.contains(p); });
+    if (history().steps.empty()) continue;
+    ASSERT_EQ(history().steps.back().listed, static_cast<std::int32_t>(listed.size())) << step;
+    ASSERT_EQ(history().steps.back().serving, static_cast<std::int32_t>(serves)) << step;
+  }
 }
 
 TEST_F(ServiceObserverTest, AnOutageNamesTheLossesThatLedToIt) {
