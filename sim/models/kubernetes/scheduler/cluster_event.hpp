@@ -20,6 +20,11 @@ enum class Action : std::uint16_t {
   kPodDelete = 1u << 6,  // a pod on a node (or nominated to one) is gone
   kPodLabel = 1u << 7,
   kPodToleration = 1u << 8,  // of the pending pod itself
+  kClaimChange = 1u << 9,    // a PersistentVolumeClaim came or changed
+  kVolumeChange = 1u << 10,  // a PersistentVolume
+  kClassChange = 1u << 11,   // a StorageClass
+  kVolumeLimit = 1u << 12,   // CSINode
+  kAttachmentDelete = 1u << 13,
 };
 using ActionSet = std::uint16_t;
 constexpr ActionSet operator|(Action a, Action b) { return static_cast<ActionSet>(static_cast<unsigned>(a) | static_cast<unsigned>(b)); }
@@ -44,6 +49,9 @@ struct ClusterEvent {
   // Pod events likewise.
   const PodView* pod_before = nullptr;
   const PodView* pod_after = nullptr;
+  // Events of claims.
+  Symbol claim_ns;
+  Symbol claim;
 };
 
 }  // namespace sim::k8s::scheduling

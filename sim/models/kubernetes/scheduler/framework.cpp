@@ -15,6 +15,10 @@ const char* to_string(Plugin plugin) {
     case Plugin::kNodeAffinity: return "NodeAffinity";
     case Plugin::kNodePorts: return "NodePorts";
     case Plugin::kNodeResourcesFit: return "NodeResourcesFit";
+    case Plugin::kVolumeRestrictions: return "VolumeRestrictions";
+    case Plugin::kNodeVolumeLimits: return "NodeVolumeLimits";
+    case Plugin::kVolumeBinding: return "VolumeBinding";
+    case Plugin::kVolumeZone: return "VolumeZone";
     case Plugin::kPodTopologySpread: return "PodTopologySpread";
     case Plugin::kInterPodAffinity: return "InterPodAffinity";
     case Plugin::kDefaultPreemption: return "DefaultPreemption";
@@ -42,6 +46,14 @@ StatusTable::StatusTable() {
       "node(s) didn't satisfy existing pods anti-affinity rules");
   set(kStatusNoVictims, Code::kUnresolvable, Plugin::kDefaultPreemption, "No preemption victims found for incoming pod");
   set(kStatusPreemptionNotHelpful, Code::kUnresolvable, Plugin::kDefaultPreemption, "Preemption is not helpful for scheduling");
+  set(kStatusVolumeInUse, Code::kUnschedulable, Plugin::kVolumeRestrictions,
+      "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod");
+  set(kStatusVolumeLimit, Code::kUnschedulable, Plugin::kNodeVolumeLimits, "node(s) exceed max volume count");
+  set(kStatusVolumeNodeConflict, Code::kUnresolvable, Plugin::kVolumeBinding, "node(s) didn't match PersistentVolume's node affinity");
+  set(kStatusVolumeNoMatch, Code::kUnresolvable, Plugin::kVolumeBinding, "node(s) didn't find available persistent volumes to bind");
+  set(kStatusVolumeMissing, Code::kUnresolvable, Plugin::kVolumeBinding,
+      "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)");
+  set(kStatusVolumeZone, Code::kUnresolvable, Plugin::kVolumeZone, "node(s) had no available volume zone");
   set(kStatusNodeNotInSet, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
 }
 

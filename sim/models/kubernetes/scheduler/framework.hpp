@@ -24,6 +24,10 @@ enum class Plugin : std::uint8_t {
   kNodeAffinity,
   kNodePorts,
   kNodeResourcesFit,
+  kVolumeRestrictions,
+  kNodeVolumeLimits,
+  kVolumeBinding,
+  kVolumeZone,
   kPodTopologySpread,
   kInterPodAffinity,
   kDefaultPreemption,
@@ -67,6 +71,12 @@ enum FixedStatus : StatusId {
   kStatusExistingAntiAffinity,
   kStatusNoVictims,
   kStatusPreemptionNotHelpful,
+  kStatusVolumeInUse,
+  kStatusVolumeLimit,
+  kStatusVolumeNodeConflict,
+  kStatusVolumeNoMatch,
+  kStatusVolumeMissing,
+  kStatusVolumeZone,
   kStatusNodeNotInSet,  // left out by the node names of NodeAffinity's PreFilter
   kFixedStatusEnd,
 };

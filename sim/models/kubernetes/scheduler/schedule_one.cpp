@@ -104,6 +104,10 @@ SchedulingCycle::SchedulingCycle(Cache& cache, Interner& names, const Randomness
       fit_(names),
       spread_(cache),
       affinity_(cache),
+      restrictions_(cache),
+      limits_(cache),
+      binding_(cache),
+      zones_(cache),
       preemption_(cache) {
   classes_.reserve(kClassesMax);
 }
@@ -163,9 +167,32 @@ StatusId SchedulingCycle::filter_plain(const PodInfo& pod, NodeIndex node) {
   Row& row = class_->rows[node];
   if (row.generation != cache_.generation(node)) refresh(row, *pod.spec, node);
   StatusId status = row.status;
+  if (status == kFits && has_volumes_) status = filter_volumes(node);
   if (status == kFits && spreads_) status = spread_.filter(node);
   if (status == kFits && affine_) status = affinity_.filter(node);
   return status;
+}
+
+StatusId SchedulingCycle::filter_volumes(NodeIndex node) const {
+  StatusId status = restrictions_.filter(dry_off_);
+  if (status == kFits) status = limits_.filter(node, dry_off_);
+  if (status == kFits) status = binding_.filter(node);
+  if (status == kFits) status = zones_.filter(node);
+  return status;
+}
+
+bool SchedulingCycle::pre_filter_volumes(const PodInfo& pod, Decision& decision) {
+  const auto refuse = [&](Plugin plugin, const std::string& why) {
+    if (why.empty()) return false;
+    decision.rejectors = set_of(plugin);
+    decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), why);
+    return true;
+  };
+  if (refuse(Plugin::kVolumeRestrictions, restrictions_.pre_filter(pod))) return false;
+  limits_.pre_filter(pod);
+  if (refuse(Plugin::kVolumeBinding, binding_.pre_filter(pod))) return false;
+  zones_.pre_filter(pod);
+  return true;
 }
 
 StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
@@ -180,6 +207,7 @@ StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
       begin(index);
       for (const PodSlot slot : added) put_back(slot);
       StatusId status = filter_node(*pod.spec, index);
+      if (status == kFits && has_volumes_) status = filter_volumes(index);
       if (status == kFits && spreads_) status = spread_.filter(index);
       if (status == kFits && affine_) status = affinity_.filter(index);
       for (const PodSlot slot : added) take_off(slot);
@@ -195,7 +223,7 @@ bool SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIn
   if (count == 0) return false;
   const auto wanted = static_cast<std::size_t>(feasible_nodes_to_find(static_cast<std::int64_t>(count), percentage_));
   const std::size_t start = next_start_ % count;
-  const bool local_only = !spreads_ && !affine_ && cache_.nominated_count() == 0;
+  const bool local_only = !has_volumes_ && !spreads_ && !affine_ && cache_.nominated_count() == 0;
   const std::vector<std::uint32_t>& generations = cache_.generations();
   const auto examine = [&](NodeIndex node) {
     StatusId status = kFits;
@@ -272,12 +300,19 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
   const PodInfo& pod = cache_.pod(slot);
   pod_ = &pod;
   wanted_ports_ = host_ports(*pod.spec);
+  has_volumes_ = !pod.spec->volumes.empty() && cache_.api().has_storage();
 
   const std::optional<std::vector<Symbol>> only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
   if (only && only->empty()) {
     spreads_ = affine_ = false;
     decision.rejectors = set_of(Plugin::kNodeAffinity);
     decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), statuses_.at(kStatusNodeAffinityConflict).reasons.front());
+    run_preemption(pod, now, attempt, decision);
+    return decision;
+  }
+  dry_off_.clear();
+  if (has_volumes_ && !pre_filter_volumes(pod, decision)) {
+    spreads_ = affine_ = false;
     run_preemption(pod, now, attempt, decision);
     return decision;
   }
@@ -374,6 +409,7 @@ StatusId SchedulingCycle::filter() {
   const PodInfo& pod = *pod_;
   const auto once = [&] {
     StatusId status = filter_node(*pod.spec, dry_node_);
+    if (status == kFits && has_volumes_) status = filter_volumes(dry_node_);
     if (status == kFits && spreads_) status = spread_.filter(dry_node_);
     if (status == kFits && affine_) status = affinity_.filter(dry_node_);
     return status;

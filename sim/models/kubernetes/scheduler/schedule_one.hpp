@@ -2,7 +2,7 @@
 ///
 /// Source: pkg/scheduler/schedule_one.go (schedulingCycle, findNodesThatFitPod, numFeasibleNodesToFind, prioritizeNodes,
 ///         selectHost), framework/runtime/framework.go; reference kubernetes 1.3 to 1.5.
-/// Leaves out: extenders, Reserve and Permit plugins, pod groups, opportunistic batching (inert with the default profile).
+/// Leaves out: extenders, Permit plugins, Reserve but for VolumeBinding's (see volume_binding()), pod groups, opportunistic batching (inert with the default profile).
 ///             The feasible nodes stand in the order of visits (in the order in which 16 workers finish, there).
 /// Checked by: tests/models/kubernetes/scheduler/schedule_one_test.cpp.
 ///
@@ -22,7 +22,11 @@
 #include "sim/models/kubernetes/scheduler/plugins/image_locality.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/inter_pod_affinity.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_resources_fit.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/node_volume_limits.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/pod_topology_spread.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/volume_binding.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/volume_restrictions.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/volume_zone.hpp"
 
 namespace sim::k8s::scheduling {
 
@@ -53,6 +57,7 @@ class SchedulingCycle : private DryRun {
 
   PodTopologySpread& spread() { return spread_; }
   InterPodAffinity& affinity() { return affinity_; }
+  VolumeBinding& volume_binding() { return binding_; }
   Symbol any_address() const { return any_address_; }
   /// The verdicts of the last failed cycle, in the order of visits.
   const std::vector<std::pair<NodeIndex, StatusId>>& failed() const { return failed_; }
@@ -82,6 +87,8 @@ class SchedulingCycle : private DryRun {
   StatusId filter_node(const PodSpec& spec, NodeIndex node);
   StatusId filter(const PodInfo& pod, NodeIndex node);  // all plugins, nominated pods included
   StatusId filter_plain(const PodInfo& pod, NodeIndex node);
+  StatusId filter_volumes(NodeIndex node) const;
+  bool pre_filter_volumes(const PodInfo& pod, Decision& decision);
   bool find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes);
   void score(const PodInfo& pod);
   void explain(bool by_name, Decision& decision);
@@ -104,6 +111,10 @@ class SchedulingCycle : private DryRun {
   ImageLocality images_;
   PodTopologySpread spread_;
   InterPodAffinity affinity_;
+  VolumeRestrictions restrictions_;
+  NodeVolumeLimits limits_;
+  VolumeBinding binding_;
+  VolumeZone zones_;
   DefaultPreemption preemption_;
   std::size_t next_start_ = 0;
 
@@ -115,6 +126,7 @@ class SchedulingCycle : private DryRun {
   // Of the pod in hand.
   PodClass* class_ = nullptr;
   const PodInfo* pod_ = nullptr;
+  bool has_volumes_ = false;
   bool spreads_ = false;
   bool affine_ = false;
   std::vector<HostPort> wanted_ports_;

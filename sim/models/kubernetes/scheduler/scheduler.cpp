@@ -39,6 +39,9 @@ class ExactCause {
 /// A pod on 5,000 cordoned nodes has one reason in 5,000 places: a few say enough.
 constexpr std::size_t kContributingMax = 8;
 
+constexpr SimDuration kBindPoll = std::chrono::seconds(1);       // of VolumeBinding's PreBind
+constexpr SimDuration kBindTimeout = std::chrono::seconds(600);  // bindTimeoutSeconds
+
 }  // namespace
 
 struct Scheduler::Impl {
@@ -48,6 +51,9 @@ struct Scheduler::Impl {
     Symbol node_name;
     CauseId cause{};
     std::uint32_t attempts = 0;
+    bool volumes_written = false;  // VolumeBinding's PreBind waits for the claims
+    SimTime volumes_since{};
+    bool look_pending = false;
   };
   struct Failure {
     Ref<Pod> ref;
@@ -132,7 +138,7 @@ struct Scheduler::Impl {
       return;
     }
     // The confirmation of what was assumed, or somebody else's binding.
-    bindings.erase(ref.slot);
+    forget_binding(ref.slot);
     state->queue.remove(ref.slot);
     state->cache.assign(ref, pod, pod.node_name);
     if (pod.meta.is_deleting()) state->cache.set_terminating(ref.slot);
@@ -156,7 +162,7 @@ struct Scheduler::Impl {
     if (known != nullptr && known->state == PodInfo::State::kAssumed) {
       // Deleted while its binding is under way: what it holds is free at once, and the binding will fail.
       if (!pod.meta.is_deleting()) return;
-      bindings.erase(ref.slot);
+      forget_binding(ref.slot);
       state->queue.remove(ref.slot);
       state->fire_pod(Action::kPodDelete, ref.slot, now(), engine.cause());
       state->cache.unassume(ref.slot);
@@ -199,7 +205,7 @@ struct Scheduler::Impl {
   void pod_gone(Ref<Pod> ref) {
     const PodInfo* known = state->cache.find_pod(ref);
     if (known == nullptr) return;
-    bindings.erase(ref.slot);
+    forget_binding(ref.slot);
     forget_failure(ref.slot);
     state->queue.remove(ref.slot);
     if (known->is_on_node()) {
@@ -219,6 +225,7 @@ struct Scheduler::Impl {
     }
     const Node* node = api.get(ref);
     if (node != nullptr) state->node_changed(ref, *node, now(), engine.cause());
+    if (event.type == WatchEvent::Type::kModified && has(event.changes, Change::kVolumes)) on_storage(Action::kVolumeLimit);
   }
 
   // ---- the scheduling loop ----
@@ -270,6 +277,7 @@ struct Scheduler::Impl {
       handle_failure(ref, queued, decision);
       return;
     }
+    if (!pod->spec->volumes.empty() && api.has_storage()) state->cycle.volume_binding().reserve(ref.slot, decision.node);
     state->cache.assume(ref.slot, decision.node);
     const Symbol node_name = state->cache.node(decision.node).name;
     bindings[ref.slot] = Binding{ref, decision.node, node_name, queued.cause, queued.attempts};
@@ -288,23 +296,19 @@ struct Scheduler::Impl {
   void bind(Ref<Pod> ref) {
     const auto found = bindings.find(ref.slot);
     if (found == bindings.end() || found->second.ref != ref) return;
-    const Binding binding = found->second;
-    bindings.erase(found);
     const Pod* pod = api.get(ref);
-    if (pod == nullptr || pod->node_name) return;  // the event that says so is on its way
+    if (pod == nullptr || pod->node_name) {
+      forget_binding(ref.slot);
+      return;  // the event that says so is on its way
+    }
     if (!client.writable() || pod->meta.is_deleting()) {
       const char* why = pod->meta.is_deleting() ? "pod is being deleted, cannot be assigned to a host" : "the API server does not take writes";
-      state->fire_pod(Action::kPodDelete, ref.slot, now(), engine.cause());
-      state->cache.unassume(ref.slot);
-      Decision decision;
-      decision.message = fmt::format("running Bind plugin \"DefaultBinder\": {}", why);
-      decision.preemption.clears_nomination = true;
-      const QueuedPod queued = *state->queue.find(ref.slot);
-      handle_failure(ref, queued, decision);
-      kick();
-      arm_flush();
+      fail_binding(ref, fmt::format("running Bind plugin \"DefaultBinder\": {}", why));
       return;
     }
+    if (!volumes_are_bound(ref, found->second)) return;
+    const Binding binding = found->second;
+    forget_binding(ref.slot);
     state->queue.remove(ref.slot);
     forget_failure(ref.slot);
     const CauseId before = pod->meta.cause;
@@ -320,6 +324,112 @@ struct Scheduler::Impl {
       p.unschedulable = false;
       p.scheduled_at = now();
     });
+  }
+
+  void fail_binding(Ref<Pod> ref, std::string message) {
+    forget_binding(ref.slot);
+    state->fire_pod(Action::kPodDelete, ref.slot, now(), engine.cause());
+    state->cache.unassume(ref.slot);
+    Decision decision;
+    decision.message = std::move(message);
+    decision.preemption.clears_nomination = true;
+    const QueuedPod queued = *state->queue.find(ref.slot);
+    handle_failure(ref, queued, decision);
+    kick();
+    arm_flush();
+  }
+
+  /// VolumeBinding's PreBind: the wishes are written once, then the claims are looked at every second until they are bound. Here a look is an
+  /// event only after a claim changed, at the instant at which the original would look.
+  bool volumes_are_bound(Ref<Pod> ref, Binding& binding) {
+    const scheduling::VolumeBinding::Reservation* reserved = state->cycle.volume_binding().find(ref.slot);
+    if (reserved == nullptr) return true;
+    const scheduling::VolumeBinding::Reservation wishes = *reserved;
+    if (!binding.volumes_written) {
+      binding.volumes_written = true;
+      binding.volumes_since = now();
+      const ScopedCause because(engine, api.get(ref)->meta.cause);
+      for (const auto& [claim_ref, volume_ref] : wishes.statics) {
+        const PersistentVolumeClaim* claim = api.get(claim_ref);
+        const PersistentVolume* volume = api.get(volume_ref);
+        if (claim == nullptr || volume == nullptr || (volume->claim_name && volume->claim_uid != 0 && volume->claim_uid != claim->meta.uid)) continue;
+        const ObjectMeta meta = claim->meta;
+        api.update(volume_ref, Change::kBinding, [&meta](PersistentVolume& v) {
+          v.claim_ns = meta.ns;
+          v.claim_name = meta.name;
+          v.claim_uid = meta.uid;
+        });
+      }
+      for (const Ref<PersistentVolumeClaim> claim_ref : wishes.dynamics) {
+        const PersistentVolumeClaim* claim = api.get(claim_ref);
+        if (claim == nullptr || claim->selected_node) continue;
+        api.update(claim_ref, Change::kSpec, [&](PersistentVolumeClaim& c) { c.selected_node = binding.node_name; });
+      }
+      const std::uint32_t of_session = session;
+      engine.after(kBindTimeout, [this, ref, of_session] {
+        if (!running || session != of_session) return;
+        const auto still = bindings.find(ref.slot);
+        if (still == bindings.end() || still->second.ref != ref || !still->second.volumes_written) return;
+        if (now() < still->second.volumes_since + kBindTimeout) return;  // another try of the same pod
+        fail_binding(ref, "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded");
+      });
+      return false;
+    }
+    bool all = true;
+    const auto look = [&](Ref<PersistentVolumeClaim> claim_ref, bool dynamic) {
+      const PersistentVolumeClaim* claim = api.get(claim_ref);
+      if (claim != nullptr && claim->is_bound()) return true;
+      all = false;
+      return claim != nullptr && (!dynamic || claim->selected_node == binding.node_name);
+    };
+    for (const auto& [claim_ref, volume_ref] : wishes.statics) {
+      if (look(claim_ref, false)) continue;
+      fail_binding(ref, "running PreBind plugin \"VolumeBinding\": binding volumes: error getting PVC from the cache");
+      return false;
+    }
+    for (const Ref<PersistentVolumeClaim> claim_ref : wishes.dynamics) {
+      if (look(claim_ref, true)) continue;
+      const PersistentVolumeClaim* claim = api.get(claim_ref);
+      fail_binding(ref, claim == nullptr ? std::string("running PreBind plugin \"VolumeBinding\": binding volumes: error getting PVC from the cache")
+                                         : fmt::format("running PreBind plugin \"VolumeBinding\": binding volumes: provisioning failed for PVC \"{}\"",
+                                                       api.names().text(claim->meta.name)));
+      return false;
+    }
+    return all;
+  }
+
+  /// A claim changed: the bindings that wait look at their claims at their next turn.
+  void look_at_bindings() {
+    for (auto& [slot, binding] : bindings) {
+      if (!binding.volumes_written || binding.look_pending) continue;
+      binding.look_pending = true;
+      const SimDuration since = now() - binding.volumes_since;
+      const SimTime turn = binding.volumes_since + (since + kBindPoll - SimDuration(1)) / kBindPoll * kBindPoll;
+      engine.at(turn, [this, ref = binding.ref, of_session = session] {
+        if (!running || session != of_session) return;
+        const auto still = bindings.find(ref.slot);
+        if (still == bindings.end() || still->second.ref != ref) return;
+        still->second.look_pending = false;
+        bind(ref);
+      });
+    }
+  }
+
+  void on_claim(const WatchEvent& event) {
+    scheduling::ClusterEvent what;
+    what.action = Action::kClaimChange;
+    const PersistentVolumeClaim* claim = event.type == WatchEvent::Type::kDeleted ? nullptr : api.get(event.ref<PersistentVolumeClaim>());
+    look_at_bindings();
+    if (claim == nullptr) return;
+    what.claim_ns = claim->meta.ns;
+    what.claim = claim->meta.name;
+    state->fire(what, now(), engine.cause());
+  }
+
+  void on_storage(Action action) {
+    scheduling::ClusterEvent what;
+    what.action = action;
+    state->fire(what, now(), engine.cause());
   }
 
   void handle_failure(Ref<Pod> ref, const QueuedPod& queued, const Decision& decision) {
@@ -368,6 +478,11 @@ struct Scheduler::Impl {
       named.push_back(object->meta.cause);
       log.also_caused_by(id, object->meta.cause);
     }
+  }
+
+  void forget_binding(PodSlot slot) {
+    bindings.erase(slot);
+    state->cycle.volume_binding().forget(slot);
   }
 
   void forget_failure(PodSlot slot) { failures.erase(slot); }
@@ -452,7 +567,10 @@ Scheduler::~Scheduler() { impl_->api.unwatch(*this); }
 void Scheduler::start() {
   if (impl_->running) return;
   // PodDisruptionBudgets are read when somebody is to be preempted.
-  impl_->client.watch({Kind::kPod, Kind::kNode, Kind::kService, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kNamespace}, *this);
+  // PodDisruptionBudgets are read when somebody is to be preempted.
+  impl_->client.watch({Kind::kPod, Kind::kNode, Kind::kService, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kNamespace,
+                       Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim, Kind::kVolumeAttachment},
+                      *this);
   impl_->start();
 }
 
@@ -476,6 +594,13 @@ void Scheduler::on_event(const WatchEvent& event) {
   switch (event.object.kind) {
     case Kind::kPod: impl_->on_pod(event); break;
     case Kind::kNode: impl_->on_node(event); break;
+    case Kind::kPersistentVolumeClaim: impl_->on_claim(event); break;
+    case Kind::kPersistentVolume: impl_->on_storage(Action::kVolumeChange); break;
+    case Kind::kStorageClass: impl_->on_storage(Action::kClassChange); break;
+    case Kind::kVolumeAttachment:
+      if (event.type != WatchEvent::Type::kDeleted) return;
+      impl_->on_storage(Action::kAttachmentDelete);
+      break;
     case Kind::kService:
     case Kind::kReplicaSet:
     case Kind::kStatefulSet:

@@ -7,6 +7,7 @@
 #include "sim/models/kubernetes/scheduler/plugins/node_ports.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_unschedulable.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/taint_toleration.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/volume_zone.hpp"
 
 namespace sim::k8s::scheduling {
 
@@ -19,7 +20,7 @@ struct Registration {
 };
 
 /// A new plugin with a queueing hint is one line here.
-const std::array<Registration, 8> kRegistrations = {{
+const std::array<Registration, 12> kRegistrations = {{
     {Plugin::kNodeUnschedulable, node_unschedulable::kEvents,
      [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
        return node_unschedulable::is_worth_retrying(pod, event, state.cache.api().well_known());
@@ -37,6 +38,15 @@ const std::array<Registration, 8> kRegistrations = {{
      }},
     {Plugin::kNodeResourcesFit, NodeResourcesFit::kEvents,
      [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return NodeResourcesFit::is_worth_retrying(pod, event); }},
+    {Plugin::kVolumeRestrictions, VolumeRestrictions::kEvents,
+     [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
+       return VolumeRestrictions::is_worth_retrying(pod, event, state.cache.api());
+     }},
+    {Plugin::kNodeVolumeLimits, NodeVolumeLimits::kEvents,
+     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return NodeVolumeLimits::is_worth_retrying(pod, event); }},
+    {Plugin::kVolumeBinding, VolumeBinding::kEvents,
+     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return VolumeBinding::is_worth_retrying(pod, event); }},
+    {Plugin::kVolumeZone, VolumeZone::kEvents, [](SchedulerState&, const PodInfo&, const ClusterEvent&) { return true; }},
     {Plugin::kPodTopologySpread, PodTopologySpread::kEvents,
      [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) { return state.cycle.spread().is_worth_retrying(pod, event); }},
     {Plugin::kInterPodAffinity, InterPodAffinity::kEvents,

@@ -1,0 +1,48 @@
+#include "sim/models/kubernetes/scheduler/plugins/volume_zone.hpp"
+
+#include <algorithm>
+
+#include "sim/models/kubernetes/volumes/claims.hpp"
+
+namespace sim::k8s::scheduling {
+
+void VolumeZone::pre_filter(const PodInfo& pod) {
+  wanted_.clear();
+  const ApiServer& api = cache_.api();
+  const WellKnown& known = api.well_known();
+  for (const PodVolume& volume : pod.spec->volumes) {
+    const PersistentVolume* bound = find_bound_volume(api, pod.ns, pod.name, volume);
+    if (bound == nullptr) continue;
+    for (const Symbol key : {known.zone_beta, known.region_beta, known.zone, known.region}) {
+      const std::optional<Symbol> value = bound->meta.labels.find(key);
+      if (!value) continue;
+      // "a__b": any of them. A value that was never interned is no node's.
+      Topology topology{key, {}};
+      std::string_view rest = api.names().text(*value);
+      for (;;) {
+        const std::size_t end = rest.find("__");
+        if (const Symbol one = api.names().find(rest.substr(0, end))) topology.values.push_back(one);
+        if (end == std::string_view::npos) break;
+        rest.remove_prefix(end + 2);
+      }
+      wanted_.push_back(std::move(topology));
+    }
+  }
+}
+
+StatusId VolumeZone::filter(NodeIndex index) const {
+  if (wanted_.empty()) return kFits;
+  const Labels& labels = cache_.node(index).view.labels;
+  const WellKnown& known = cache_.api().well_known();
+  const auto present = {known.zone_beta, known.region_beta, known.zone, known.region};
+  if (std::none_of(present.begin(), present.end(), [&](Symbol key) { return labels.has(key); })) return kFits;  // a cluster of one zone
+  for (const Topology& topology : wanted_) {
+    std::optional<Symbol> value = labels.find(topology.key);
+    if (!value && topology.key == known.zone_beta) value = labels.find(known.zone);
+    if (!value && topology.key == known.region_beta) value = labels.find(known.region);
+    if (!value || std::find(topology.values.begin(), topology.values.end(), *value) == topology.values.end()) return kStatusVolumeZone;
+  }
+  return kFits;
+}
+
+}  // namespace sim::k8s::scheduling

@@ -1,0 +1,32 @@
+/// VolumeZone: a volume that is labelled with zones or a region is used from nodes there.
+///
+/// Source:     framework/plugins/volumezone/volume_zone.go (reference kubernetes 1.6).
+/// Leaves out: delayed claims, which have no volume yet.
+/// Checked by: tests/models/kubernetes/scheduler/volume_plugins_test.cpp.
+#pragma once
+
+#include <vector>
+
+#include "sim/models/kubernetes/scheduler/cluster_event.hpp"
+
+namespace sim::k8s::scheduling {
+
+class VolumeZone {
+ public:
+  explicit VolumeZone(Cache& cache) : cache_(cache) {}
+
+  void pre_filter(const PodInfo& pod);
+  StatusId filter(NodeIndex node) const;
+
+  static constexpr ActionSet kEvents = Action::kClassChange | Action::kNodeAdd | Action::kNodeLabel | Action::kClaimChange | Action::kVolumeChange;
+
+ private:
+  struct Topology {
+    Symbol key;
+    std::vector<Symbol> values;
+  };
+  Cache& cache_;
+  std::vector<Topology> wanted_;
+};
+
+}  // namespace sim::k8s::scheduling
