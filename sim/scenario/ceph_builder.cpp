@@ -194,8 +194,8 @@ std::unique_ptr<rook::Rook> make_rook(const ScenarioSpec& spec, World& world) {
   at_once.start_up = SimDuration::zero();
   at_once.start_up_sigma = 0.0;
   world.behaviours.insert(world.behaviours.begin(), at_once);
-  return std::make_unique<rook::Rook>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, spec.ceph->rook, std::move(config),
-                                      mon_nodes(spec), spec.ceph->mons.allow_multiple_per_node);
+  return std::make_unique<rook::Rook>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, world.storage, spec.ceph->rook,
+                                      std::move(config), mon_nodes(spec), spec.ceph->mons.allow_multiple_per_node);
 }
 
 }  // namespace sim::scenario

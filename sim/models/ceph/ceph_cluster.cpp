@@ -375,6 +375,10 @@ std::vector<std::uint32_t> CephCluster::pgs_of(const Volume& volume) const {
   return seeds;
 }
 
+bool CephCluster::serves_client(const Pg& pg, host::HostId client) const {
+  return pgs_->serves_writes(pg) && pg.primary >= 0 && network_.reaches(client, osd(pg.primary).host, Plane::kPublic);
+}
+
 bool CephCluster::volume_serves(const Volume& volume) const {
   const std::vector<std::uint32_t> seeds = pgs_of(volume);
   return !seeds.empty() && std::all_of(seeds.begin(), seeds.end(), [&](std::uint32_t seed) { return pg_serves(volume.pool, seed); });

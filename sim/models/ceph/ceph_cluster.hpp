@@ -87,6 +87,8 @@ class CephCluster {
   bool pool_available(std::string_view pool) const;  ///< every PG takes writes
   bool pg_active(std::string_view pool, std::uint32_t seed) const;
   bool pg_serves(std::string_view pool, std::uint32_t seed) const;  ///< writes are answered now
+  /// A write of a client on this host is answered: the PG serves, and its primary is reachable.
+  bool serves_client(const Pg& pg, host::HostId client) const;
   /// The PGs that the objects of a volume fall into, ascending.
   std::vector<std::uint32_t> pgs_of(const Volume& volume) const;
   /// A volume hangs as soon as one of its PGs does.

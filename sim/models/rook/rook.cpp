@@ -27,8 +27,8 @@ int depth(const std::string& domain) { return domain == "osd" ? 0 : domain == "h
 
 }  // namespace
 
-Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, k8s::ApiServer& api, k8s::Kubelets& kubelets, RookConfig config,
-           ceph::ClusterConfig cluster, std::vector<std::string> mon_nodes, bool multiple_mons_per_node)
+Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, k8s::ApiServer& api, k8s::Kubelets& kubelets, k8s::Storage& storage,
+           RookConfig config, ceph::ClusterConfig cluster, std::vector<std::string> mon_nodes, bool multiple_mons_per_node)
     : engine_(engine),
       log_(log),
       hosts_(hosts),
@@ -38,6 +38,7 @@ Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts&
       mon_nodes_(std::move(mon_nodes)),
       multiple_mons_per_node_(multiple_mons_per_node),
       cluster_(engine, log, random, hosts, std::move(cluster)),
+      csi_(engine, api, hosts, storage, cluster_),
       subject_(log.names().intern(fmt::format("CephCluster/{}", config_.name_space))),
       mon_check_(engine),
       osd_check_(engine) {
@@ -87,6 +88,7 @@ void Rook::create_objects() {
 
 void Rook::start() {
   cluster_.start();
+  csi_.start();
   const auto guarded = [alive = std::weak_ptr<bool>(alive_)](auto action) {
     return [alive, action](auto... arguments) {
       if (!alive.expired()) action(arguments...);

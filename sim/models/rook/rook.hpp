@@ -23,6 +23,7 @@
 #include "sim/models/ceph/ceph_cluster.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
+#include "sim/models/rook/ceph_csi.hpp"
 #include "sim/models/rook/daemon_pods.hpp"
 #include "sim/models/rook/rook_config.hpp"
 
@@ -31,8 +32,8 @@ namespace sim::rook {
 class Rook {
  public:
   /// `mon_nodes`: where monitors may stand. The nodes exist in the API.
-  Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, k8s::ApiServer& api, k8s::Kubelets& kubelets, RookConfig config,
-       ceph::ClusterConfig cluster, std::vector<std::string> mon_nodes, bool multiple_mons_per_node);
+  Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, k8s::ApiServer& api, k8s::Kubelets& kubelets, k8s::Storage& storage,
+       RookConfig config, ceph::ClusterConfig cluster, std::vector<std::string> mon_nodes, bool multiple_mons_per_node);
   Rook(const Rook&) = delete;
   Rook& operator=(const Rook&) = delete;
 
@@ -88,6 +89,7 @@ class Rook {
   std::vector<std::string> mon_nodes_;
   bool multiple_mons_per_node_;
   ceph::CephCluster cluster_;
+  CephCsi csi_;
   Symbol subject_;
   std::string failure_domain_ = "host";  // the lowest of all pools
 

@@ -307,6 +307,11 @@ bool PodTopologySpread::is_worth_retrying(const PodInfo& pod, const ClusterEvent
     case Action::kPodAdd:
     case Action::kPodDelete:
     case Action::kPodLabel: break;
+    case Action::kClaimChange:
+    case Action::kVolumeChange:
+    case Action::kClassChange:
+    case Action::kVolumeLimit:
+    case Action::kAttachmentDelete: return false;  // volumes decide nothing here
   }
   const auto involved = [&](const PodView* view) {
     return view == nullptr || view->ref == pod.ref || (view->placed && view->ns == pod.ns);
