@@ -19,7 +19,8 @@ World::World(WorldConfig config)
       scheduler_client(api),
       controllers_client(api),
       scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
-      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers) {}
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers),
+      dependencies(engine, log, api, kubelets, behaviours) {}
 
 /// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.
 void World::follow_leaders() {
@@ -35,6 +36,7 @@ void World::start() {
   control_plane.start();
   csi_sidecars.start();
   kubelets.start();
+  dependencies.start();
   if (rook) rook->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {

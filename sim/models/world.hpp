@@ -18,6 +18,7 @@
 #include "sim/models/kubernetes/scheduler/scheduler.hpp"
 #include "sim/models/kubernetes/volumes/csi_sidecars.hpp"
 #include "sim/models/kubernetes/volumes/storage.hpp"
+#include "sim/models/services/dependencies.hpp"
 #include "sim/models/topology/topology.hpp"
 
 namespace sim {
@@ -66,6 +67,7 @@ class World {
   k8s::ApiClient controllers_client;
   k8s::Scheduler scheduler;
   k8s::ControllerManager controllers;
+  services::Dependencies dependencies;
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
 
  private:

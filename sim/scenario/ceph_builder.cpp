@@ -179,6 +179,26 @@ class CephPlan {
 
 ceph::ClusterConfig ceph_cluster(const ScenarioSpec& spec, Diagnostics& diagnostics) { return CephPlan(spec, diagnostics).cluster(); }
 
+void check_ceph(const ScenarioSpec& spec, Diagnostics& diagnostics) {
+  const std::size_t before = diagnostics.error_count();
+  const ceph::ClusterConfig config = ceph_cluster(spec, diagnostics);
+  if (diagnostics.error_count() != before) return;
+  // What Ceph itself would refuse: asked with hosts of these names, in a world of nothing else.
+  Engine engine;
+  Interner names;
+  EventLog log(engine, names);
+  const Randomness random(1);
+  topology::Topology topology(engine, log);
+  host::Hosts hosts(engine, log, random, topology);
+  for (const ceph::HostConfig& host : config.hosts) {
+    topology.add(topology::ElementKind::kHost, host.host);
+    host::HostSpec machine;
+    machine.name = host.host;
+    hosts.add(std::move(machine));
+  }
+  for (const std::string& problem : ceph::CephCluster::problems(config, hosts)) diagnostics.error(spec.place_of("ceph"), problem);
+}
+
 std::vector<std::string> mon_nodes(const ScenarioSpec& spec) {
   Diagnostics told;
   return CephPlan(spec, told).nodes_of(spec.ceph->mons);

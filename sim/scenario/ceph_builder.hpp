@@ -20,6 +20,8 @@ namespace sim::scenario {
 struct ScenarioSpec;
 class Diagnostics;
 
+/// Tells everything that is wrong with the section. Machine names are there already.
+void check_ceph(const ScenarioSpec& spec, Diagnostics& diagnostics);
 /// Where the daemons of `spec.ceph` stand, with what every part of Ceph is told; racks come from the topology. Errors are told, and what is wrong left out.
 ceph::ClusterConfig ceph_cluster(const ScenarioSpec& spec, Diagnostics& diagnostics);
 /// Nodes in which monitors may stand.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/path.hpp"
 #include "sim/scenario/scenario_fields.hpp"
@@ -97,6 +98,17 @@ class TreeReader {
 
 // ---- looking up what the fields refer to ----------------------------------------------------------------------------
 
+/// Whether the scenario has the Service; told when not.
+bool expect_service(const ManifestSet& objects, const Interner& names, const std::string& full_name, Place where, Diagnostics& diagnostics) {
+  std::vector<std::string> known;
+  for (const Manifest<k8s::Service>& m : objects.services) {
+    known.push_back(names.text(m.object.meta.ns) + "/" + names.text(m.object.meta.name));
+    if (known.back() == full_name) return true;
+  }
+  diagnostics.error(where, fmt::format("there is no Service '{}'", full_name)).hint = did_you_mean(full_name, known);
+  return false;
+}
+
 class Checker {
  public:
   Checker(ScenarioSpec& spec, Diagnostics& diagnostics) : spec_(spec), diagnostics_(diagnostics) {
@@ -109,6 +121,7 @@ class Checker {
     nodes();
     control_plane();
     registry();
+    ceph();
   }
 
  private:
@@ -315,13 +328,11 @@ class Checker {
   void registry() {
     const Reference& service = spec_.images.registry_service;
     if (service.text.empty()) return;
-    const Interner& names = *spec_.names;
-    std::vector<std::string> known;
-    for (const Manifest<k8s::Service>& m : spec_.objects.services) {
-      known.push_back(names.text(m.object.meta.ns) + "/" + names.text(m.object.meta.name));
-      if (known.back() == service.text) return;
-    }
-    diagnostics_.error(service.where, fmt::format("there is no Service '{}'", service.text)).hint = did_you_mean(service.text, known);
+    expect_service(spec_.objects, *spec_.names, service.text, service.where, diagnostics_);
+  }
+
+  void ceph() {
+    if (spec_.ceph) check_ceph(spec_, diagnostics_);
   }
 
   ScenarioSpec& spec_;
@@ -369,7 +380,7 @@ void read_objects(Node node, ManifestReader& manifests, std::vector<std::shared_
   }
 }
 
-std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, Interner& names) {
+std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, const ManifestSet& objects, Interner& names, Diagnostics& diagnostics) {
   std::vector<k8s::PodBehaviour> result;
   for (const BehaviourSpec& spec : specs) {
     k8s::PodBehaviour behaviour;
@@ -386,6 +397,12 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
     behaviour.exit_code = spec.exit_code;
     behaviour.memory_bytes = spec.memory;
     behaviour.stop_time = spec.stop_time;
+    for (const Reference& need : spec.needs) {
+      const std::size_t slash = need.text.find('/');
+      const std::string ns = slash == std::string::npos ? spec.match.ns.empty() ? "default" : spec.match.ns : need.text.substr(0, slash);
+      const std::string name = slash == std::string::npos ? need.text : need.text.substr(slash + 1);
+      if (expect_service(objects, names, ns + "/" + name, need.where, diagnostics)) behaviour.needs.push_back({names.intern(ns), names.intern(name)});
+    }
     result.push_back(std::move(behaviour));
   }
   return result;
@@ -465,7 +482,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
   }
   read_objects(file.objects, manifests, kept, diagnostics);
   spec->objects = manifests.finish();
-  spec->behaviours = behaviours_of(file.behaviours, *names);
+  spec->behaviours = behaviours_of(file.behaviours, spec->objects, *names, diagnostics);
   spec->names = names;
   if (fields_good) {
     // The machines' names are interned in the order of the pools, before any world makes names of its own.

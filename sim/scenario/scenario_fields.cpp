@@ -193,7 +193,9 @@ void describe(Fields<BehaviourSpec>& fields) {
       .bytes("memory", &BehaviourSpec::memory, "Working set of the pod once started.")
       .default_text("its memory request, or 64Mi")
       .add("stopTime", &BehaviourSpec::stop_time, "From SIGTERM until the containers end.")
-      .default_text("1s");
+      .default_text("1s")
+      .add("needs", &BehaviourSpec::needs,
+           "Services (namespace/name) without which the pods answer nobody: they run on, their probes notice nothing, and who calls them gets no answer.");
 }
 
 void describe(Fields<k8s::EtcdConfig>& fields) {

@@ -28,6 +28,7 @@ struct BehaviourSpec {
   std::optional<std::int32_t> exit_code;
   std::optional<std::int64_t> memory;
   std::optional<SimDuration> stop_time;
+  std::vector<Reference> needs;
 };
 
 template <>

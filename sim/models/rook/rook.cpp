@@ -38,7 +38,7 @@ Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts&
       mon_nodes_(std::move(mon_nodes)),
       multiple_mons_per_node_(multiple_mons_per_node),
       cluster_(engine, log, random, hosts, std::move(cluster)),
-      csi_(engine, api, hosts, storage, cluster_),
+      csi_(engine, log, api, hosts, storage, cluster_),
       subject_(log.names().intern(fmt::format("CephCluster/{}", config_.name_space))),
       mon_check_(engine),
       osd_check_(engine) {

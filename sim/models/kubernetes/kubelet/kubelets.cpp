@@ -299,6 +299,13 @@ bool Kubelets::is_serving(Ref<Pod> pod) const {
   return run != nullptr && impl_->serves(*run);
 }
 
+void Kubelets::set_lacking(Ref<Pod> pod, bool lacking) {
+  PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr || run->lacks_service == lacking) return;
+  run->lacks_service = lacking;
+  impl_->update_serving(*run);
+}
+
 void Kubelets::on_serving(std::function<void(Ref<Pod>, bool)> listener) { impl_->serving_listeners.push_back(std::move(listener)); }
 
 void Kubelets::kill_kubelet(Ref<Node> ref, SimDuration restart_after) {

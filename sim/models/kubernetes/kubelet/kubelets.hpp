@@ -73,6 +73,9 @@ class Kubelets : public Watcher {
   /// one turns at once.
   void set_unready(Ref<Pod> pod, bool unready);
 
+  /// A Service that the pod needs does not serve: it answers nobody, and its probes do not notice.
+  void set_lacking(Ref<Pod> pod, bool lacking);
+
   void on_event(const WatchEvent& event) override;
 
  private:

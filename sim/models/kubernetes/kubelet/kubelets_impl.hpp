@@ -136,6 +136,7 @@ struct PodRun {
   bool is_dirty = false;   // has something to report
   bool is_serving = false;  // as last told to the listeners
   bool is_unready = false;  // by fault
+  bool lacks_service = false;  // something that it needs of others is not there
   bool is_disrupted = false;  // DisruptionTarget
   std::optional<PodPhase> forced_phase;
   Symbol reason;  // status.reason
