@@ -125,8 +125,8 @@ FailureDetection::Verdict FailureDetection::verdict_on(const Osd& target) const 
     SimTime broken = target.answers_pings ? kEndOfTime : target.silent_since;
     if (reporter.location != target.location) broken = std::min(broken, broken_since_[reporter.location * hosts_ + target.location]);
     if (broken == kEndOfTime) continue;
-    // A peer that came up later pings from then on.
-    broken = std::max(broken, reporter.map_changed);
+    // Who came up later pings, and is pinged, from then on.
+    broken = std::max({broken, reporter.map_changed, target.map_changed});
     const SimTime unhealthy = first_unanswered_ping(reporter, broken) + options().heartbeat_grace;
     reports.push_back({report_at(reporter, unhealthy), broken, &reporter});
   }

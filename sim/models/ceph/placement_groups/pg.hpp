@@ -44,19 +44,33 @@ enum PgState : std::uint32_t {
 /// "active+undersized+degraded".
 std::string pg_state_name(std::uint32_t state);
 
+/// Versions in (low, high].
+struct Gap {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+};
+
 /// What one OSD holds of a PG.
 struct Shard {
   int osd = 0;
   int slot = -1;  // of an erasure-coded PG
   std::uint64_t last_update = 0;
-  std::uint64_t gap_low = 0;  // versions in (gap_low, gap_high] are not here yet
-  std::uint64_t gap_high = 0;
+  std::vector<Gap> gaps;  // known from the log, not here yet; ascending, apart from each other
   double backfilled = 1.0;  // share of the objects that is here; 1: complete
   std::uint32_t last_epoch_started = 0;
 
   bool is_complete() const { return backfilled >= 1.0; }
-  bool has_gap() const { return gap_high > gap_low; }
-  std::uint64_t missing() const { return gap_high - gap_low; }
+  bool has_gap() const { return !gaps.empty(); }
+  std::uint64_t missing() const {
+    std::uint64_t versions = 0;
+    for (const Gap& gap : gaps) versions += gap.high - gap.low;
+    return versions;
+  }
+  /// It is here: known, and in no gap. (low, high] lies on one side of each end of a gap, and of last_update.
+  bool holds(std::uint64_t low, std::uint64_t high) const {
+    if (high > last_update) return false;
+    return std::none_of(gaps.begin(), gaps.end(), [&](const Gap& gap) { return gap.low <= low && high <= gap.high; });
+  }
 };
 
 /// A time with one acting set.

@@ -207,41 +207,32 @@ double PlacementGroups::misplaced_objects(const Pg& pg) const {
 
 double PlacementGroups::unfound_objects(const Pg& pg) const {
   const PoolState& pool = pools_[pg.pool];
-  if (pool.config.erasure) {
-    std::size_t whole = 0;
-    std::uint64_t missing = 0;
-    for (const Shard& shard : pg.shards) {
-      if (!osd_monitor_.is_up(shard.osd) || !shard.is_complete() || shard.last_update < pg.head) continue;
-      if (shard.has_gap()) {
-        missing = std::max(missing, shard.missing());
-      } else {
-        ++whole;
-      }
-    }
-    return whole >= pool.needed ? 0.0 : missing_objects(pool, missing);
-  }
-  // What no copy that is up has of the versions that some member misses.
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> uncovered;
-  for (const int osd : writers(pg)) {
-    const Shard* shard = pg.shard(osd, -1);
-    if (shard != nullptr && shard->has_gap()) uncovered.emplace_back(shard->gap_low, shard->gap_high);
-  }
+  // Cut all versions at every end of a gap and of a log: within a piece a copy holds all or nothing.
+  std::set<std::uint64_t> cuts;
   for (const Shard& shard : pg.shards) {
-    if (uncovered.empty()) break;
-    if (!osd_monitor_.is_up(shard.osd) || !shard.is_complete()) continue;
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> rest;
-    for (const auto& [low, high] : uncovered) {
-      if (shard.last_update < high) rest.emplace_back(std::max(low, shard.last_update), high);
-      const std::uint64_t known = std::min(high, shard.last_update);
-      if (shard.has_gap() && std::max(low, shard.gap_low) < std::min(known, shard.gap_high)) {
-        rest.emplace_back(std::max(low, shard.gap_low), std::min(known, shard.gap_high));
-      }
+    cuts.insert(shard.last_update);
+    for (const Gap& gap : shard.gaps) {
+      cuts.insert(gap.low);
+      cuts.insert(gap.high);
     }
-    uncovered = std::move(rest);
   }
-  std::uint64_t versions = 0;
-  for (const auto& [low, high] : uncovered) versions = std::max(versions, high - low);
-  return missing_objects(pool, versions);
+  const std::vector<int> members = writers(pg);
+  std::uint64_t unfound = 0;
+  std::uint64_t low = 0;
+  for (const std::uint64_t high : cuts) {
+    const auto misses = [&](int osd) {
+      return std::any_of(pg.shards.begin(), pg.shards.end(), [&](const Shard& shard) { return shard.osd == osd && shard.is_complete() && high <= pg.head && !shard.holds(low, high); });
+    };
+    if (high > low && std::any_of(members.begin(), members.end(), misses)) {
+      std::set<int> holders;  // positions of an erasure-coded PG, OSDs otherwise
+      for (const Shard& shard : pg.shards) {
+        if (osd_monitor_.is_up(shard.osd) && shard.is_complete() && shard.holds(low, high)) holders.insert(pool.config.erasure ? shard.slot : shard.osd);
+      }
+      if (holders.size() < pool.needed) unfound += high - low;
+    }
+    low = high;
+  }
+  return missing_objects(pool, unfound);
 }
 
 std::vector<int> PlacementGroups::writers(const Pg& pg) const {
@@ -553,12 +544,15 @@ void PlacementGroups::wait_up_thru(Pg& pg) {
 void PlacementGroups::catch_up(Shard& shard, std::uint64_t head) const {
   if (shard.last_update > head) {  // rolled back
     shard.last_update = head;
-    shard.gap_high = std::min(shard.gap_high, head);
-    shard.gap_low = std::min(shard.gap_low, shard.gap_high);
+    for (Gap& gap : shard.gaps) gap = {std::min(gap.low, head), std::min(gap.high, head)};
+    std::erase_if(shard.gaps, [](const Gap& gap) { return gap.low == gap.high; });
   }
   if (shard.last_update < head) {
-    if (!shard.has_gap()) shard.gap_low = shard.last_update;
-    shard.gap_high = head;
+    if (shard.has_gap() && shard.gaps.back().high == shard.last_update) {
+      shard.gaps.back().high = head;
+    } else {
+      shard.gaps.push_back({shard.last_update, head});
+    }
     shard.last_update = head;
   }
 }
@@ -596,7 +590,7 @@ void PlacementGroups::activate(Pg& pg) {
     Shard& shard = ensure_shard(pg, osd, slot_of(pg, osd, pg.up));
     if (shard.is_complete() || shard.last_update + reach < head) set_backfilled(pg, shard, 0.0);
     shard.last_update = head;
-    shard.gap_low = shard.gap_high = 0;
+    shard.gaps.clear();
     if (writeable) shard.last_epoch_started = map_.epoch;
   }
   for (const int osd : pg.async) {
@@ -864,7 +858,7 @@ bool PlacementGroups::give_up_unfound(std::uint32_t index) {
   // The older version of each object is taken for the newest: every gap that nobody can fill is closed.
   std::uint64_t lost = 0;
   for (Shard& shard : pg.shards) lost = std::max(lost, shard.missing());
-  for (Shard& shard : pg.shards) shard.gap_low = shard.gap_high = 0;
+  for (Shard& shard : pg.shards) shard.gaps.clear();
   pg.lost_writes += lost;
   context_.log.record("PgWritesLost", fmt::format("pg/{}", pg.id.to_string()), fmt::format("pg {}: {} writes were given up by hand", pg.id.to_string(), lost));
   pg.recovery = RecoveryPhase::kNone;

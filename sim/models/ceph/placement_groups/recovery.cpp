@@ -106,7 +106,9 @@ void Recovery::enqueue(Pg& pg, Job& job) {
     if (osd == pg.primary || shard == nullptr) continue;
     if (job.backfill ? !shard->is_complete() : shard->has_gap()) job.remotes.push_back(osd);
   }
+  // An OSD can act at one position of an erasure-coded PG and be filled at another: one slot is enough.
   std::sort(job.remotes.begin(), job.remotes.end());
+  job.remotes.erase(std::unique(job.remotes.begin(), job.remotes.end()), job.remotes.end());
   pg.recovery = RecoveryPhase::kWaitLocal;
   local_[static_cast<std::size_t>(job.local_osd)].request(pg.index, job.priority, ++order_);
   const int osd = job.local_osd;
@@ -253,7 +255,7 @@ void Recovery::copy_done(std::uint32_t index, std::size_t number) {
     pending_bytes_[static_cast<std::size_t>(copy.target)] -= pgs_.pool_of(pg).shard_bytes * (1.0 - shard.backfilled);
     pgs_.set_backfilled(pg, shard, 1.0);
   } else {
-    shard.gap_low = shard.gap_high = 0;
+    shard.gaps.clear();
   }
   if (!std::all_of(job.copies.begin(), job.copies.end(), [](const Copy& one) { return one.done; })) {
     pgs_.refresh(pg);
@@ -277,8 +279,14 @@ void Recovery::keep_progress(Pg& pg, Job& job) {
       if (shard != nullptr) pgs_.set_backfilled(pg, *shard, std::min(before + (1.0 - before) * (1.0 - left), 1.0 - 1e-9));
     } else if (shard != nullptr && shard->has_gap()) {
       // Objects are copied in the order of their versions.
-      const auto done = static_cast<std::uint64_t>(static_cast<double>(shard->missing()) * (1.0 - left));
-      shard->gap_low += std::min(done, shard->missing() - 1);
+      auto done = std::min(static_cast<std::uint64_t>(static_cast<double>(shard->missing()) * (1.0 - left)), shard->missing() - 1);
+      while (done > 0) {
+        Gap& first = shard->gaps.front();
+        const std::uint64_t part = std::min(done, first.high - first.low);
+        first.low += part;
+        done -= part;
+        if (first.low == first.high) shard->gaps.erase(shard->gaps.begin());
+      }
     }
   }
   job.copies.clear();
