@@ -39,9 +39,9 @@ TEST(CephViews, Healthy) {
   EXPECT_EQ(mon_stat_text(*lab.cluster), "e1: 3 mons at {a,b,c}, election epoch 2, leader 0 a, quorum 0,1,2 a,b,c\n");
   EXPECT_EQ(pg_stat_text(*lab.cluster), "32 pgs: 32 active+clean; 100 GiB data, 300 GiB used, 29 TiB / 29 TiB avail\n");
   const std::string tree = osd_tree_text(*lab.cluster);
-  EXPECT_NE(tree.find("-1            29.10"), std::string::npos) << tree;
-  EXPECT_NE(tree.find("    host h0\n"), std::string::npos) << tree;
-  EXPECT_NE(tree.find("osd.7                  up"), std::string::npos) << tree;
+  EXPECT_NE(tree.find("-1           29.10376 root default\n"), std::string::npos) << tree;
+  EXPECT_NE(tree.find("    host h0\n0    hdd "), std::string::npos) << tree;
+  EXPECT_NE(tree.find("osd.7                  up        1.00000"), std::string::npos) << tree;
 }
 
 TEST(CephViews, HostDown) {
@@ -59,7 +59,7 @@ TEST(CephViews, HostDown) {
   lab.run(1min);
   EXPECT_NE(health_text(*lab.cluster, true).find("is stuck undersized for"), std::string::npos);
   EXPECT_NE(status_text(*lab.cluster).find("objects degraded ("), std::string::npos) << status_text(*lab.cluster);
-  EXPECT_NE(osd_tree_text(*lab.cluster).find("osd.8                  down"), std::string::npos) << osd_tree_text(*lab.cluster);
+  EXPECT_NE(osd_tree_text(*lab.cluster).find("osd.8              down      1.00000"), std::string::npos) << osd_tree_text(*lab.cluster);
 }
 
 TEST(CephViews, MonitorManagerAndFlags) {

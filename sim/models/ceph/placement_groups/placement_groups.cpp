@@ -637,6 +637,12 @@ void PlacementGroups::plan_recovery(Pg& pg) {
   const PoolState& pool = pools_[pg.pool];
   bool gaps = false;
   for (const int osd : writers(pg)) {
+    const bool has_copy = std::any_of(pg.shards.begin(), pg.shards.end(), [osd](const Shard& shard) { return shard.osd == osd; });
+    if (!has_copy) {
+      // Its disk failed just now: the map will say so, and all begins anew.
+      recovery_->stop(pg);
+      return;
+    }
     for (const Shard& shard : pg.shards) gaps = gaps || (shard.osd == osd && shard.has_gap());
   }
   if (gaps) {

@@ -232,17 +232,16 @@ void Recovery::run(Pg& pg, Job& job) {
       const SimDuration sleep = to.is_rotational ? options.recovery_sleep_hdd : options.recovery_sleep_ssd;
       if (sleep > SimDuration::zero()) limit = std::max(1.0, pool.object_shard_bytes) / seconds(sleep);
     }
-    if (job.backfill) pending_bytes_[static_cast<std::size_t>(target)] += pool.shard_bytes * (1.0 - shard.backfilled);
+    if (job.backfill) copy.space = pool.shard_bytes * (1.0 - shard.backfilled);
+    pending_bytes_[static_cast<std::size_t>(target)] += copy.space;
     const std::uint32_t index = pg.index;
     const std::size_t number = job.copies.size();
     copy.flow = bandwidth_.start(links, copy.bytes, [this, index, number] { copy_done(index, number); }, limit);
     job.copies.push_back(copy);
   }
+  // A disk that failed meanwhile took its target along: the next interval sees to it.
+  if (targets.empty()) stop(pg);
   pgs_.refresh(pg);
-  if (targets.empty()) {
-    stop(pg);
-    pgs_.recovered(pg);
-  }
 }
 
 void Recovery::copy_done(std::uint32_t index, std::size_t number) {
@@ -250,9 +249,11 @@ void Recovery::copy_done(std::uint32_t index, std::size_t number) {
   Job& job = jobs_.at(index);
   Copy& copy = job.copies[number];
   copy.done = true;
-  Shard& shard = *pg.shard(copy.target, copy.slot);
+  pending_bytes_[static_cast<std::size_t>(copy.target)] -= copy.space;
+  Shard* const there = pg.shard(copy.target, copy.slot);
+  if (there == nullptr) return;  // its disk failed; the next interval stops this job
+  Shard& shard = *there;
   if (job.backfill) {
-    pending_bytes_[static_cast<std::size_t>(copy.target)] -= pgs_.pool_of(pg).shard_bytes * (1.0 - shard.backfilled);
     pgs_.set_backfilled(pg, shard, 1.0);
   } else {
     shard.gaps.clear();
@@ -274,8 +275,8 @@ void Recovery::keep_progress(Pg& pg, Job& job) {
     bandwidth_.cancel(copy.flow);
     Shard* shard = pg.shard(copy.target, copy.slot);
     if (job.backfill) {
+      pending_bytes_[static_cast<std::size_t>(copy.target)] -= copy.space;
       const double before = shard != nullptr ? shard->backfilled : 0.0;
-      pending_bytes_[static_cast<std::size_t>(copy.target)] -= pgs_.pool_of(pg).shard_bytes * (1.0 - before);
       if (shard != nullptr) pgs_.set_backfilled(pg, *shard, std::min(before + (1.0 - before) * (1.0 - left), 1.0 - 1e-9));
     } else if (shard != nullptr && shard->has_gap()) {
       // Objects are copied in the order of their versions.

@@ -71,6 +71,7 @@ class Recovery {
     int target = 0;
     int slot = -1;
     double bytes = 0.0;
+    double space = 0.0;  // that it will take on the target
     bool done = false;
   };
   struct Job {
