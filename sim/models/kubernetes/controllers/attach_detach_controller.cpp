@@ -32,9 +32,9 @@ constexpr SimDuration kMaxWaitForUnmount = 6min;     // ReconcilerMaxWaitForUnmo
 class AttachDetachController final : public Controller, public Watcher {
  public:
   AttachDetachController(const ControllerContext& context, Storage& storage)
-      : engine_(context.engine), log_(context.log), api_(context.api), storage_(storage), loop_(context.engine) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
-      if (alive.expired() || !running_ || !api_.writable()) return;
+      : engine_(context.engine), log_(context.log), api_(context.api), client_(context.client()), storage_(storage), loop_(context.engine) {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+      if (alive.expired() || !running_ || !client_.writable()) return;
       for (const auto& [key, place] : places_) touch(key);
     });
   }
@@ -48,7 +48,7 @@ class AttachDetachController final : public Controller, public Watcher {
     running_ = true;
     is_open_ = false;
     started_ = engine_.now();
-    api_.watch({Kind::kStorageClass, Kind::kPersistentVolume}, *this);
+    client_.watch({Kind::kStorageClass, Kind::kPersistentVolume}, *this);
     open();
   }
   void stop() override {
@@ -91,7 +91,7 @@ class AttachDetachController final : public Controller, public Watcher {
   void open() {
     if (is_open_ || !api_.has_storage()) return;
     is_open_ = true;
-    api_.watch({Kind::kPod, Kind::kNode, Kind::kVolumeAttachment, Kind::kPersistentVolumeClaim}, *this);
+    client_.watch({Kind::kPod, Kind::kNode, Kind::kVolumeAttachment, Kind::kPersistentVolumeClaim}, *this);
     for (const auto& ref : api_.all<VolumeAttachment>().refs()) note_attachment(ref);
     for (const Ref<Pod> ref : api_.all<Pod>().refs()) note_pod(ref);
   }
@@ -225,7 +225,7 @@ class AttachDetachController final : public Controller, public Watcher {
   void report_attached(const Key& key, Place& place) {
     const Ref<Node> node_ref = api_.find<Node>(Symbol{}, key.second);
     const Node* node = api_.get(node_ref);
-    if (node == nullptr || !api_.writable()) return;
+    if (node == nullptr || !client_.writable()) return;
     if (std::find(node->volumes_attached.begin(), node->volumes_attached.end(), key.first) != node->volumes_attached.end()) return;
     CauseId id = engine_.cause();
     for (const Ref<Pod> pod : place.pods) {
@@ -268,7 +268,7 @@ class AttachDetachController final : public Controller, public Watcher {
       forget_if_idle(key);
       return;
     }
-    if (!api_.writable()) return;  // touched again when it is
+    if (!client_.writable()) return;  // touched again when it is
     if (!place.detach_requested) place.detach_requested = engine_.now();
     const Ref<Node> node_ref = api_.find<Node>(Symbol{}, key.second);
     const Node* node = api_.get(node_ref);
@@ -313,7 +313,7 @@ class AttachDetachController final : public Controller, public Watcher {
     const auto found = places_.find(key);
     if (found == places_.end()) return;
     Place& place = found->second;
-    if (place.pods.empty() || place.attachment || !api_.writable()) return;
+    if (place.pods.empty() || place.attachment || !client_.writable()) return;
     const PersistentVolume* volume = api_.get(api_.find<PersistentVolume>(Symbol{}, key.first));
     if (volume == nullptr || !api_.find<Node>(Symbol{}, key.second)) return;
     if (!volume->access_modes.allows_many_nodes() && report_conflict(key, place)) return;
@@ -385,6 +385,7 @@ class AttachDetachController final : public Controller, public Watcher {
   Engine& engine_;
   EventLog& log_;
   ApiServer& api_;
+  ApiClient& client_;
   Storage& storage_;
   Timer loop_;
   SimTime started_{};

@@ -18,9 +18,9 @@ namespace {
 class EphemeralVolumeController final : public Controller, public Watcher {
  public:
   explicit EphemeralVolumeController(const ControllerContext& context)
-      : engine_(context.engine), api_(context.api), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
-      if (!alive.expired() && running_ && api_.writable() && watches_pods_) look_at_all();
+      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+      if (!alive.expired() && running_ && client_.writable() && watches_pods_) look_at_all();
     });
   }
   ~EphemeralVolumeController() override {
@@ -32,7 +32,7 @@ class EphemeralVolumeController final : public Controller, public Watcher {
     if (running_) return;
     running_ = true;
     watches_pods_ = false;
-    api_.watch({Kind::kStorageClass, Kind::kPersistentVolume}, *this);
+    client_.watch({Kind::kStorageClass, Kind::kPersistentVolume}, *this);
     open();
   }
   void stop() override {
@@ -59,7 +59,7 @@ class EphemeralVolumeController final : public Controller, public Watcher {
   void open() {
     if (watches_pods_ || !api_.has_storage()) return;
     watches_pods_ = true;
-    api_.watch({Kind::kPod}, *this);
+    client_.watch({Kind::kPod}, *this);
     look_at_all();
   }
   void look_at_all() {
@@ -79,7 +79,7 @@ class EphemeralVolumeController final : public Controller, public Watcher {
   void sync(ObjectRef key) {
     const Ref<Pod> ref{key.slot, key.generation};
     const Pod* pod = api_.get(ref);
-    if (pod == nullptr || pod->meta.is_deleting() || !api_.writable()) return;
+    if (pod == nullptr || pod->meta.is_deleting() || !client_.writable()) return;
     const std::shared_ptr<const PodSpec> spec = pod->spec;
     for (const PodVolume& volume : spec->volumes) {
       if (volume.ephemeral == nullptr) continue;
@@ -102,6 +102,7 @@ class EphemeralVolumeController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   std::set<ObjectRef> told_;

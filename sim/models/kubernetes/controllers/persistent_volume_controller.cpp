@@ -24,9 +24,9 @@ namespace {
 class PersistentVolumeController final : public Controller, public Watcher {
  public:
   explicit PersistentVolumeController(const ControllerContext& context)
-      : engine_(context.engine), api_(context.api), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
-      if (!alive.expired() && running_ && api_.writable()) look_at_all();
+      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+      if (!alive.expired() && running_ && client_.writable()) look_at_all();
     });
   }
   ~PersistentVolumeController() override {
@@ -37,7 +37,7 @@ class PersistentVolumeController final : public Controller, public Watcher {
   void start() override {
     if (running_) return;
     running_ = true;
-    api_.watch({Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim}, *this);
+    client_.watch({Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim}, *this);
     look_at_all();
   }
   void stop() override {
@@ -92,7 +92,7 @@ class PersistentVolumeController final : public Controller, public Watcher {
   }
 
   void sync(ObjectRef key) {
-    if (!api_.writable()) return;  // looked at again when it is
+    if (!client_.writable()) return;  // looked at again when it is
     if (key.kind == Kind::kPersistentVolume) {
       const Ref<PersistentVolume> ref{key.slot, key.generation};
       if (api_.get(ref) != nullptr) sync_volume(ref);
@@ -273,6 +273,7 @@ class PersistentVolumeController final : public Controller, public Watcher {
 
   Engine& engine_;
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   std::map<ObjectRef, std::string> told_;

@@ -17,9 +17,9 @@ namespace {
 class VolumeProtectionController final : public Controller, public Watcher {
  public:
   explicit VolumeProtectionController(const ControllerContext& context)
-      : api_(context.api), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
-    api_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
-      if (!alive.expired() && running_ && api_.writable()) look_at_all();
+      : api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+    client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
+      if (!alive.expired() && running_ && client_.writable()) look_at_all();
     });
   }
   ~VolumeProtectionController() override {
@@ -31,7 +31,7 @@ class VolumeProtectionController final : public Controller, public Watcher {
     if (running_) return;
     running_ = true;
     watches_pods_ = false;
-    api_.watch({Kind::kPersistentVolume, Kind::kPersistentVolumeClaim}, *this);
+    client_.watch({Kind::kPersistentVolume, Kind::kPersistentVolumeClaim}, *this);
     look_at_all();
   }
   void stop() override {
@@ -75,7 +75,7 @@ class VolumeProtectionController final : public Controller, public Watcher {
   }
 
   void sync(ObjectRef key) {
-    if (!api_.writable()) return;  // looked at again when it is
+    if (!client_.writable()) return;  // looked at again when it is
     if (key.kind == Kind::kPersistentVolume) {
       const Ref<PersistentVolume> ref{key.slot, key.generation};
       const PersistentVolume* volume = api_.get(ref);
@@ -90,7 +90,7 @@ class VolumeProtectionController final : public Controller, public Watcher {
     if (is_used(*claim)) {
       waiting_.insert(key);
       // Pods are of interest from now on only.
-      if (!watches_pods_) api_.watch({Kind::kPod}, *this);
+      if (!watches_pods_) client_.watch({Kind::kPod}, *this);
       watches_pods_ = true;
       return;
     }
@@ -110,6 +110,7 @@ class VolumeProtectionController final : public Controller, public Watcher {
   }
 
   ApiServer& api_;
+  ApiClient& client_;
   ClientBudget budget_;
   WorkQueue queue_;
   std::set<ObjectRef> waiting_;  // claims that are deleted and still in use
