@@ -60,7 +60,9 @@ std::string quoted(std::string_view value) {
 
 std::string html_report(const RunReport& report) {
   const chaos::Verdict& verdict = report.outcome->verdict;
-  const std::string data = "{\"description\":" + quoted(report.description) + ",\"summary\":" + summary_json(report) +
+  const std::string data = "{\"description\":" + quoted(report.description) +
+                           ",\"seed\":\"" + std::to_string(report.seed) + "\"" +  // as text: JavaScript rounds numbers beyond 2^53
+                           ",\"summary\":" + summary_json(report) +
                            ",\"lanes\":" + lanes_json(verdict) + ",\"lanesLeftOut\":" + std::to_string(verdict.lanes_left_out) + "}";
   std::string page(assets::report_html());
   const std::size_t place = page.find(kPlaceholder);

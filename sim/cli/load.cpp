@@ -5,13 +5,14 @@
 #include <cstdio>
 
 #include "sim/scenario/diagnostic.hpp"
+#include "sim/scenario/printable.hpp"
 #include "sim/scenario/scenario.hpp"
 
 namespace cli {
 
 LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet) {
   LoadedScenario loaded;
-  loaded.file = file;
+  loaded.file = sim::scenario::printable(file);
   sim::scenario::Diagnostics diagnostics;
   std::vector<sim::scenario::Override> parsed;
   for (const std::string& text : overrides) {

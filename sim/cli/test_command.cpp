@@ -19,6 +19,7 @@
 #include "sim/cli/progress.hpp"
 #include "sim/cli/run_options.hpp"
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/printable.hpp"
 
 namespace cli {
 
@@ -120,7 +121,7 @@ int test_scenarios(const Arguments& arguments) {
       const std::size_t i = next.fetch_add(1);
       if (i >= files.size()) return;
       analysis::TestedScenario& place = tested[i];
-      place.file = place.name = files[i];
+      place.file = place.name = sim::scenario::printable(files[i]);
       const auto began = Clock::now();
       if (stop.load()) {
         place.error = "interrupted";

@@ -6,6 +6,8 @@
 #include <tuple>
 #include <utility>
 
+#include "sim/scenario/printable.hpp"
+
 namespace sim::scenario {
 
 namespace {
@@ -37,24 +39,27 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-/// Puts '?' where a terminal would be told to do something, and for bytes that are no UTF-8. Lengths stay.
-void make_printable(std::string& text) {
+}  // namespace
+
+std::string printable(std::string text, LineBreaks breaks) {
+  const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   for (std::size_t i = 0; i < text.size();) {
-    const auto c = static_cast<unsigned char>(text[i]);
+    const unsigned c = byte(i);
     std::size_t length = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
     for (std::size_t k = 1; k < length; ++k) {
-      if (i + k >= text.size() || (static_cast<unsigned char>(text[i + k]) & 0xC0u) != 0x80u) length = 0;
+      if ((byte(i + k) & 0xC0u) != 0x80u) length = 0;
     }
-    const bool is_control = (c < 0x20 && c != '\t') || c == 0x7f || (c == 0xC2 && length == 2 && static_cast<unsigned char>(text[i + 1]) < 0xA0);
-    if (length == 0 || is_control) {
+    const bool is_kept = c == '\t' || (c == '\n' && breaks == LineBreaks::kKept);
+    const bool is_control = (c < 0x20 && !is_kept) || c == 0x7f || (c == 0xC2 && byte(i + 1) < 0xA0);
+    const bool is_no_character = c == 0xEF && byte(i + 1) == 0xBF && byte(i + 2) >= 0xBE;
+    if (length == 0 || is_control || is_no_character) {
       length = std::max<std::size_t>(length, 1);
       std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(i), length, '?');
     }
     i += length;
   }
+  return text;
 }
-
-}  // namespace
 
 SourceFile::SourceFile(std::string name, std::string text) : name_(std::move(name)), text_(std::move(text)) {
   line_begin_.push_back(0);
@@ -165,12 +170,12 @@ void Diagnostics::print(std::FILE* to, std::size_t limit) const {
 std::string format(const Diagnostic& d) {
   std::string text;
   if (!d.file.empty()) {
-    text += d.file;
+    text += printable(d.file);
     if (d.line != 0) text += fmt::format(":{}:{}", d.line, d.column);
     text += ": ";
   }
   text += d.severity == Severity::kError ? "error: " : "warning: ";
-  text += d.message;
+  text += printable(d.message, LineBreaks::kKept);
   text += '\n';
   if (d.line != 0 && !d.source_line.empty()) {
     std::size_t begin = 0;
@@ -184,15 +189,15 @@ std::string format(const Diagnostic& d) {
       if ((static_cast<unsigned char>(shown[i]) & 0xC0u) == 0x80u) continue;
       pad += shown[i] == '\t' ? '\t' : ' ';
     }
-    make_printable(shown);
+    shown = printable(std::move(shown));
     text += fmt::format("{:5} | {}\n      | {}^\n", d.line, shown, pad);
   }
   if (!d.expected.empty() && !d.found.empty()) {
-    text += fmt::format("  expected {}, found {}\n", d.expected, d.found);
+    text += fmt::format("  expected {}, found {}\n", printable(d.expected), printable(d.found));
   } else if (!d.expected.empty()) {
-    text += fmt::format("  expected {}\n", d.expected);
+    text += fmt::format("  expected {}\n", printable(d.expected));
   } else if (!d.found.empty()) {
-    text += fmt::format("  found {}\n", d.found);
+    text += fmt::format("  found {}\n", printable(d.found));
   }
   if (!d.hint.empty()) text += fmt::format("  {}\n", d.hint);
   return text;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/models/kubernetes/api/resources.hpp"
+#include "sim/scenario/printable.hpp"
 
 namespace sim::scenario {
 
@@ -58,6 +59,13 @@ Diagnostic& out_of_range(Node node, std::string expected, Reader& reader) {
   d.expected = std::move(expected);
   d.found = node.describe();
   return d;
+}
+
+/// Names and descriptions go to terminals, JSON and XML: what none of them can show is refused here, once.
+bool is_printable(Node node, Reader& reader) {
+  if (printable(std::string(node.text()), LineBreaks::kKept) == node.text()) return true;
+  reader.diagnostics.error(node, "a string must not hold control characters");
+  return false;
 }
 
 bool has_leading_zero(Node node) {
@@ -203,6 +211,7 @@ bool read_string(Node node, std::string& to, Reader& reader) {
     if (node.is_scalar()) d.hint = fmt::format("with quotes: \"{}\"", node.text());
     return false;
   }
+  if (!is_printable(node, reader)) return false;
   to = node.text();
   return true;
 }
@@ -387,6 +396,7 @@ std::vector<NamedEntry> named_entries(Node section, std::string_view noun, Reade
   std::vector<NamedEntry> entries;
   if (section.is_map()) {
     for (std::size_t i = 0; i < section.size(); ++i) {
+      if (!is_printable(section.key(i), reader)) continue;
       const Node value = section.value(i);
       const Node name = value.find("name");
       if (!name.is_null() && name.text() != section.key(i).text()) {

@@ -11,6 +11,7 @@
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/path.hpp"
+#include "sim/scenario/printable.hpp"
 #include "sim/scenario/scenario_fields.hpp"
 
 namespace sim::scenario {
@@ -469,7 +470,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
 
   auto spec = std::make_shared<ScenarioSpec>(std::move(file.spec));
   spec->file = path;
-  if (spec->metadata.name.empty()) spec->metadata.name = fs::path(path).stem().string();
+  if (spec->metadata.name.empty()) spec->metadata.name = printable(fs::path(path).stem().string());
   spec->document = editor.finish(root);
 
   auto names = std::make_shared<Interner>();

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,8 @@ class CommandLine(unittest.TestCase):
             self.assertIn("squall: standard output: ", result.stderr)
         process = subprocess.Popen([SQUALL, "run", SMALL, "-q", "-o", self.folder / "p"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         process.stdout.close()
-        self.assertEqual(process.stderr.read(), "")
+        with process.stderr as errors:
+            self.assertEqual(errors.read(), "")
         self.assertEqual(process.wait(60), 3)
         self.assertEqual(self.summary("p")["schemaVersion"], 1)  # what was asked to be written is there
 
@@ -112,6 +114,38 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result.returncode, 3)
         self.assertIn("metrics.h5: Is a directory", result.stderr)
         self.assertFalse((folder / "summary.json").exists(), "the summary of an earlier run beside the events of a later one")
+
+    def test_every_field_of_the_outputs_is_documented(self):
+        text = (SOURCE / "docs/outputs.md").read_text()
+
+        def names(value):
+            if isinstance(value, dict):
+                for name, inner in value.items():
+                    yield name
+                    if name not in ("eventCounts", "placements"):  # their names are data
+                        yield from names(inner)
+            elif isinstance(value, list):
+                for inner in value:
+                    yield from names(inner)
+
+        (self.folder / "nodes.yaml").write_text(squall("generate", "k8s-sims", "--nodes", 1, "--pods", 300).stdout)
+        for arguments in [("run", SMALL), ("run", SMALL, "--replications", 2), ("compare", SMALL, SMALL, "--replications", 2), ("test", SMALL),
+                          ("schedule", self.folder / "nodes.yaml")]:
+            found = set(names(json.loads(squall(*arguments, "--format", "json").stdout)))
+            self.assertEqual([name for name in sorted(found) if not re.search(rf"`[^`]*\b{name}\b[^`]*`", text)], [], arguments)
+
+    def test_names_from_elsewhere_do_no_harm(self):
+        odd = os.fsencode(self.folder) + b"/w\xff\x1b[31m.yaml"
+        text = "\n".join(line for line in SMALL.read_text().split("\n") if not line.startswith("  name:"))
+        with open(odd, "w") as out:
+            out.write(text)
+        result = subprocess.run([SQUALL, "test", odd, "--junit", self.folder / "j.xml", "--format", "json"], capture_output=True, timeout=60, check=False)
+        self.assertEqual(json.loads(result.stdout.decode())[0]["scenario"], "w??[31m")
+        ElementTree.parse(self.folder / "j.xml")
+        for arguments in [["run", odd, "-q"], ["test", odd], ["validate", odd + b"x"], ["compare", odd, odd, "--replications", "2"]]:
+            result = subprocess.run([SQUALL, *arguments], capture_output=True, timeout=60, check=False)
+            self.assertNotIn(b"\x1b", result.stdout + result.stderr, arguments)
+            (result.stdout + result.stderr).decode()
 
     def test_run_writes_all_files_and_equal_runs_are_equal(self):
         for name in ["a", "b"]:

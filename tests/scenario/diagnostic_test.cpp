@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/printable.hpp"
 
 namespace sim::scenario {
 namespace {
@@ -51,6 +52,13 @@ TEST(Diagnostics, TheLineTellsTheTerminalNothing) {
   Diagnostics utf16;
   load_text("f.yaml", std::string("\xff\xfe" "a\0", 4), utf16);
   EXPECT_NE(utf16.format().find("it looks like UTF-16"), std::string::npos) << utf16.format();
+}
+
+TEST(Printable, KeepsWhatEveryOutputCanShow) {
+  EXPECT_EQ(printable("a\tb\u00e4\U0001F600"), "a\tb\u00e4\U0001F600");
+  EXPECT_EQ(printable("a\x1b[31m\x7f\nb"), "a?[31m??b");
+  EXPECT_EQ(printable("a\nb", LineBreaks::kKept), "a\nb");
+  EXPECT_EQ(printable("\xc2\x9b" "31m \xef\xbf\xbe \xff\xe2\x82"), "??31m ??? ???");
 }
 
 TEST(Diagnostics, AVeryLongLineIsCutAroundThePlace) {

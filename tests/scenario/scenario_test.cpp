@@ -302,6 +302,8 @@ TEST(Scenario, WhatCannotBeIsTold) {
       {with("images: {registryService: infra/harbor}\n"), "4:27 there is no Service 'infra/harbor'", ""},
       {with("manifests: [nothing.yaml]\n"), "4:13 there is no file 'nothing.yaml'", ""},
       {with("manifests: ['none*.yaml']\n"), "4:13 no file matches 'none*.yaml'", ""},
+      {with("metadata: {description: \"a\\u001b[31m\"}\n"), "4:25 a string must not hold control characters", ""},
+      {with("pools: {\"a\\u009b\": {}}\n"), "4:9 a string must not hold control characters", ""},
       {with("objects: 3\n"), "4:10 wrong type of value", "a list of Kubernetes objects"},
       {with("objects: [{kind: Pod}]\n"), "4:11 an object needs 'apiVersion'", ""},
       {with("extends: nobody.yaml\n"), "4:10 the file 'nobody.yaml' cannot be opened: No such file or directory", ""},
