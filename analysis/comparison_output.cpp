@@ -173,7 +173,7 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
       out += fmt::format("      {} {:>10}  {}\n", k == 0 ? "   " : "←  ", instant(steps[k].time), cut(message, width - 24));
       if (k > 0) continue;
       for (const chaos::CauseStep& also : d.outage.why.contributing) {
-        out += fmt::format("        + {:>9}  {}\n", instant(also.time), cut(also.message, width - 26));
+        out += fmt::format("        + {:>10}  {}\n", instant(also.time), cut(also.message, width - 26));
       }
     }
   }
