@@ -9,6 +9,8 @@
 #include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
+#include "sim/models/kubernetes/volumes/claims.hpp"
+#include "sim/models/kubernetes/volumes/simple_backend.hpp"
 
 namespace sim::k8s {
 
@@ -41,7 +43,7 @@ class Expander {
     for (const Ref<StatefulSet> ref : in_order_of_creation<StatefulSet>(api_)) {
       const StatefulSet set = *api_.get(ref);
       make_missing(set.meta, ApiServer::untyped(ref), set.selector, set.pod_template, set.replicas,
-                   [&](std::int64_t i) { return fmt::format("{}-{}", text(set.meta.name), set.start_ordinal + i); });
+                   [&](std::int64_t i) { return fmt::format("{}-{}", text(set.meta.name), set.start_ordinal + i); }, &set);
     }
     for (const Ref<Job> ref : in_order_of_creation<Job>(api_)) {
       const Job job = *api_.get(ref);
@@ -97,18 +99,33 @@ class Expander {
   }
 
   template <class Name>
-  void make_missing(const ObjectMeta& meta, ObjectRef owner, const LabelSelector& selector, const PodTemplate& from, std::int64_t replicas, Name&& name) {
+  void make_missing(const ObjectMeta& meta, ObjectRef owner, const LabelSelector& selector, const PodTemplate& from, std::int64_t replicas, Name&& name,
+                    const StatefulSet* with_claims = nullptr) {
     std::int64_t missing = replicas - count_existing(meta.ns, owner, selector);
     if (missing <= 0) return;
     const std::shared_ptr<const PodSpec> spec = admitted(owner, meta, from.spec);
     if (spec == nullptr) return;
     // A name that is taken is passed over: the pods that exist have names of their own.
     for (std::int64_t i = 0; missing > 0 && i < replicas * 2 + 16; ++i) {
-      const Ref<Pod> ref = make_pod(meta, owner, from, spec, name(i));
+      const std::string pod_name = name(i);
+      const Ref<Pod> ref = make_pod(meta, owner, from, with_claims == nullptr ? spec : add_claims(*with_claims, spec, pod_name), pod_name);
       if (!ref) continue;
       pods_[meta.ns].push_back(ref);
       --missing;
     }
+  }
+
+  /// The spec with the volumes of the set's claim templates; the claims are made when they are not there.
+  std::shared_ptr<const PodSpec> add_claims(const StatefulSet& set, const std::shared_ptr<const PodSpec>& spec, const std::string& pod_name) {
+    if (set.claim_templates.empty()) return spec;
+    auto own = std::make_shared<PodSpec>(*spec);
+    for (const ClaimTemplate& from : set.claim_templates) {
+      const Symbol claim = api_.names().intern(fmt::format("{}-{}", text(from.name), pod_name));
+      std::erase_if(own->volumes, [&](const PodVolume& volume) { return volume.name == from.name; });
+      own->volumes.push_back(PodVolume{from.name, claim, nullptr});
+      if (api_.has_storage() && !api_.find<PersistentVolumeClaim>(set.meta.ns, claim)) api_.create(make_claim(api_, set.meta.ns, claim, from));
+    }
+    return own;
   }
 
   void expand_deployment(Ref<Deployment> ref) {
@@ -188,11 +205,112 @@ class Expander {
   Expansion result_;
 };
 
+/// What the volume controllers and a storage system without limits would have done: claims that need no pod's node are bound, also to
+/// volumes that are made for them; nodes have the limits of their drivers.
+class Storekeeper {
+ public:
+  explicit Storekeeper(ApiServer& api) : api_(api) {}
+
+  void prepare() {
+    if (!api_.has_storage()) return;
+    for (const Ref<PersistentVolume> ref : in_order_of_creation<PersistentVolume>(api_)) {
+      const PersistentVolume& volume = *api_.get(ref);
+      if (volume.phase != VolumePhase::kPending || volume.claim_uid != 0) continue;
+      api_.update(ref, Change::kPhase, [](PersistentVolume& v) { v.phase = VolumePhase::kAvailable; });
+    }
+    for (const Ref<Pod> ref : in_order_of_creation<Pod>(api_)) make_ephemeral_claims(ref);
+    for (const Ref<PersistentVolumeClaim> ref : in_order_of_creation<PersistentVolumeClaim>(api_)) {
+      const PersistentVolumeClaim& claim = *api_.get(ref);
+      if (claim.bind_completed) continue;
+      if (claim.spec.volume_name) {
+        const Ref<PersistentVolume> wanted = api_.find<PersistentVolume>(Symbol{}, claim.spec.volume_name);
+        const PersistentVolume* volume = api_.get(wanted);
+        if (volume != nullptr && (!volume->claim_name || is_claimed_by(*volume, claim))) bind(ref, wanted);
+        continue;
+      }
+      VolumeSearch search;
+      search.only_reserved = waits_for_consumer(api_, claim);
+      if (const Ref<PersistentVolume> found = find_volume(api_, claim, search)) bind(ref, found);
+      else if (!search.only_reserved) provision(ref);
+    }
+    set_limits();
+  }
+
+  /// What VolumeBinding wished for this pod comes true.
+  void settle(const scheduling::VolumeBinding::Reservation& wishes) {
+    for (const auto& [claim, volume] : wishes.statics) bind(claim, volume);
+    for (const Ref<PersistentVolumeClaim> claim : wishes.dynamics) provision(claim);
+  }
+
+ private:
+  void make_ephemeral_claims(Ref<Pod> ref) {
+    const std::shared_ptr<const PodSpec> spec = api_.get(ref)->spec;
+    const ObjectMeta meta = api_.get(ref)->meta;
+    for (const PodVolume& volume : spec->volumes) {
+      if (volume.ephemeral == nullptr) continue;
+      const Symbol name = claim_name(api_.names(), meta.name, volume);
+      if (api_.find<PersistentVolumeClaim>(meta.ns, name)) continue;
+      PersistentVolumeClaim claim = make_claim(api_, meta.ns, name, *volume.ephemeral);
+      claim.meta.owners.push_back(OwnerReference{ApiServer::untyped(ref), meta.uid, true});
+      api_.create(std::move(claim));
+    }
+  }
+
+  void bind(Ref<PersistentVolumeClaim> claim_ref, Ref<PersistentVolume> volume_ref) {
+    const ObjectMeta claim = api_.get(claim_ref)->meta;
+    api_.update(volume_ref, Change::kBinding | Change::kPhase, [&](PersistentVolume& v) {
+      v.claim_ns = claim.ns;
+      v.claim_name = claim.name;
+      v.claim_uid = claim.uid;
+      v.phase = VolumePhase::kBound;
+    });
+    const Symbol volume = api_.get(volume_ref)->meta.name;
+    api_.update(claim_ref, Change::kBinding | Change::kPhase, [&](PersistentVolumeClaim& c) {
+      c.spec.volume_name = volume;
+      c.bind_completed = true;
+      c.phase = ClaimPhase::kBound;
+    });
+  }
+
+  void provision(Ref<PersistentVolumeClaim> ref) {
+    const PersistentVolumeClaim& claim = *api_.get(ref);
+    const StorageClass* storage_class = class_of(api_, claim);
+    if (storage_class == nullptr || storage_class->provisioner == api_.well_known().no_provisioner) return;
+    PersistentVolume made;
+    made.meta.name = api_.names().intern(fmt::format("pvc-{:08x}", claim.meta.uid));
+    made.bytes = claim.spec.bytes;
+    made.access_modes = claim.spec.access_modes;
+    made.storage_class = storage_class->meta.name;
+    made.block = claim.spec.block;
+    made.driver = storage_class->provisioner;
+    made.is_dynamic = true;
+    if (const Ref<PersistentVolume> volume = api_.create(std::move(made))) bind(ref, volume);
+  }
+
+  void set_limits() {
+    std::vector<Node::VolumeLimit> limits;
+    const auto note = [&](Symbol driver) {
+      const std::optional<std::int64_t> count = simple_backend_params(api_.names().text(driver)).volumes_per_node;
+      if (count && std::none_of(limits.begin(), limits.end(), [&](const Node::VolumeLimit& l) { return l.driver == driver; })) limits.push_back({driver, *count});
+    };
+    api_.all<StorageClass>().for_each([&](Ref<StorageClass>, const StorageClass& one) { note(one.provisioner); });
+    api_.all<PersistentVolume>().for_each([&](Ref<PersistentVolume>, const PersistentVolume& one) { note(one.driver); });
+    if (limits.empty()) return;
+    for (const Ref<Node> ref : api_.all<Node>().refs()) {
+      api_.update(ref, Change::kVolumes, [&](Node& node) { node.volume_limits = limits; });
+    }
+  }
+
+  ApiServer& api_;
+};
+
 }  // namespace
 
 Expansion expand_workloads(ApiServer& api) { return Expander(api).run(); }
 
 ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random) {
+  Storekeeper storekeeper(api);
+  storekeeper.prepare();
   const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};
   SchedulerState state(api, random, queue_config, config.percentage_of_nodes_to_score);
   ScheduleResult result;
@@ -233,6 +351,11 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     Decision decision = state.cycle.schedule(ref.slot, now, queued->attempts);
     if (decision.node != kNoNode) {
       state.queue.remove(ref.slot);
+      scheduling::VolumeBinding& volumes = state.cycle.volume_binding();
+      if (!api.get(ref)->spec->volumes.empty() && api.has_storage() && volumes.reserve(ref.slot, decision.node)) {
+        storekeeper.settle(*volumes.find(ref.slot));
+        volumes.forget(ref.slot);
+      }
       state.cache.assume(ref.slot, decision.node);
       state.cache.confirm(ref.slot);
       fate.node = state.cache.node(decision.node).name;

@@ -3,6 +3,8 @@
 /// The scheduler's own queue, hints and back-off decide the order; victims of a preemption vanish at once. The verdict of
 /// a pod that stays Pending is that of its last attempt.
 ///
+/// Claims are bound as if volumes could always be made, where anything says where volumes come from (ApiServer::has_storage()).
+///
 /// Source: reference kubernetes chapter 1. Leaves out: the time that all this takes; controllers that would replace victims.
 /// Checked by: tests/models/kubernetes/scheduler/schedule_all_test.cpp.
 #pragma once

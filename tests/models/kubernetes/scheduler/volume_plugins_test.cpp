@@ -1,0 +1,274 @@
+// The scheduler's volume plugins: who is refused where, in which words, and what makes a refused pod worth another try.
+#include <gtest/gtest.h>
+
+#include "sim/models/kubernetes/scheduler/schedule_all.hpp"
+#include "sim/models/kubernetes/volumes/claims.hpp"
+#include "tests/models/kubernetes/scheduler/fixtures.hpp"
+
+namespace sim::k8s::scheduling {
+namespace {
+
+using test::Cluster;
+using test::kGi;
+
+class VolumePlugins : public ::testing::Test {
+ protected:
+  VolumePlugins() {
+    add_class("block", "rbd.csi.ceph.com", false);
+    add_class("late", "rbd.csi.ceph.com", true);
+    add_class("local", "kubernetes.io/no-provisioner", true);
+  }
+  void add_class(std::string_view name, std::string_view provisioner, bool waits) {
+    StorageClass made;
+    made.meta.name = c.name(name);
+    made.provisioner = c.name(provisioner);
+    made.wait_for_first_consumer = waits;
+    c.api.create(std::move(made));
+  }
+  Ref<PersistentVolumeClaim> claim(std::string_view name, std::string_view storage_class, std::string_view bound_to = "",
+                                   std::uint8_t modes = AccessModes::kReadWriteOnce, std::int64_t gigabytes = 10) {
+    ClaimTemplate from;
+    from.spec.access_modes.bits = modes;
+    from.spec.bytes = gigabytes * kGi;
+    from.spec.storage_class = c.name(storage_class);
+    PersistentVolumeClaim made = make_claim(c.api, c.name("default"), c.name(name), from);
+    if (!bound_to.empty()) {
+      made.spec.volume_name = c.name(bound_to);
+      made.bind_completed = true;
+      made.phase = ClaimPhase::kBound;
+    }
+    return c.api.create(std::move(made));
+  }
+  Ref<PersistentVolume> volume(std::string_view name, std::string_view storage_class, std::string_view node = "", std::int64_t gigabytes = 10) {
+    PersistentVolume made;
+    made.meta.name = c.name(name);
+    made.storage_class = c.name(storage_class);
+    made.driver = c.name("rbd.csi.ceph.com");
+    made.bytes = gigabytes * kGi;
+    made.access_modes.bits = AccessModes::kReadWriteOnce;
+    made.phase = VolumePhase::kAvailable;
+    if (!node.empty()) {
+      made.has_node_affinity = true;
+      made.node_affinity.push_back({{c.requirement("kubernetes.io/hostname", SelectorOperator::kIn, {node})}, {}});
+    }
+    return c.api.create(std::move(made));
+  }
+  PodSpec with(std::initializer_list<std::string_view> claims) {
+    PodSpec spec = c.spec();
+    for (const std::string_view name : claims) spec.volumes.push_back(PodVolume{c.name(name), c.name(name), nullptr});
+    return spec;
+  }
+  /// The node, or why none.
+  std::string verdict(PodSpec spec) {
+    const Ref<Pod> pod = c.pod("p" + std::to_string(++pods), std::move(spec));
+    const auto state = c.state();
+    const Decision decision = state->cycle.schedule(pod.slot, SimTime{}, 1);
+    rejectors = decision.rejectors;
+    const std::string text = decision.node == kNoNode ? decision.message.substr(0, decision.message.find(" preemption:")) : c.node_of(*state, decision);
+    DeleteOptions now;
+    now.grace_period_seconds = 0;
+    c.api.remove(pod, now);
+    return text;
+  }
+  Cluster c;
+  PluginSet rejectors = 0;
+  int pods = 0;
+};
+
+TEST_F(VolumePlugins, PreFilterRefusesTheWholePod) {
+  c.node("n1");
+  c.node("n2");
+  claim("waits", "block");
+  claim("gone", "block", "pv-gone");
+  c.api.update(c.api.find<PersistentVolumeClaim>(c.name("default"), c.name("gone")), Change::kPhase,
+               [](PersistentVolumeClaim& p) { p.phase = ClaimPhase::kLost; });
+  c.api.remove(claim("deleted", "block"));
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"absent", "0/2 nodes are available: persistentvolumeclaim \"absent\" not found."},
+      {"waits", "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."},
+      {"gone", "0/2 nodes are available: persistentvolumeclaim \"gone\" bound to non-existent persistentvolume \"pv-gone\"."},
+      {"deleted", "0/2 nodes are available: persistentvolumeclaim \"deleted\" is being deleted."},
+  };
+  for (const auto& [name, want] : cases) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(verdict(with({name})), want);
+    EXPECT_EQ(rejectors, set_of(name == "absent" ? Plugin::kVolumeRestrictions : Plugin::kVolumeBinding));
+  }
+  PodSpec ephemeral = c.spec();
+  ephemeral.volumes.push_back(PodVolume{c.name("scratch"), Symbol{}, std::make_shared<const ClaimTemplate>()});
+  const std::string text = verdict(ephemeral);
+  EXPECT_NE(text.find("waiting for ephemeral volume controller to create the persistentvolumeclaim \"p5-scratch\""), std::string::npos) << text;
+}
+
+TEST_F(VolumePlugins, ABoundVolumeHoldsItsPod) {
+  c.node("n1");
+  c.node("n2");
+  volume("pv", "local", "n2");
+  claim("data", "local", "pv");
+  EXPECT_EQ(verdict(with({"data"})), "n2");
+  volume("pv3", "local", "n3");
+  claim("far", "local", "pv3");
+  EXPECT_EQ(verdict(with({"far"})), "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.");
+  claim("lost", "local", "pv-gone");
+  EXPECT_EQ(verdict(with({"lost"})), "0/2 nodes are available: 2 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).");
+}
+
+TEST_F(VolumePlugins, ADelayedClaimGoesWhereAVolumeIs) {
+  c.node("n1");
+  c.node("n2");
+  claim("data", "local");
+  EXPECT_EQ(verdict(with({"data"})), "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.");
+  volume("pv", "local", "n2", 20);
+  EXPECT_EQ(verdict(with({"data"})), "n2");
+  claim("large", "local", "", AccessModes::kReadWriteOnce, 30);
+  EXPECT_EQ(verdict(with({"data", "large"})), "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.");
+  volume("pv2", "local", "n2", 40);
+  EXPECT_EQ(verdict(with({"large", "data"})), "n2");  // the small one does not take the large volume
+}
+
+TEST_F(VolumePlugins, AReservedVolumeIsNobodyElses) {
+  c.node("n1");
+  volume("pv", "local", "n1");
+  claim("a", "local");
+  claim("b", "local");
+  const Ref<Pod> first = c.pod("first", with({"a"}));
+  const Ref<Pod> second = c.pod("second", with({"b"}));
+  const auto state = c.state();
+  const Decision decision = state->cycle.schedule(first.slot, SimTime{}, 1);
+  ASSERT_NE(decision.node, kNoNode);
+  EXPECT_TRUE(state->cycle.volume_binding().reserve(first.slot, decision.node));
+  EXPECT_EQ(state->cycle.schedule(second.slot, SimTime{}, 1).node, kNoNode);
+  state->cycle.volume_binding().forget(first.slot);
+  EXPECT_NE(state->cycle.schedule(second.slot, SimTime{}, 1).node, kNoNode);
+}
+
+TEST_F(VolumePlugins, AClaimThatHasANodeKeepsIt) {
+  c.node("n1");
+  c.node("n2");
+  const auto data = claim("data", "late");
+  c.api.update(data, Change::kSpec, [&](PersistentVolumeClaim& p) { p.selected_node = c.name("n2"); });
+  EXPECT_EQ(verdict(with({"data"})), "n2");
+}
+
+TEST_F(VolumePlugins, AllowedTopologies) {
+  c.node("n1", {.zone = "a"});
+  c.node("n2", {.zone = "b"});
+  StorageClass made;
+  made.meta.name = c.name("zonal");
+  made.provisioner = c.name("x");
+  made.wait_for_first_consumer = true;
+  made.allowed_topologies.push_back({{c.requirement("topology.kubernetes.io/zone", SelectorOperator::kIn, {"b"})}, {}});
+  c.api.create(std::move(made));
+  claim("data", "zonal");
+  EXPECT_EQ(verdict(with({"data"})), "n2");
+}
+
+TEST_F(VolumePlugins, ReadWriteOncePodIsForOnePodAnywhere) {
+  c.node("n1");
+  c.node("n2");
+  volume("pv", "block");
+  claim("data", "block", "pv", AccessModes::kReadWriteOncePod);
+  EXPECT_NE(verdict(with({"data"})).find("n"), std::string::npos);
+  c.pod("holder", with({"data"}), {}, "n1");
+  EXPECT_EQ(verdict(with({"data"})),
+            "0/2 nodes are available: 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod.");
+  EXPECT_EQ(rejectors & set_of(Plugin::kVolumeRestrictions), set_of(Plugin::kVolumeRestrictions));
+}
+
+TEST_F(VolumePlugins, ReadWriteOnceIsNoMatterOfTheScheduler) {
+  c.node("n1");
+  volume("pv", "block");
+  claim("data", "block", "pv");
+  c.pod("holder", with({"data"}), {}, "n1");
+  EXPECT_EQ(verdict(with({"data"})), "n1");
+}
+
+TEST_F(VolumePlugins, APodOfMorePriorityTakesAReadWriteOncePodClaim) {
+  c.node("n1");
+  volume("pv", "block");
+  claim("data", "block", "pv", AccessModes::kReadWriteOncePod);
+  c.pod("holder", with({"data"}), {}, "n1");
+  PodSpec important = with({"data"});
+  important.priority = 10;
+  const Ref<Pod> pod = c.pod("important", important);
+  const auto state = c.state();
+  const Decision decision = state->cycle.schedule(pod.slot, SimTime{}, 1);
+  ASSERT_EQ(decision.preemption.victims.size(), 1u);
+}
+
+TEST_F(VolumePlugins, LimitsCountVolumesOnceAndAttachmentsToo) {
+  const Ref<Node> node = c.node("n1");
+  const Symbol driver = c.name("rbd.csi.ceph.com");
+  c.api.update(node, Change::kVolumes, [&](Node& n) { n.volume_limits.push_back({driver, 2}); });
+  for (const char* name : {"a", "b", "c"}) {
+    volume(std::string("pv-") + name, "block");
+    claim(name, "block", std::string("pv-") + name);
+  }
+  c.pod("one", with({"a"}), {}, "n1");
+  EXPECT_EQ(verdict(with({"a"})), "n1");       // the same volume
+  EXPECT_EQ(verdict(with({"b"})), "n1");       // the second
+  const std::string full = "0/1 nodes are available: 1 node(s) exceed max volume count.";
+  EXPECT_EQ(verdict(with({"b", "c"})), full);
+  claim("new", "late");
+  EXPECT_EQ(verdict(with({"new", "b"})), full);  // one that is still to be made
+  VolumeAttachment attachment;
+  attachment.meta.name = c.name("csi-1");
+  attachment.attacher = driver;
+  attachment.volume = c.name("pv-c");
+  attachment.node = c.name("n1");
+  c.api.create(std::move(attachment));
+  EXPECT_EQ(verdict(with({"b"})), full);  // not detached yet
+  EXPECT_EQ(verdict(with({"c"})), "n1");
+}
+
+TEST_F(VolumePlugins, ZonesOfVolumes) {
+  c.node("n1", {.zone = "a"});
+  c.node("n2", {.zone = "b"});
+  const auto pv = volume("pv", "block");
+  claim("data", "block", "pv");
+  c.api.update(pv, Change::kLabels, [&](PersistentVolume& v) { v.meta.labels.set(c.name("topology.kubernetes.io/zone"), c.name("b__c")); });
+  EXPECT_EQ(verdict(with({"data"})), "n2");
+  c.api.update(pv, Change::kLabels, [&](PersistentVolume& v) { v.meta.labels.set(c.name("topology.kubernetes.io/zone"), c.name("z")); });
+  EXPECT_EQ(verdict(with({"data"})), "0/2 nodes are available: 2 node(s) had no available volume zone.");
+  c.node("n3");  // says nothing of zones
+  EXPECT_EQ(verdict(with({"data"})), "n3");
+}
+
+TEST_F(VolumePlugins, WhatIsWorthAnotherTry) {
+  c.node("n1");
+  claim("data", "block");
+  const Ref<Pod> pod = c.pod("p", with({"data"}));
+  const auto state = c.state();
+  state->queue.add(pod, 0, false, SimTime{}, CauseId{});
+  state->queue.pop(SimTime{});
+  state->queue.failed(pod.slot, set_of(Plugin::kVolumeBinding), SimTime{}, CauseId{});
+  ClusterEvent event;
+  event.action = Action::kClaimChange;
+  event.claim_ns = c.name("default");
+  event.claim = c.name("other");
+  state->fire(event, SimTime{}, CauseId{});
+  EXPECT_EQ(state->queue.unschedulable_count(), 1u);
+  event.claim = c.name("data");
+  state->fire(event, SimTime{}, CauseId{});
+  EXPECT_EQ(state->queue.unschedulable_count(), 0u);
+}
+
+TEST_F(VolumePlugins, ScheduleAllBindsAsItGoes) {
+  c.node("n1");
+  c.node("n2");
+  volume("pv", "local", "n2");
+  claim("a", "local");
+  claim("b", "local");
+  claim("now", "block");
+  c.pod("first", with({"a"}));
+  c.pod("second", with({"b"}));
+  c.pod("third", with({"now"}));
+  const ScheduleResult result = schedule_all(c.api, SchedulerConfig{}, c.random);
+  EXPECT_EQ(c.names.text(result.pods.at(0).node), "n2");
+  EXPECT_FALSE(result.pods.at(1).node);
+  EXPECT_NE(result.pods.at(1).message.find("2 node(s) didn't find available persistent volumes to bind"), std::string::npos);
+  EXPECT_TRUE(result.pods.at(2).node);
+}
+
+}  // namespace
+}  // namespace sim::k8s::scheduling
