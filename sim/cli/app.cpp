@@ -15,6 +15,7 @@
 #include "sim/cli/crush_command.hpp"
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/interrupt.hpp"
+#include "sim/cli/query_command.hpp"
 #include "sim/cli/run_command.hpp"
 #include "sim/cli/schedule_command.hpp"
 #include "sim/cli/schema_command.hpp"
@@ -101,6 +102,7 @@ int dispatch(int argc, char** argv) {
   add_run_command(app, exit_code);
   add_test_command(app, exit_code);
   add_compare_command(app, exit_code);
+  add_query_command(app, exit_code);
   add_schedule_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);

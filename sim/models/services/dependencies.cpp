@@ -75,7 +75,8 @@ void Dependencies::look(const Need& need) {
   state.serves = serves;
   state.cause = log_.record(serves ? "DependencyUp" : "DependencyDown",
                             fmt::format("Service/{}/{}", api_.names().text(need.ns), api_.names().text(need.service)),
-                            serves ? "serves again: what needs it can go on" : "no endpoint serves: what needs it answers nobody");
+                            serves ? fmt::format("{} serves again: what needs it can go on", api_.names().text(need.service))
+                                   : fmt::format("no endpoint of {} serves: what needs it answers nobody", api_.names().text(need.service)));
   ScopedCause because(engine_, state.cause);
   tell_dependents(need);
 }

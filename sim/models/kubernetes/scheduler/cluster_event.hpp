@@ -50,8 +50,8 @@ struct ClusterEvent {
   const PodView* pod_before = nullptr;
   const PodView* pod_after = nullptr;
   // Events of claims.
-  Symbol claim_ns;
-  Symbol claim;
+  Symbol claim_ns{};
+  Symbol claim{};
 };
 
 }  // namespace sim::k8s::scheduling
