@@ -29,6 +29,7 @@ struct FaultCase {
   std::string_view subject;    // ... about this (empty: anything), with the fault at its root
   std::size_t count = 1;       // at least so many
   bool ends = true;            // FaultEnded is in the log
+  bool in_ceph = false;        // in the scenario with Ceph
 };
 
 void PrintTo(const FaultCase& c, std::ostream* out) { *out << c.name; }
@@ -54,6 +55,12 @@ const FaultCase kFaultCases[] = {
     {"container-kill", "{kind: container-kill, at: 2m, target: {namespace: shop, selector: {app: db}}}", "ContainerDied", "Pod/shop/db-0", 1, false},
     {"pod-unready", "{kind: pod-unready, at: 2m, duration: 5m, target: {namespace: shop, selector: {app: db}}}", "ServiceHasNoEndpoints", "Service/shop/db"},
     {"memory-leak", "{kind: memory-leak, at: 2m, target: {namespace: shop, selector: {app: db}}, rate: 100Mi/s}", "OOMKilled", "", 1, false},
+    {"ceph-disk fails", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3]}", "OsdDown", "osd/3", 1, true, true},
+    {"ceph-disk hangs", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3], action: hang}", "OsdDown", "osd/3", 1, true, true},
+    {"ceph-disk slow", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3], action: slow, factor: 100}", "OsdDiskSlow", "osd/3", 1, true, true},
+    {"ceph-disk fills", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3], action: fill}", "OsdDiskFilled", "osd/3", 1, true, true},
+    {"ceph-flag", "{kind: ceph-flag, at: 2m, duration: 10m, flag: noout}", "OsdmapFlag", "ceph/osdmap", 2, true, true},
+    {"ceph-network", "{kind: ceph-network, at: 2m, duration: 10m, target: {nodes: [st-5]}, network: cluster}", "OsdDown", "", 1, true, true},
     {"cordon", "{kind: cordon, at: 2m, duration: 5m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1"},
@@ -64,7 +71,7 @@ class FaultKindsTest : public testing::TestWithParam<FaultCase> {};
 
 TEST_P(FaultKindsTest, DoesWhatItsNameSays) {
   const FaultCase& c = GetParam();
-  const RunOutcome outcome = run(scenario_with(c.fault));
+  const RunOutcome outcome = run(c.in_ceph ? ceph_scenario("faults:\n  f: " + c.fault + "\n", "{until: 20m, warmUp: 1m}") : scenario_with(c.fault));
   ASSERT_NE(outcome.world, nullptr);
   const sim::EventLog& log = outcome.world->log;
 

@@ -66,6 +66,77 @@ objects: |
 )" + more;
 }
 
+/// Three control-plane nodes, five storage nodes with a monitor on the first three and two disks in each, two workers; a database on an RBD volume.
+/// `more` is added at the top level.
+inline std::string ceph_scenario(const std::string& more, const std::string& run = "{until: 1h, warmUp: 5m}", const std::string& ceph = {}) {
+  return R"(apiVersion: squall.dev/v1alpha1
+kind: Scenario
+metadata: {name: storage}
+run: )" + run +
+         R"(
+pools:
+  control: {count: 3, nodeName: "cp-{n}", controlPlane: true, cpu: 4, memory: 16Gi}
+  storage: {count: 5, nodeName: "st-{n}", cpu: 16, memory: 64Gi, boot: {median: 2m}}
+  workers: {count: 2, nodeName: "w{n}", cpu: 8, memory: 16Gi}
+ceph:
+)" + (ceph.empty() ? std::string(R"(  mons: {count: 3, pools: [storage]}
+  osds: {data: {pools: [storage], perNode: 2, size: 1Ti, deviceClass: ssd}}
+  pools: {rbd: {size: 3, pgNum: 32, stored: 100Gi, writesPerSecond: 50}}
+)") : ceph) +
+         R"(objects: |
+  apiVersion: storage.k8s.io/v1
+  kind: StorageClass
+  metadata: {name: block}
+  provisioner: rook-ceph.rbd.csi.ceph.com
+  parameters: {pool: rbd}
+  ---
+  apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: db, namespace: shop}
+  spec:
+    replicas: 1
+    serviceName: db
+    selector: {matchLabels: {app: db}}
+    template:
+      metadata: {labels: {app: db}}
+      spec:
+        nodeSelector: {squall.dev/pool: workers}
+        containers:
+          - name: db
+            image: "db:1"
+            resources: {requests: {cpu: 500m, memory: 256Mi}}
+            volumeMounts: [{name: data, mountPath: /var/lib/db}]
+    volumeClaimTemplates:
+      - metadata: {name: data}
+        spec: {accessModes: [ReadWriteOnce], storageClassName: block, resources: {requests: {storage: 20Gi}}}
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: db, namespace: shop}
+  spec: {selector: {app: db}, ports: [{port: 5432}]}
+  ---
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web, namespace: shop}
+  spec:
+    replicas: 2
+    selector: {matchLabels: {app: web}}
+    template:
+      metadata: {labels: {app: web}}
+      spec:
+        nodeSelector: {squall.dev/pool: workers}
+        containers:
+          - {name: web, image: "web:1", resources: {requests: {cpu: 500m, memory: 256Mi}}}
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: web, namespace: shop}
+  spec: {selector: {app: web}, ports: [{port: 80}]}
+behaviours:
+- {match: {namespace: shop, labels: {app: web}}, needs: [shop/db]}
+)" + more;
+}
+
 inline std::shared_ptr<const sim::scenario::ScenarioSpec> read(const std::string& text, sim::scenario::Diagnostics& diagnostics) {
   return sim::scenario::read_scenario_text("test.yaml", text, {}, diagnostics);
 }

@@ -1,0 +1,163 @@
+// Ceph as Kubernetes runs it: pods and daemons, volumes and those who need them, monitors that are replaced, budgets that let nodes be drained.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "sim/models/rook/rook.hpp"
+#include "tests/chaos/run_text.hpp"
+
+namespace chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing_support;
+
+SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
+
+const Outage* find(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
+  for (const Outage& outage : outcome.verdict.outages) {
+    if (outage.kind == kind && outage.subject == subject) return &outage;
+  }
+  return nullptr;
+}
+const Outage* longest(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
+  const Outage* found = nullptr;
+  for (const Outage& outage : outcome.verdict.outages) {
+    if (outage.kind == kind && outage.subject == subject && (found == nullptr || outage.length() > found->length())) found = &outage;
+  }
+  return found;
+}
+std::vector<std::string> kinds(const Why& why) {
+  std::vector<std::string> result;
+  for (const CauseStep& step : why.steps) result.push_back(step.kind);
+  return result;
+}
+
+TEST(Ceph, AQuietClusterIsHealthyAndItsDaemonsArePods) {
+  const RunOutcome outcome = run(ceph_scenario(""));
+  EXPECT_TRUE(outcome.verdict.outages.empty()) << log_text(outcome);
+  const sim::ceph::CephCluster& cluster = outcome.world->rook->cluster();
+  EXPECT_TRUE(cluster.has_quorum());
+  EXPECT_TRUE(cluster.all_clean());
+  EXPECT_EQ(count(outcome, "DaemonStopped"), 0u);
+  std::size_t pods = 0;
+  outcome.world->api.all<sim::k8s::Pod>().for_each([&](sim::k8s::Ref<sim::k8s::Pod>, const sim::k8s::Pod& pod) {
+    if (outcome.world->names.text(pod.meta.ns) == "rook-ceph" && pod.phase == sim::k8s::PodPhase::kRunning) ++pods;
+  });
+  EXPECT_EQ(pods, 1u + 3u + 2u + 10u);  // operator, monitors, managers, OSDs
+}
+
+// Reference platform 2.1, 2.2: pings every 6 s with a grace of 20 s; out 600 s after that. A peer's next ping decides when the grace begins.
+TEST(Ceph, ACrashedNodeIsDownAfterTheGraceAndOutTenMinutesLater) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  crash: {kind: node-crash, at: 10m, target: {nodes: [st-5]}}\n"));
+  for (const char* osd : {"osd/8", "osd/9"}) {
+    const auto down = records(outcome, "OsdDown", osd);
+    ASSERT_EQ(down.size(), 1u) << log_text(outcome);
+    EXPECT_GE(down[0]->time, at(10min + 20s));
+    EXPECT_LE(down[0]->time, at(10min + 30s));
+    const auto out = records(outcome, "OsdOut", osd);
+    ASSERT_EQ(out.size(), 1u);
+    EXPECT_GE(out[0]->time - down[0]->time, 600s);
+    EXPECT_LE(out[0]->time - down[0]->time, 611s);
+  }
+  const Outage* blocked = find(outcome, OutageKind::kCephPoolBlocked, "CephPool/rbd");
+  ASSERT_NE(blocked, nullptr);
+  EXPECT_EQ(blocked->start, at(10min));
+  EXPECT_GE(blocked->length(), 20s);
+  EXPECT_LE(blocked->length(), 40s);
+  EXPECT_EQ(blocked->why.fault, "crash");
+}
+
+TEST(Ceph, TwoOfThreeMonitorsLostIsTheEndOfEverybodyWhoNeedsTheVolume) {
+  const RunOutcome outcome = run(ceph_scenario(R"(faults:
+  first: {kind: node-power-off, at: 10m, target: {nodes: [st-1]}}
+  second: {kind: node-crash, at: 12m, duration: 20m, target: {nodes: [st-2]}}
+expect:
+  quorum: {kind: ceph, longestOutage: 15s}
+  volumes: {kind: ceph, pool: rbd, longestOutage: 5m}
+  safe: {kind: ceph, lostWrites: 0}
+)"));
+  const Outage* web = longest(outcome, OutageKind::kServiceDown, "Service/shop/web");
+  ASSERT_NE(web, nullptr) << log_text(outcome);
+  EXPECT_EQ(web->start, at(12min));
+  EXPECT_EQ(web->why.fault, "second");
+  const std::vector<std::string> chain = kinds(web->why);
+  const std::vector<std::string> want{"DependencyDown", "VolumesHang", "MonQuorumLost", "MonStopped", "HostCrashed", "FaultInjected"};
+  std::size_t matched = 0;
+  for (const std::string& kind : chain) {
+    if (matched < want.size() && kind == want[matched]) ++matched;
+  }
+  EXPECT_EQ(matched, want.size()) << testing::PrintToString(chain);
+  EXPECT_TRUE(std::any_of(web->why.contributing.begin(), web->why.contributing.end(),
+                          [](const CauseStep& step) { return step.kind == "MonStopped"; }));
+  ASSERT_EQ(outcome.verdict.expectations.size(), 3u);
+  EXPECT_FALSE(outcome.verdict.expectations[0].held);
+  EXPECT_FALSE(outcome.verdict.expectations[1].held);
+  EXPECT_TRUE(outcome.verdict.expectations[2].held);
+  // The second node comes back after 20 minutes, and with it everything.
+  EXPECT_FALSE(web->open);
+  EXPECT_GT(web->length(), 20min);
+  EXPECT_TRUE(outcome.world->rook->cluster().has_quorum());
+}
+
+// Reference platform 5.2: looked at every 45 s, replaced after 10 minutes.
+TEST(Ceph, AMonitorThatStaysAwayIsReplacedOnAnotherNode) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  crash: {kind: node-crash, at: 10m, target: {nodes: [st-1]}}\n"));
+  const auto failover = records(outcome, "MonFailover");
+  ASSERT_EQ(failover.size(), 1u) << log_text(outcome);
+  EXPECT_GE(failover[0]->time, at(20min));
+  EXPECT_LE(failover[0]->time, at(20min + 100s));
+  ASSERT_EQ(records(outcome, "MonFailoverDone").size(), 1u) << log_text(outcome);
+  EXPECT_LE(records(outcome, "MonFailoverDone")[0]->time, at(24min));
+  const sim::ceph::Monitors& mons = outcome.world->rook->cluster().monitors();
+  EXPECT_EQ(mons.monmap().size(), 3u);
+  EXPECT_EQ(mons.quorum().size(), 3u);
+  EXPECT_TRUE(mons.find("d"));
+}
+
+TEST(Ceph, BudgetsLetOneNodeBeDrainedAfterTheOther) {
+  const RunOutcome outcome = run(ceph_scenario(R"(faults:
+  reboots: {kind: planned-maintenance, at: 10m, target: {pool: storage}, action: reboot, pause: 1m}
+expect:
+  volumes: {kind: ceph, pool: rbd, longestOutage: 30s}
+  quorum: {kind: ceph, longestOutage: 30s}
+  done: {kind: fault-completes, fault: reboots}
+)", "{until: 4h, warmUp: 5m}"));
+  for (const ExpectationResult& result : outcome.verdict.expectations) {
+    EXPECT_TRUE(result.held) << result.name << (result.measures.empty() ? "" : format_figure(result.measures[0].unit, result.measures[0].measured));
+  }
+  EXPECT_GE(count(outcome, "DrainingFailureDomain"), 5u) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "DrainingFailureDomain"), count(outcome, "DrainedFailureDomain"));
+  EXPECT_TRUE(outcome.world->rook->cluster().all_clean());
+}
+
+TEST(Ceph, AFullDiskStopsThePool) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  fill: {kind: ceph-disk, at: 10m, duration: 10m, osds: [0], action: fill, used: 97%}\n"));
+  const Outage* blocked = longest(outcome, OutageKind::kCephPoolBlocked, "CephPool/rbd");
+  ASSERT_NE(blocked, nullptr) << log_text(outcome);
+  EXPECT_GT(blocked->length(), 9min);
+  EXPECT_FALSE(blocked->open);
+  EXPECT_EQ(blocked->why.fault, "fill");
+}
+
+TEST(Ceph, WhatCannotBeRightIsSaidWithItsPlace) {
+  const auto problems = [](const std::string& ceph) { return problems_of(ceph_scenario("", "{until: 1h}", ceph)); };
+  EXPECT_NE(problems("  mons: {count: 7, pools: [storage]}\n  osds: {d: {pools: [storage]}}\n").find("7 monitors need as many nodes"), std::string::npos);
+  EXPECT_NE(problems("  mons: {pools: [storag]}\n  osds: {d: {pools: [storage]}}\n").find("did you mean 'storage'"), std::string::npos);
+  EXPECT_NE(problems("  mons: {count: 3}\n  osds: {d: {pools: [storage]}}\n").find("on which nodes the monitors are"), std::string::npos);
+  EXPECT_NE(problems("  mons: {pools: [storage]}\n  osds: {d: {nodes: [w9]}}\n").find("there is no node 'w9'"), std::string::npos);
+  const std::string wrong_pool = "  mons: {pools: [storage]}\n  osds: {d: {pools: [storage]}}\n  pools: {p: {failureDomain: row}}\n";
+  EXPECT_NE(problems(wrong_pool).find("'row' is no failure domain"), std::string::npos) << problems(wrong_pool);
+  EXPECT_NE(problems_of(ceph_scenario("expect:\n  e: {kind: ceph, pool: cold, availability: 99%}\n")).find("no pool 'cold'"), std::string::npos);
+  EXPECT_NE(problems_of(small_scenario("expect:\n  e: {kind: ceph, availability: 99%}\n")).find("no section 'ceph'"), std::string::npos);
+  EXPECT_NE(problems_of(ceph_scenario("faults:\n  f: {kind: ceph-disk, at: 1m, osds: [99]}\n")).find("there is no osd.99"), std::string::npos);
+}
+
+TEST(Ceph, TheSameSeedGivesTheSameRun) {
+  const std::string text = ceph_scenario("faults:\n  crash: {kind: node-crash, at: 10m, duration: 15m, target: {pool: storage, count: 2}}\n");
+  EXPECT_EQ(run(text, 7).event_log_hash, run(text, 7).event_log_hash);
+  EXPECT_NE(run(text, 7).event_log_hash, run(text, 8).event_log_hash);
+}
+
+}  // namespace
+}  // namespace chaos
