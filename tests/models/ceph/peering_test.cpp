@@ -279,6 +279,33 @@ TEST(Peering, UnfoundObjectsComeBackWithTheirHolder) {
   EXPECT_EQ(lab.records("PgWritesLost"), 0u);
 }
 
+TEST(Peering, ReadsWaitForTheLeasesOfAMemberThatMayStillServeThem) {
+  // Cut off and marked down by hand at once: it may go on answering reads until its lease ends.
+  Storage lab(4);
+  lab.start();
+  lab.run(1min);
+  lab.hosts.set_partition(lab.ids[0], 1);
+  const SimTime cut = lab.engine.now();
+  lab.cluster->mark_down(0);
+  ASSERT_TRUE(lab.until([&] { return lab.count_with(kPgWait) > 0; }, 10s)) << lab.all_states();
+  EXPECT_GT(lab.count("active+undersized+degraded+wait"), 0u) << lab.all_states();
+  EXPECT_FALSE(lab.cluster->pool_available("rbd"));
+  ASSERT_TRUE(lab.until([&] { return lab.cluster->pool_available("rbd"); }, 1min)) << lab.all_states();
+  EXPECT_GE(lab.engine.now() - cut, 16s);  // 0.8 of the grace of 20 s
+  EXPECT_LE(lab.engine.now() - cut, 18s);
+}
+
+TEST(Peering, ADeadMemberIsNotWaitedFor) {
+  Storage lab(4);
+  lab.start();
+  lab.run(1min);
+  lab.cluster->kill_osd(0, Kill::kCrash, "killed");
+  const auto took = lab.until([&] { return !lab.is_up(0) && lab.cluster->pool_available("rbd"); }, 1min);
+  ASSERT_TRUE(took);
+  EXPECT_LE(*took, 10s);
+  EXPECT_EQ(lab.count_with(kPgWait), 0u);
+}
+
 TEST(Peering, GivenUpAndCreatedAnew) {
   Storage lab(4);
   lab.config.pools[0].size = 1;
