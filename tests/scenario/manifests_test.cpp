@@ -280,6 +280,66 @@ TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
   EXPECT_NE(d.set.pods[0].object.meta.source->text().find("unknownField: [1, 2]"), std::string::npos);
 }
 
+TEST(Manifests, Storage) {
+  Decoded d(
+      "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast, annotations: {storageclass.kubernetes.io/is-default-class: \"true\"}}\n"
+      "provisioner: rbd.csi.ceph.com\nparameters: {pool: p}\nvolumeBindingMode: WaitForFirstConsumer\nreclaimPolicy: Retain\n"
+      "allowedTopologies: [{matchLabelExpressions: [{key: zone, values: [a, b]}]}]\n---\n"
+      "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: pv}\nspec:\n  capacity: {storage: 10Gi}\n  accessModes: [ReadWriteOnce]\n"
+      "  storageClassName: manual\n  local: {path: /mnt}\n  claimRef: {namespace: default, name: data}\n"
+      "  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [n1]}]}]}}\n---\n"
+      "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec:\n  accessModes: [ReadWriteMany, ReadOnlyMany]\n"
+      "  resources: {requests: {storage: 1500Mi}}\n  storageClassName: \"\"\n  volumeMode: Block\n---\n"
+      "apiVersion: storage.k8s.io/v1\nkind: VolumeAttachment\nmetadata: {name: va}\nspec: {attacher: rbd.csi.ceph.com, nodeName: n1, source: {persistentVolumeName: pv}}\n"
+      "status: {attached: true}\n---\n" +
+      pod("  containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /d}], volumeDevices: [{name: e, devicePath: /dev/x}]}]\n"
+          "  volumes:\n  - {name: v, persistentVolumeClaim: {claimName: data}}\n  - name: e\n    ephemeral: {volumeClaimTemplate: {spec: {accessModes: "
+          "[ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}\n"));
+  EXPECT_EQ(d.problems(), std::vector<std::string>{});
+  const k8s::StorageClass& c = d.set.storage_classes.at(0).object;
+  EXPECT_EQ(d.name(c.provisioner), "rbd.csi.ceph.com");
+  EXPECT_TRUE(c.wait_for_first_consumer);
+  EXPECT_TRUE(c.is_default);
+  EXPECT_EQ(c.reclaim_policy, k8s::ReclaimPolicy::kRetain);
+  EXPECT_EQ(c.parameters.size(), 1u);
+  EXPECT_EQ(c.allowed_topologies.at(0).match_expressions.at(0).values.size(), 2u);
+  const k8s::PersistentVolume& v = d.set.volumes.at(0).object;
+  EXPECT_EQ(v.bytes, 10ll << 30);
+  EXPECT_EQ(d.name(v.driver), "kubernetes.io/local-volume");
+  EXPECT_EQ(d.name(v.claim_name), "data");
+  EXPECT_TRUE(v.has_node_affinity);
+  EXPECT_EQ(v.reclaim_policy, k8s::ReclaimPolicy::kRetain);
+  const k8s::PersistentVolumeClaim& p = d.set.claims.at(0).object;
+  EXPECT_EQ(p.spec.access_modes.bits, k8s::AccessModes::kReadWriteMany | k8s::AccessModes::kReadOnlyMany);
+  EXPECT_EQ(p.spec.bytes, 1500ll << 20);
+  EXPECT_EQ(p.spec.storage_class, Symbol{});
+  EXPECT_TRUE(p.spec.block);
+  EXPECT_FALSE(p.bind_completed);
+  EXPECT_TRUE(d.set.attachments.at(0).object.attached);
+  const k8s::PodSpec& s = *d.set.pods.at(0).object.spec;
+  ASSERT_EQ(s.volumes.size(), 2u);
+  EXPECT_EQ(s.volumes[1].ephemeral->spec.bytes, 1ll << 30);
+  EXPECT_FALSE(s.volumes[1].ephemeral->spec.storage_class.has_value());
+  EXPECT_EQ(s.containers[0].volume_mounts.size(), 2u);
+}
+
+TEST(Manifests, ImpossibleStorageIsRefused) {
+  const std::string head = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: x}\nspec: ";
+  const std::pair<std::string, std::string> cases[] = {
+      {"{accessModes: [ReadWriteTwice], resources: {requests: {storage: 1Gi}}}", "unknown access mode 'ReadWriteTwice'"},
+      {"{accessModes: [ReadWriteOnce]}", "the amount of 'storage' is missing"},
+      {"{accessModes: [ReadWriteOnce], resources: {requests: {storage: 0}}}", "the amount of storage must be greater than zero"},
+      {"{resources: {requests: {storage: 1Gi}}}", "a claim needs at least one of 'accessModes'"},
+      {"{accessModes: [ReadWriteOncePod, ReadWriteOnce], resources: {requests: {storage: 1Gi}}}", "ReadWriteOncePod may not stand beside other access modes"},
+  };
+  for (const auto& [spec, want] : cases) {
+    SCOPED_TRACE(spec);
+    const Decoded d(head + spec + "\n");
+    ASSERT_FALSE(d.problems().empty());
+    EXPECT_NE(d.problems()[0].find(want), std::string::npos) << d.problems()[0];
+  }
+}
+
 TEST(Manifests, MisspeltFieldsAreNamedWithTheRightWord) {
   const Decoded d(deployment("  replcias: 3\n"));
   EXPECT_EQ(d.problems(), std::vector<std::string>{"7:3 warning: Kubernetes has no field Deployment.spec.replcias"});

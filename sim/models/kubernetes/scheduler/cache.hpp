@@ -3,7 +3,7 @@
 ///
 /// Source: pkg/scheduler/backend/cache/cache.go, pkg/scheduler/framework/types.go (NodeInfo), nominator.go;
 ///         reference kubernetes 1.3, 1.4.
-/// Leaves out: volumes, in-place resize (pod requests are those of the spec), declared features.
+/// Leaves out: in-place resize (pod requests are those of the spec), declared features.
 /// Checked by: tests/models/kubernetes/scheduler/{node_tree,plugins,schedule_one,scheduler}_test.cpp.
 ///
 /// A scheduling cycle takes no virtual time here, so the cache is its own snapshot. Only the list of nodes keeps the
