@@ -58,6 +58,7 @@ class AttachDetachController final : public Controller, public Watcher {
     loop_.cancel();
     for (auto& [key, place] : places_) engine_.cancel(place.timer);
     places_.clear();
+    volumes_on_.clear();
     wishes_.clear();
     unresolved_.clear();
     dirty_.clear();
@@ -94,6 +95,12 @@ class AttachDetachController final : public Controller, public Watcher {
     client_.watch({Kind::kPod, Kind::kNode, Kind::kVolumeAttachment, Kind::kPersistentVolumeClaim}, *this);
     for (const auto& ref : api_.all<VolumeAttachment>().refs()) note_attachment(ref);
     for (const Ref<Pod> ref : api_.all<Pod>().refs()) note_pod(ref);
+  }
+
+  Place& place_of(const Key& key) {
+    const auto [entry, is_new] = places_.try_emplace(key);
+    if (is_new) volumes_on_[key.second].insert(key.first);
+    return entry->second;
   }
 
   // ---- what is to be
@@ -136,7 +143,7 @@ class AttachDetachController final : public Controller, public Watcher {
     unresolved_.erase(ref);
     wishes_[ref] = keys;
     for (const Key& key : keys) {
-      Place& place = places_[key];
+      Place& place = place_of(key);
       place.pods.insert(ref);
       place.detach_requested.reset();
       place.wanted_because = pod->meta.cause ? pod->meta.cause : engine_.cause();
@@ -151,7 +158,7 @@ class AttachDetachController final : public Controller, public Watcher {
     const std::vector<Key> keys = std::move(found->second);
     wishes_.erase(found);
     for (const Key& key : keys) {
-      Place& place = places_[key];
+      Place& place = place_of(key);
       place.pods.erase(ref);
       place.unwanted_because = engine_.cause();
       touch(key);
@@ -179,8 +186,11 @@ class AttachDetachController final : public Controller, public Watcher {
   }
 
   void touch_node(Symbol node) {
-    for (const auto& [key, place] : places_) {
-      if (key.second == node && place.attachment && place.pods.empty()) touch(key);
+    const auto found = volumes_on_.find(node);
+    if (found == volumes_on_.end()) return;
+    for (const Symbol volume : found->second) {
+      const Place& place = places_.find(Key{volume, node})->second;
+      if (place.attachment && place.pods.empty()) touch(Key{volume, node});
     }
   }
 
@@ -207,7 +217,7 @@ class AttachDetachController final : public Controller, public Watcher {
     const VolumeAttachment* attachment = api_.get(ref);
     if (attachment == nullptr) return;
     const Key key{attachment->volume, attachment->node};
-    Place& place = places_[key];
+    Place& place = place_of(key);
     place.attachment = ref;
     place.is_detaching = attachment->meta.is_deleting();
     if (attachment->attached && !place.is_detaching) report_attached(key, place);
@@ -378,6 +388,9 @@ class AttachDetachController final : public Controller, public Watcher {
     if (found == places_.end() || found->second.attachment || !found->second.pods.empty()) return;
     engine_.cancel(found->second.timer);
     places_.erase(found);
+    const auto of_node = volumes_on_.find(key.second);
+    of_node->second.erase(key.first);
+    if (of_node->second.empty()) volumes_on_.erase(of_node);
   }
 
   const std::string& text(Symbol symbol) const { return api_.names().text(symbol); }
@@ -390,6 +403,7 @@ class AttachDetachController final : public Controller, public Watcher {
   Timer loop_;
   SimTime started_{};
   std::map<Key, Place> places_;
+  std::map<Symbol, std::set<Symbol>> volumes_on_;  // the keys of places_ by node
   std::map<Ref<Pod>, std::vector<Key>> wishes_;
   std::set<Ref<Pod>> unresolved_;
   std::set<Key> dirty_;

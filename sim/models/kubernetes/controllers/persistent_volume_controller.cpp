@@ -46,10 +46,12 @@ class PersistentVolumeController final : public Controller, public Watcher {
     api_.unwatch(*this);
     queue_.clear();
     told_.clear();
+    open_.clear();
   }
 
   void on_event(const WatchEvent& event) override {
     if (!api_.has_storage()) return;
+    if (event.is<PersistentVolume>()) note_open(event.ref<PersistentVolume>());
     if (event.type == WatchEvent::Type::kDeleted) {
       told_.erase(event.object);
       if (event.is<PersistentVolumeClaim>()) {
@@ -77,8 +79,16 @@ class PersistentVolumeController final : public Controller, public Watcher {
  private:
   void look_at_all() {
     if (!api_.has_storage()) return;
-    for (const auto& ref : api_.all<PersistentVolume>().refs()) add_by_its_own_cause(ref);
+    for (const auto& ref : api_.all<PersistentVolume>().refs()) {
+      note_open(ref);
+      add_by_its_own_cause(ref);
+    }
     for (const auto& ref : api_.all<PersistentVolumeClaim>().refs()) add_by_its_own_cause(ref);
+  }
+  void note_open(Ref<PersistentVolume> ref) {
+    const PersistentVolume* volume = api_.get(ref);
+    if (volume != nullptr && is_open(*volume)) open_.insert(ref);
+    else open_.erase(ref);
   }
   void add_unbound_claims() {
     api_.all<PersistentVolumeClaim>().for_each([&](Ref<PersistentVolumeClaim> ref, const PersistentVolumeClaim& claim) {
@@ -137,7 +147,9 @@ class PersistentVolumeController final : public Controller, public Watcher {
       return;
     }
     const bool delayed = waits_for_consumer(api_, claim) && !claim.selected_node;
+    const std::vector<Ref<PersistentVolume>> candidates(open_.begin(), open_.end());
     VolumeSearch search;
+    search.candidates = &candidates;
     search.only_reserved = delayed;
     if (const Ref<PersistentVolume> found = find_volume(api_, claim, search)) {
       bind(ref, found);
@@ -277,6 +289,7 @@ class PersistentVolumeController final : public Controller, public Watcher {
   ClientBudget budget_;
   WorkQueue queue_;
   std::map<ObjectRef, std::string> told_;
+  std::set<Ref<PersistentVolume>> open_;  // not bound: where a search looks
   bool running_ = false;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

@@ -264,6 +264,7 @@ struct Kubelets::Impl {
   };
   std::vector<PendingLeak> pending_leaks;
   std::unordered_map<Symbol, std::vector<NodeRun*>> nodes_of_volume;  // look-up only
+  std::vector<Ref<Pod>> waiting_for_claims;  // pods whose claims were missing or not bound
   std::uint64_t volume_serial = 0;
   std::uint32_t ip_serial = 0;
   bool is_started = false;

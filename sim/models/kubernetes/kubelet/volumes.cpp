@@ -85,6 +85,7 @@ bool Kubelets::Impl::begin_volumes(PodRun& run) {
     run.volumes.push_back(entry);
   }
   if (run.volumes.empty()) return false;
+  if (!run.mount_error.empty()) waiting_for_claims.push_back(run.ref);
   run.stage = Stage::kVolumes;
   run.volumes_since = engine.now();
   set_timer(run, engine.now() + kMountTimeout);
@@ -257,12 +258,13 @@ void Kubelets::Impl::mount_timed_out(PodRun& run) {
 /// Claims changed: pods that wait for one look again.
 void Kubelets::Impl::on_claim_event(const WatchEvent& event) {
   const PersistentVolumeClaim* claim = event.type == WatchEvent::Type::kDeleted ? nullptr : api.get(event.ref<PersistentVolumeClaim>());
-  if (claim == nullptr || !claim->is_bound()) return;
-  for (NodeRun& node : nodes) {
-    for (const auto& run : node.pods) {
-      if (run->stage != Stage::kVolumes || run->mount_error.empty() || run->ns != claim->meta.ns || !can_act(node)) continue;
-      begin_volumes(*run);
-    }
+  if (claim == nullptr || !claim->is_bound() || waiting_for_claims.empty()) return;
+  const std::vector<Ref<Pod>> waiting = std::exchange(waiting_for_claims, {});
+  for (const Ref<Pod> ref : waiting) {
+    PodRun* run = find_pod(ref);
+    if (run == nullptr || run->stage != Stage::kVolumes || run->mount_error.empty()) continue;
+    if (run->ns == claim->meta.ns && can_act(*run->node)) begin_volumes(*run);
+    else waiting_for_claims.push_back(ref);
   }
 }
 

@@ -88,7 +88,7 @@ Ref<PersistentVolume> find_volume(const ApiServer& api, const PersistentVolumeCl
   Ref<PersistentVolume> reserved;
   Ref<PersistentVolume> best;
   const auto rank = [](const PersistentVolume& volume) { return std::tuple(volume.bytes, std::popcount(volume.access_modes.bits)); };
-  api.all<PersistentVolume>().for_each([&](Ref<PersistentVolume> ref, const PersistentVolume& volume) {
+  const auto consider = [&](Ref<PersistentVolume> ref, const PersistentVolume& volume) {
     if (reserved) return;
     const bool fits = volume.bytes >= claim.spec.bytes && volume.block == claim.spec.block && volume.access_modes.has_all(claim.spec.access_modes);
     if (volume.claim_name) {
@@ -110,7 +110,14 @@ Ref<PersistentVolume> find_volume(const ApiServer& api, const PersistentVolumeCl
         (rank(volume) == rank(*before) && names.text(volume.meta.name) < names.text(before->meta.name))) {
       best = ref;
     }
-  });
+  };
+  if (search.candidates == nullptr) {
+    api.all<PersistentVolume>().for_each(consider);
+  } else {
+    for (const Ref<PersistentVolume> ref : *search.candidates) {
+      if (const PersistentVolume* volume = api.get(ref)) consider(ref, *volume);
+    }
+  }
   return reserved ? reserved : best;
 }
 

@@ -33,16 +33,19 @@ bool is_usable_from(const PersistentVolume& volume, const Labels& labels, Symbol
 /// Whether a node is of a class's allowedTopologies.
 bool is_allowed_by(const StorageClass& storage_class, const Labels& labels, const Interner& names);
 
-/// Which volumes matter to a search: all of the API, less those that `is_taken` names.
+/// Which volumes matter to a search.
 struct VolumeSearch {
   const Labels* node_labels = nullptr;  // of the node that must be able to use it; null: any
   Symbol node;
+  const std::vector<Ref<PersistentVolume>>* candidates = nullptr;  // null: every volume; those that are gone are passed over
   bool only_reserved = false;           // only a volume that is reserved for this claim (delayed binding)
   std::function<bool(Symbol volume)> is_taken;  // beside what the API says
 };
 /// The volume that a claim gets: one that is reserved for it, else the smallest free one that is large enough and fits (ties: by fewest access
 /// modes, then by name). Ref{}: none.
 Ref<PersistentVolume> find_volume(const ApiServer& api, const PersistentVolumeClaim& claim, const VolumeSearch& search);
+/// Not bound: one that a claim may still get.
+inline bool is_open(const PersistentVolume& volume) { return volume.phase == VolumePhase::kPending || volume.phase == VolumePhase::kAvailable; }
 /// The volume is reserved for, or bound to, this claim.
 bool is_claimed_by(const PersistentVolume& volume, const PersistentVolumeClaim& claim);
 

@@ -42,6 +42,12 @@ std::string VolumeBinding::pre_filter(const PodInfo& pod) {
     }
   }
   if (waits) return "pod has unbound immediate PersistentVolumeClaims";
+  open_.clear();
+  if (!delayed_.empty()) {
+    api.all<PersistentVolume>().for_each([&](Ref<PersistentVolume> ref, const PersistentVolume& volume) {
+      if (is_open(volume)) open_.push_back(ref);
+    });
+  }
   std::sort(delayed_.begin(), delayed_.end(), [&](Ref<PersistentVolumeClaim> a, Ref<PersistentVolumeClaim> b) {
     const PersistentVolumeClaim& left = *api.get(a);
     const PersistentVolumeClaim& right = *api.get(b);
@@ -88,6 +94,7 @@ std::optional<VolumeBinding::Reservation> VolumeBinding::match(NodeIndex index, 
       continue;
     }
     VolumeSearch search;
+    search.candidates = &open_;
     search.node_labels = &node.view.labels;
     search.node = node.name;
     search.is_taken = [&](Symbol name) {

@@ -50,6 +50,7 @@ class VolumeBinding {
   Cache& cache_;
   std::vector<const PersistentVolumeClaim*> bound_;
   std::vector<Ref<PersistentVolumeClaim>> delayed_;  // smallest first
+  std::vector<Ref<PersistentVolume>> open_;  // what delayed claims may get
   std::map<PodSlot, Reservation> reservations_;
 };
 
