@@ -11,6 +11,10 @@ packages=(
 if [ "${1:-}" = "--with-test-tools" ]; then
   packages+=(chromium)
 fi
+# crushtool and osdmaptool, to compare placements with (tests/crush): 30 MB to fetch, 125 MB on disk.
+if [ "${1:-}" = "--with-ceph" ]; then
+  packages+=(ceph-base)
+fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -5,7 +5,7 @@
 ///
 /// Source:     Ceph v16.2.15 src/crush/{crush.h,builder.c,CrushWrapper.cc}; reference platform 3.3 to 3.7.
 /// Leaves out: the binary form of a map; MSR rules (Ceph 19); the legacy hash numbers are kept but only rjenkins1 (0) hashes, as in Ceph.
-/// Checked by: tests/models/ceph/crush/crush_map_test.cpp, golden_test.cpp; tests/crush/differential.py against crushtool.
+/// Checked by: tests/models/ceph/crush/mapper_test.cpp, golden_test.cpp; tests/crush/differential.py against crushtool.
 #pragma once
 
 #include <cstdint>

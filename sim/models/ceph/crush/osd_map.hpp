@@ -4,7 +4,7 @@
 ///
 /// Source:     Ceph v16.2.15 src/osd/OSDMap.cc, osd_types.cc, src/common/ceph_hash.cc, src/include/rados.h; reference platform 2.4, 3.8.
 /// Leaves out: pg_upmap_primaries (Ceph 18), tiers and overlays, snapshots, stretch mode's buckets; addresses of daemons.
-/// Checked by: tests/models/ceph/crush/osd_map_test.cpp, golden_test.cpp (osdmaptool's dumps); tests/crush/differential.py against osdmaptool.
+/// Checked by: tests/models/ceph/crush/mapper_test.cpp, golden_test.cpp (osdmaptool's dumps); tests/crush/differential.py against osdmaptool.
 #pragma once
 
 #include <cstdint>

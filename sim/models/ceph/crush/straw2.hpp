@@ -4,7 +4,7 @@
 /// ln.hpp's `lead` says that a smaller one may tie or win. Elsewhere a product of two floats leaves the few candidates whose exact quotients decide.
 ///
 /// Source:     Ceph v16.2.15 src/crush/mapper.c (bucket_straw2_choose); reference platform 3.3.
-/// Checked by: tests/models/ceph/crush/straw2_test.cpp (the forms against each other and against 64-bit division).
+/// Checked by: tests/models/ceph/crush/mapper_test.cpp (the forms against each other and against 64-bit division).
 #pragma once
 
 #include <cstdint>
