@@ -121,10 +121,12 @@ void CephCsi::look_at_all() {
   };
   if (!hang.empty()) {
     // Without a quorum no OSD is marked down and no PG peers: that is why it does not mend itself.
-    const bool has_quorum = cluster_.has_quorum();
-    const CauseId cause = log_.record("VolumesHang", log_.names().intern("CephCSI/rbd"), fmt::format("I/O of {} RBD volume{} hangs", hang.size(), hang.size() == 1 ? "" : "s"),
-                                      has_quorum ? engine_.cause() : cluster_.monitors().cause());
-    if (!has_quorum) log_.also_caused_by(cause, engine_.cause());
+    const CauseId of_quorum = cluster_.monitors().cause();
+    const bool quorum_lost = !cluster_.has_quorum() && of_quorum && log_.kind(log_.at(of_quorum)) == "MonQuorumLost";
+    const CauseId cause = log_.record("VolumesHang", log_.names().intern("CephCSI/rbd"),
+                                      fmt::format("I/O of {} RBD volume{} hangs", hang.size(), hang.size() == 1 ? "" : "s"),
+                                      quorum_lost ? of_quorum : engine_.cause());
+    if (quorum_lost) log_.also_caused_by(cause, engine_.cause());
     tell(hang, cause);
   }
   if (!go_on.empty()) {
