@@ -68,13 +68,21 @@ struct Storm {
       case 11: ceph.stick_disk(osd); break;
       case 12: ceph.free_disk(osd); break;
       case 13:
-        // One disk between two times at which all was clean: min_size copies had every write, so one is left.
-        if (!disk_failed) {
+        // One disk between two times at which all was clean: min_size copies had every write, so enough are left. Not one with two positions of
+        // an erasure-coded PG on it, which remapping makes, as in Ceph: it counts twice.
+        if (!disk_failed && !holds_two(osd)) {
           disk_failed = true;
           ceph.fail_disk(osd);
         }
         break;
     }
+  }
+  bool holds_two(int osd) const {
+    for (const std::uint32_t index : lab.cluster->pgs().pgs_of(osd)) {
+      const std::vector<Shard>& shards = lab.cluster->pgs().pg(index).shards;
+      if (std::count_if(shards.begin(), shards.end(), [osd](const Shard& shard) { return shard.osd == osd; }) > 1) return true;
+    }
+    return false;
   }
   void repair() {
     for (const host::HostId id : lab.ids) {
