@@ -88,6 +88,7 @@ struct OsdOptions {
   std::uint64_t min_pg_log_entries = 250;                            // osd_min_pg_log_entries
   std::uint64_t max_pg_log_entries = 10'000;                         // osd_max_pg_log_entries
   std::uint64_t target_pg_log_entries_per_osd = 300'000;             // osd_target_pg_log_entries_per_osd
+  std::uint64_t force_auth_primary_missing_objects = 100;            // osd_force_auth_primary_missing_objects
   std::uint64_t async_recovery_min_cost = 100;                       // osd_async_recovery_min_cost
   bool allow_recovery_below_min_size = true;                         // osd_allow_recovery_below_min_size
   OpQueue op_queue = OpQueue::kMclock;                               // osd_op_queue

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace sim::rook {
 
@@ -27,10 +28,15 @@ CephCsi::CephCsi(Engine& engine, EventLog& log, k8s::ApiServer& api, host::Hosts
 void CephCsi::start() {
   const auto look = [this, alive = std::weak_ptr<bool>(alive_)](auto&&...) {
     if (alive.expired() || look_.is_pending()) return;
-    look_.set_after(SimDuration::zero(), [this] { look_at_all(); });
+    // Behind the placement groups, which tell of this instant at its end.
+    look_.set_after(SimDuration::zero(), [this] { look_.set_after(SimDuration::zero(), [this] { look_at_all(); }); });
   };
   cluster_.on_quorum(look);
-  cluster_.on_io(look);
+  cluster_.on_io([this, look, alive = std::weak_ptr<bool>(alive_)](const ceph::Pg&, bool serves) {
+    if (alive.expired()) return;
+    if (!serves) blocked_cause_ = engine_.cause();
+    look();
+  });
   hosts_.on_change(look);
 }
 
@@ -104,6 +110,7 @@ void CephCsi::wake() {
 }
 
 void CephCsi::look_at_all() {
+  const CauseId blocked = std::exchange(blocked_cause_, CauseId{});
   std::set<Symbol> hang;
   std::set<Symbol> go_on;
   for (auto& [mount, was_possible] : mounts_) {
@@ -125,8 +132,8 @@ void CephCsi::look_at_all() {
     const bool quorum_lost = !cluster_.has_quorum() && of_quorum && log_.kind(log_.at(of_quorum)) == "MonQuorumLost";
     const CauseId cause = log_.record("VolumesHang", log_.names().intern("CephCSI/rbd"),
                                       fmt::format("I/O of {} RBD volume{} hangs", hang.size(), hang.size() == 1 ? "" : "s"),
-                                      quorum_lost ? of_quorum : engine_.cause());
-    if (quorum_lost) log_.also_caused_by(cause, engine_.cause());
+                                      quorum_lost ? of_quorum : blocked ? blocked : engine_.cause());
+    if (quorum_lost) log_.also_caused_by(cause, blocked);
     tell(hang, cause);
   }
   if (!go_on.empty()) {

@@ -78,6 +78,7 @@ class CephCsi final : public k8s::StorageBackend {
   std::map<Mount, bool> mounts_;  // and whether their I/O was last said to be possible
   std::map<std::uint64_t, Call> calls_;
   std::uint64_t serial_ = 0;
+  CauseId blocked_cause_{};  // why PGs ceased to answer since the last look
   Timer look_;  // several changes of one instant are looked at once
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -327,6 +327,10 @@ void Monitors::update_quorum(std::string_view why) {
     }
   }
   if (!had) return;
+  if (answering >= majority()) {
+    cause_ = context_.log.record("MonLeaderLost", "ceph/monitors",
+                                 fmt::format("no leader until the next election: {} of {} monitors answer{}{}", answering, ranks_.size(), why.empty() ? "" : "; ", why));
+  }
   quorum_changed_ = context_.engine.now();
   const ScopedCause because(context_.engine, cause_);
   for (std::size_t i = 0; i < quorum_listeners_.size(); ++i) quorum_listeners_[i](false);

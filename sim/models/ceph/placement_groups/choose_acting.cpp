@@ -27,7 +27,12 @@ bool usable(const ActingQuery& query, const Shard* info, const Shard& authority)
 void choose_replicated(const ActingQuery& query, ActingChoice& choice) {
   const Shard& authority = *choice.authority;
   int primary = authority.osd;
-  if (query.up_primary >= 0 && usable(query, find(query, query.up_primary, -1), authority)) primary = query.up_primary;
+  const Shard* up_primary = query.up_primary >= 0 ? find(query, query.up_primary, -1) : nullptr;
+  if (usable(query, up_primary, authority)) {
+    const std::uint64_t behind = authority.last_update > up_primary->last_update ? authority.last_update - up_primary->last_update
+                                                                               : up_primary->last_update - authority.last_update;
+    if (up_primary->missing() + behind <= query.force_auth_missing) primary = query.up_primary;
+  }
   choice.acting.push_back(primary);
   for (const int osd : query.up) {
     if (osd == kNoOsd || osd == primary) continue;

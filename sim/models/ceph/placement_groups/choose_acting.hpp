@@ -25,6 +25,8 @@ struct ActingQuery {
   std::size_t min_size = 2;
   std::size_t needed = 1;             // copies that rebuild the data
   std::uint64_t log_entries = 0;      // that a log holds
+  /// An up primary that misses more than this is passed over for the copy whose log counts (osd_force_auth_primary_missing_objects).
+  std::uint64_t force_auth_missing = UINT64_MAX;
   std::uint64_t async_min_cost = 0;   // entries behind from which a copy recovers outside of acting; 0: never
 };
 

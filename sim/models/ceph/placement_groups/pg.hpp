@@ -113,6 +113,7 @@ struct Pg {
   std::uint64_t head = 0;   // last version that the acting set knows
   std::uint64_t acked = 0;  // last version that a client was told to be safe
   std::uint64_t lost_writes = 0;
+  std::uint64_t log_length = 0;  // entries that its log keeps; 0: not active yet
   PgPhase phase = PgPhase::kPeering;
   std::uint32_t state = 0;
   std::vector<int> blocked_by;

@@ -146,7 +146,9 @@ bool PlacementGroups::reaches(int from, int to) const {
   return from == to || context_.network.reaches(osds_[static_cast<std::size_t>(from)].host, osds_[static_cast<std::size_t>(to)].host, Plane::kCluster);
 }
 
-std::uint64_t PlacementGroups::log_entries(const Pg& pg) const {
+std::uint64_t PlacementGroups::log_entries(const Pg& pg) const { return pg.log_length > 0 ? pg.log_length : log_target(pg); }
+
+std::uint64_t PlacementGroups::log_target(const Pg& pg) const {
   // The target of the OSD is shared by its PGs, between a floor and a ceiling.
   const OsdOptions& options = context_.config.osd;
   const std::size_t on_primary = pg.primary >= 0 ? std::max<std::size_t>(1, pgs_of(pg.primary).size()) : 1;
@@ -460,6 +462,7 @@ ActingQuery PlacementGroups::query(const Pg& pg, const std::vector<Shard>& found
           .min_size = pool.min_size,
           .needed = pool.needed,
           .log_entries = log_entries(pg),
+          .force_auth_missing = context_.config.osd.force_auth_primary_missing_objects,
           .async_min_cost = context_.config.osd.async_recovery_min_cost};
 }
 
@@ -570,6 +573,7 @@ void PlacementGroups::activate(Pg& pg) {
   const PoolState& pool = pools_[pg.pool];
   const std::uint64_t head = authority->last_update;
   const std::uint64_t reach = log_entries(pg);
+  pg.log_length = log_target(pg);  // from now on the new primary trims
   pg.head = head;
   if (pg.acked > head) {
     const std::uint64_t lost = pg.acked - head;

@@ -95,6 +95,7 @@ class PlacementGroups {
   /// The state is computed anew from what the PG does, and told.
   void refresh(Pg& pg);
   bool reaches(int from, int to) const;
+  /// How far its log reaches back: as the primary that was active last has trimmed it.
   std::uint64_t log_entries(const Pg& pg) const;
 
   /// After each change of a PG's state; the cause is current.
@@ -105,6 +106,7 @@ class PlacementGroups {
   std::function<void(int osd)> on_usage;
 
  private:
+  std::uint64_t log_target(const Pg& pg) const;
   void map_pg(Pg& pg, bool raw_may_change, bool recheck);
   void new_interval(Pg& pg, const crush::PgMapping& mapping);
   void set_interested(Pg& pg);
