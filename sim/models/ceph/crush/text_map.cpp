@@ -125,14 +125,13 @@ constexpr SetStep kSetSteps[] = {{"set_choose_tries", RuleOp::kSetChooseTries},
 
 class Reader {
  public:
-  Reader(std::string_view text, std::vector<TextProblem>& problems) : problems_(problems) { split(text); }
+  Reader(std::string_view text, std::vector<TextProblem>& problems) : problems_(problems), before_(problems.size()) { split(text); }
 
   std::optional<CrushMap> read() {
-    const std::size_t before = problems_.size();
     parse();
     order_buckets();
     build();
-    if (problems_.size() != before) return std::nullopt;
+    if (problems_.size() != before_) return std::nullopt;
     return std::move(map_);
   }
 
@@ -846,6 +845,7 @@ class Reader {
   }
 
   std::vector<TextProblem>& problems_;
+  std::size_t before_;  // problems of others
   std::vector<Token> tokens_;
   Token end_;
   std::size_t at_ = 0;
