@@ -52,13 +52,13 @@ const BadText kBadTexts[] = {
     {"alg straw2\n\titem a", "alg straw3\n\titem a", 15, 6, "unknown bucket alg 'straw3'"},
     {"root default {\n\tid -1", "root default {\n\tid -2", 14, 5, "id -2 of bucket 'default' is taken by 'a'"},
     {"host a {", "hots a {", 7, 1, "bucket type 'hots' is not defined"},
-    {"type host", "type hosts", 24, 34, "in rule 'r' type 'hosts' is not defined"},
+    {"type host", "type hosts", 24, 32, "in rule 'r' type 'hosts' is not defined"},
     {"take default", "take defalt", 23, 12, "in rule 'r' item 'defalt' is not defined"},
     {"class hdd\n\tstep", "class nvme\n\tstep", 23, 26, "in rule 'r' device class 'nvme' is not defined"},
     {"step emit", "step omit", 25, 7, "'omit' is no step of a rule"},
     {"type replicated", "type msr_indep", 20, 7, "rules of type msr_indep (Ceph 19) are not supported"},
     {"id 0\n", "id 300\n", 19, 5, "id of a rule 300 is not between 0 and 255"},
-    {"step emit\n}", "step emit\n", 26, 1, "the end of the text where '}' was expected at the end of rule 'r'"},
+    {"step emit\n}", "step emit\n", 27, 1, "the end of the text where '}' was expected at the end of rule 'r'"},
 };
 
 TEST(CrushText, EveryErrorHasItsPlace) {
