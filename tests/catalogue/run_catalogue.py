@@ -19,6 +19,9 @@ failures = []
 # What the chain of causes of the failing side must pass through: (kind of outage, patterns over "kind subject message").
 STORIES = {
     "incident-1-shared": ("api-unwritable", [r"[Qq]uorum", r"memory", r"FaultInjected .*leak"]),
+    "incident-2-colocated": ("service-down", [r"DependencyDown", r"VolumesHang", r"mon quorum lost: 1 of 3 up", r"HostCrashed", r"FaultInjected .*crash"]),
+    "ceph-full-disk": ("ceph-pool-blocked", [r"PoolFull", r"OsdFull", r"FaultInjected .*fill"]),
+    "ceph-two-mons-on-one-host": ("ceph-no-quorum", [r"MonQuorumLost", r"HostCrashed"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

@@ -34,7 +34,8 @@ class AttachDetachController final : public Controller, public Watcher {
   AttachDetachController(const ControllerContext& context, Storage& storage)
       : engine_(context.engine), log_(context.log), api_(context.api), client_(context.client()), storage_(storage), loop_(context.engine) {
     client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
-      if (alive.expired() || !running_ || !client_.writable()) return;
+      if (alive.expired() || !running_ || !is_open_ || !client_.writable()) return;
+      for (const auto& ref : api_.all<VolumeAttachment>().refs()) note_attachment(ref);
       for (const auto& [key, place] : places_) touch(key);
     });
   }
@@ -181,8 +182,24 @@ class AttachDetachController final : public Controller, public Watcher {
     }
     const Node* node = api_.get(event.ref<Node>());
     if (node == nullptr) return;
-    if (event.type == WatchEvent::Type::kAdded) gone_nodes_.erase(node->meta.name);
+    if (event.type == WatchEvent::Type::kAdded) {
+      gone_nodes_.erase(node->meta.name);
+      report_attached_on(node->meta.name);
+    }
     if (event.type == WatchEvent::Type::kAdded || has(event.changes, Change::kVolumes | Change::kConditions | Change::kTaints)) touch_node(node->meta.name);
+  }
+
+  /// A Node object that was made anew knows nothing of what is attached.
+  void report_attached_on(Symbol node) {
+    const auto found = volumes_on_.find(node);
+    if (found == volumes_on_.end()) return;
+    for (const Symbol volume : found->second) {
+      const Key key{volume, node};
+      Place& place = places_.find(key)->second;
+      const VolumeAttachment* attachment = api_.get(place.attachment);
+      if (attachment != nullptr && attachment->attached && !place.is_detaching) report_attached(key, place);
+      if (!place.pods.empty()) touch(key);
+    }
   }
 
   void touch_node(Symbol node) {

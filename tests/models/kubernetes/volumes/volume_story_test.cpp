@@ -1,6 +1,10 @@
 // From a claim to a running pod, and what happens when nodes or the storage fail: whole worlds.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
 #include "tests/models/kubernetes/volumes/volume_world.hpp"
 
 namespace sim::k8s {
@@ -341,6 +345,88 @@ TEST_F(VolumeStory, WithoutStorageClaimsAreTakenAsGiven) {
   w.run_to(30s);
   EXPECT_TRUE(is_running("db-0"));
   EXPECT_EQ(w.world.api.all<PersistentVolumeClaim>().size(), 0u);
+}
+
+// Whatever happens to nodes, storage and pods: when all is well again, every pod runs with its volume where it is, and nothing else is attached.
+TEST(VolumeProperty, AfterTheStormAllIsWell) {
+  for (std::uint64_t seed = 1; seed <= 25; ++seed) {
+    SCOPED_TRACE(seed);
+    VolumeWorld w(4, seed);
+    w.world.api.create(w.storage_class("block", kRbd, seed % 2 == 0));
+    StatefulSet set = w.stateful_set("db", 3, w.claim("data", "block"));
+    set.parallel = seed % 3 == 0;
+    auto spec = std::make_shared<PodSpec>(*set.pod_template.spec);
+    spec->containers[0].readiness_probe = Probe{};
+    if (seed % 4 < 2) spec->containers[0].liveness_probe = Probe{};
+    set.pod_template.spec = spec;
+    w.world.api.create(std::move(set));
+    w.world.start();
+    SimpleBackend& storage = *w.world.storage.simple(w.sym(kRbd));
+    RandomStream draws = Randomness(seed).stream("test/storm", "");
+    SimDuration now = 60s;
+    for (int step = 0; step < 40; ++step) {
+      now += draws.uniform(SimDuration(1s), SimDuration(90s));
+      w.run_to(now);
+      const auto node = static_cast<std::size_t>(draws.uniform_int(1, 4));
+      const std::string pod = "db-" + std::to_string(draws.uniform_int(0, 2));
+      const PersistentVolumeClaim* claim = w.find_claim("data-" + pod);
+      const Symbol volume = claim == nullptr ? Symbol{} : claim->spec.volume_name;
+      switch (draws.uniform_int(0, 9)) {
+        case 0: w.world.hosts.crash(w.hosts[node]); break;
+        case 1: w.world.hosts.power_on(w.hosts[node]); break;
+        case 2: w.world.hosts.reboot(w.hosts[node]); break;
+        case 3: if (volume) storage.block(volume); break;
+        case 4: if (volume) storage.unblock(volume); break;
+        case 5: storage.block_all(); break;
+        case 6: storage.unblock_all(); break;
+        case 7: w.world.api.remove(w.pod_ref(pod)); break;
+        case 8: {
+          DeleteOptions force;
+          force.grace_period_seconds = 0;
+          w.world.api.remove(w.pod_ref(pod), force);
+          break;
+        }
+        case 9: w.world.kubelets.kill_kubelet(w.nodes[node], 30s); break;
+      }
+    }
+    storage.unblock_all();
+    for (int i = 0; i < 3; ++i) {
+      const PersistentVolumeClaim* claim = w.find_claim("data-db-" + std::to_string(i));
+      if (claim != nullptr && claim->spec.volume_name) storage.unblock(claim->spec.volume_name);
+    }
+    for (std::size_t node = 1; node < w.hosts.size(); ++node) w.world.hosts.power_on(w.hosts[node]);
+    w.run_to(now + 1h);
+    std::vector<std::string> want;
+    std::map<Symbol, std::vector<Symbol>> on_node;
+    bool all = true;
+    for (int i = 0; i < 3; ++i) {
+      const std::string name = "db-" + std::to_string(i);
+      const Pod* pod = w.find_pod(name);
+      all = all && pod != nullptr && pod->ready && w.world.kubelets.is_serving(w.pod_ref(name));
+      if (!all) break;
+      const Symbol volume = w.find_claim("data-" + name)->spec.volume_name;
+      want.push_back(w.text(volume) + " " + w.text(pod->node_name) + " attached");
+      on_node[pod->node_name].push_back(volume);
+    }
+    EXPECT_TRUE(all);
+    std::vector<std::string> have = w.attachments();
+    std::sort(have.begin(), have.end());
+    std::sort(want.begin(), want.end());
+    EXPECT_EQ(have, want);
+    for (const Ref<Node> ref : w.nodes) {
+      const Node& node = *w.world.api.get(ref);
+      std::vector<Symbol> in_use = node.volumes_in_use;
+      std::vector<Symbol> attached = node.volumes_attached;
+      std::vector<Symbol>& expected = on_node[node.meta.name];
+      for (std::vector<Symbol>* list : {&in_use, &attached, &expected}) std::sort(list->begin(), list->end());
+      EXPECT_EQ(in_use, expected);
+      EXPECT_EQ(attached, expected);
+    }
+    if (::testing::Test::HasFailure()) {
+      std::puts(w.dump().c_str());
+      return;
+    }
+  }
 }
 
 TEST_F(VolumeStory, SameSeedSameStory) {
