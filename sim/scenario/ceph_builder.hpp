@@ -1,6 +1,6 @@
 /// From the section `ceph:` to a Ceph cluster on a world's nodes.
 ///
-/// Checked by: tests/scenario/ceph_spec_test.cpp.
+/// Checked by: tests/chaos/ceph_test.cpp.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 /// The section `ceph:` of a scenario: a Ceph cluster that Rook runs on the nodes.
 ///
 /// Leaves out: CephFS and RGW daemons, several Ceph clusters in one scenario.
-/// Checked by: tests/scenario/ceph_spec_test.cpp.
+/// Checked by: tests/chaos/ceph_test.cpp.
 #pragma once
 
 #include <optional>

@@ -3,7 +3,7 @@
 /// Source: Rook pkg/operator/ceph/cluster/{mon,mgr,osd}/spec.go, pkg/operator/ceph/controller/spec.go (labels, probes), mon/drain.go,
 ///         disruption/clusterdisruption/osd.go; requests of deploy/charts/rook-ceph-cluster/values.yaml; reference platform 5.
 /// Leaves out: the init containers (activate, chown), crash collector and exporter pods, CSI driver pods, Services of the monitors.
-/// Checked by: tests/models/rook/rook_test.cpp.
+/// Checked by: tests/chaos/ceph_test.cpp.
 #pragma once
 
 #include <optional>

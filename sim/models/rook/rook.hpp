@@ -11,7 +11,7 @@
 ///
 /// Source:     Rook pkg/operator/ceph/cluster/mon/{health,drain}.go, disruption/clusterdisruption/osd.go; reference platform 5.
 /// Leaves out: docs/models/rook.md.
-/// Checked by: tests/models/rook/rook_test.cpp.
+/// Checked by: tests/chaos/ceph_test.cpp.
 #pragma once
 
 #include <map>

@@ -6,7 +6,7 @@
 /// Source:     reference platform 7.4 (dependencies of OpenStack's services), 7.5 (what fails when a component is down).
 /// Leaves out: partial failures (a request that needs nothing of the missing Service still fails), caches that bridge an outage, the order of start-up
 ///             (init containers that wait), time-outs and retries of callers.
-/// Checked by: tests/models/services/dependencies_test.cpp, tests/chaos/ceph_test.cpp.
+/// Checked by: tests/chaos/ceph_test.cpp.
 #pragma once
 
 #include <map>

@@ -2,7 +2,7 @@
 ///
 /// Source: kubernetes pkg/printers/internalversion/printers.go (columns, and the words of a pod's status).
 /// Leaves out: columns that nothing in the model fills (VERSION, CLUSTER-IP, IP): they are not printed.
-/// Checked by: tests/models/kubernetes/views_test.cpp.
+/// Checked by: tests/models/kubernetes/kubectl_views_test.cpp.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 /// A table as kubectl prints it: columns in capitals, three spaces between them, nothing behind the last.
 ///
 /// Source: k8s.io/cli-runtime printers (tabwriter, padding 3); apimachinery duration.HumanDuration.
-/// Checked by: tests/models/kubernetes/views_test.cpp.
+/// Checked by: tests/models/kubernetes/kubectl_views_test.cpp.
 #pragma once
 
 #include <string>
