@@ -86,6 +86,7 @@ TEST(ChooseActing, Replicated) {
       {"a little behind: log recovery in acting", {copy(1, 100), copy(2, 50), copy(3, 100)}, {1, 2, 3}, {1, 2, 3}, true, {1, 2, 3}, {}, {}},
       {"far behind: outside of acting", {copy(1, 1000), copy(2, 500), copy(3, 1000)}, {1, 2, 3}, {1, 2, 3}, true, {1, 3}, {}, {2}},
       {"two far behind: min_size is kept", {copy(1, 1000), copy(2, 500), copy(3, 500)}, {1, 2, 3}, {1, 2, 3}, true, {1, 3}, {}, {2}},
+      {"an up primary far behind: the newest copy leads", {copy(1, 1000), copy(2, 500), copy(3, 1000)}, {2, 1, 3}, {2, 1, 3}, true, {1, 3}, {}, {2}},
       {"beyond the log: backfill", {copy(1, 90'000), copy(2, 500), copy(3, 90'000)}, {2, 1, 3}, {2, 1, 3}, true, {1, 3}, {2}, {}},
       {"half filled is no source", {copy(1, 100, 10, 0.5), copy(2, 100)}, {1, 2}, {1, 2}, true, {2}, {1}, {}},
       {"newer start wins over more writes", {copy(1, 200, 5), copy(2, 150, 10)}, {1, 2}, {1, 2}, true, {1, 2}, {}, {}},
@@ -94,7 +95,7 @@ TEST(ChooseActing, Replicated) {
   };
   for (const ActingCase& c : cases) {
     SCOPED_TRACE(c.name);
-    const ActingQuery query{.infos = c.infos, .up = c.up, .acting = c.acting_now, .up_primary = c.up[0], .primary = c.acting_now[0], .size = 3, .min_size = 2, .log_entries = 3000, .async_min_cost = 100};
+    const ActingQuery query{.infos = c.infos, .up = c.up, .acting = c.acting_now, .up_primary = c.up[0], .primary = c.acting_now[0], .size = 3, .min_size = 2, .log_entries = 3000, .force_auth_missing = 100, .async_min_cost = 100};
     const auto choice = choose_acting(query);
     ASSERT_EQ(choice.has_value(), c.found);
     if (!choice) continue;
@@ -266,7 +267,9 @@ TEST(Peering, UnfoundObjectsComeBackWithTheirHolder) {
   lab.cluster->set_flag("norecover", true);
   lab.run(5s);
   lab.bring_back(0);
-  EXPECT_EQ(lab.count("active+recovery_wait+degraded"), 32u) << lab.all_states();
+  // Where osd.0 is the up primary, who has the newest versions is primary until it has caught up (osd_force_auth_primary_missing_objects).
+  EXPECT_EQ(lab.count_with(kPgRecoveryWait), 32u) << lab.all_states();
+  EXPECT_GT(lab.count("active+recovery_wait+degraded+remapped"), 0u) << lab.all_states();
   lab.kill(1);
   lab.kill(2);
   lab.run(20min);

@@ -33,6 +33,15 @@ Pod pod_of(std::size_t containers) {
   return pod;
 }
 
+ContainerStatus state_of(ContainerState state, bool ready, std::int32_t exit_code = 0, Symbol reason = {}) {
+  ContainerStatus status;
+  status.state = state;
+  status.ready = ready;
+  status.exit_code = exit_code;
+  status.reason = reason;
+  return status;
+}
+
 TEST(KubectlViews, StatusOfAPod) {
   Interner names;
   Pod pod = pod_of(2);
@@ -40,11 +49,11 @@ TEST(KubectlViews, StatusOfAPod) {
   pod.containers[0].reason = names.intern("ContainerCreating");
   EXPECT_EQ(pod_status(pod, names), "ContainerCreating");
   pod.phase = PodPhase::kRunning;
-  for (ContainerStatus& container : pod.containers) container = ContainerStatus{.state = ContainerState::kRunning, .ready = true};
+  for (ContainerStatus& container : pod.containers) container = state_of(ContainerState::kRunning, true);
   EXPECT_EQ(pod_status(pod, names), "Running");
-  pod.containers[1] = ContainerStatus{.state = ContainerState::kWaiting, .reason = names.intern("CrashLoopBackOff")};
+  pod.containers[1] = state_of(ContainerState::kWaiting, false, 0, names.intern("CrashLoopBackOff"));
   EXPECT_EQ(pod_status(pod, names), "CrashLoopBackOff");
-  pod.containers[1] = ContainerStatus{.state = ContainerState::kTerminated, .exit_code = 3};
+  pod.containers[1] = state_of(ContainerState::kTerminated, false, 3);
   EXPECT_EQ(pod_status(pod, names), "ExitCode:3");
   pod.meta.deletion_timestamp = SimTime{};
   EXPECT_EQ(pod_status(pod, names), "Terminating");
@@ -63,7 +72,7 @@ TEST(KubectlViews, AnInitContainerThatIsNotDoneComesFirst) {
   pod.init_containers.resize(2);
   EXPECT_EQ(pod_status(pod, names), "Init:0/2");
   pod.init_containers[0].state = ContainerState::kTerminated;
-  pod.init_containers[1] = ContainerStatus{.state = ContainerState::kTerminated, .exit_code = 1, .reason = names.intern("Error")};
+  pod.init_containers[1] = state_of(ContainerState::kTerminated, false, 1, names.intern("Error"));
   EXPECT_EQ(pod_status(pod, names), "Init:Error");
 }
 
