@@ -73,15 +73,17 @@ std::unique_ptr<const LnTables> make_tables() {
   const SmallTables small = make_small_tables();
   auto tables = std::make_unique<LnTables>();
   std::uint64_t sum = 0;
-  std::int64_t nearest = std::int64_t{1} << 50;
+  std::int64_t nearest = std::int64_t{1} << 50;  // below the run
   for (std::uint32_t u = 0; u < kLnInputs; ++u) {
     const std::uint64_t ln = evaluate(small, u);
     sum += ln;
     const std::int64_t distance = (std::int64_t{1} << 48) - static_cast<std::int64_t>(ln);
     tables->distance[u] = distance;
     tables->distance_rounded[u] = static_cast<float>(distance);
+    const bool continues = u > 0 && tables->distance[u - 1] == distance;
+    if (u > 0 && !continues) nearest = std::min(nearest, tables->distance[u - 1]);
+    tables->run_begin[u] = continues ? tables->run_begin[u - 1] : static_cast<std::int32_t>(u);
     tables->lead[u] = nearest - distance;
-    nearest = std::min(nearest, distance);
   }
   SIM_CHECK(sum == kLnSum, "crush_ln is that of Ceph");
   return tables;

@@ -16,7 +16,9 @@ struct LnTables {
   std::array<std::int64_t, kLnInputs> distance;
   /// The same, rounded; for the search that only finds candidates.
   std::array<float, kLnInputs> distance_rounded;
-  /// How much nearer u is than every smaller input: the smallest distance below u, minus its own. Not positive where the logarithm is not monotone.
+  /// The first input of the run of inputs up to u that have u's distance: above a half, two neighbours often share one.
+  std::array<std::int32_t, kLnInputs> run_begin;
+  /// How much nearer u is than every input below its run: the smallest distance there, minus its own. Negative where the logarithm is not monotone.
   std::array<std::int64_t, kLnInputs> lead;
 };
 

@@ -103,26 +103,29 @@ constexpr std::uint32_t kLanes = 8;
 std::uint32_t choose(const Straw2View& bucket, std::uint32_t x, std::uint32_t r) {
   const LnTables& tables = ln_tables();
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  constexpr std::uint32_t kBuffer = 512;
+  alignas(32) std::uint32_t hashed[kBuffer];
   if (bucket.equal_weight != 0) {
-    std::uint32_t best = 0;
-    std::uint32_t best_index = 0;
+    if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
+    __m256i greatest = _mm256_set1_epi32(-1);
     for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
       const __m256i inside = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(bucket.size - begin)), lane);
       // Lanes beyond the end become -1, below every straw.
       const __m256i u = _mm256_or_si256(straws(bucket.ids + begin, x, r), _mm256_xor_si256(inside, _mm256_set1_epi32(-1)));
-      const std::uint32_t here = max_of(u);
-      if (begin != 0 && here <= best) continue;
-      best = here;
-      const __m256i equal = _mm256_cmpeq_epi32(u, _mm256_set1_epi32(static_cast<int>(here)));
-      best_index = begin + static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(equal)))));
+      greatest = _mm256_max_epi32(greatest, u);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(hashed + begin), u);
     }
-    if (tables.lead[best] >= bucket.equal_weight) return best_index;
-    return choose_scalar(bucket, x, r);
+    const std::uint32_t best = max_of(greatest);
+    if (tables.lead[best] < bucket.equal_weight) return choose_scalar(bucket, x, r);
+    const __m256i below = _mm256_set1_epi32(tables.run_begin[best] - 1);
+    for (std::uint32_t begin = 0;; begin += kLanes) {
+      const __m256i ties = _mm256_cmpgt_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(hashed + begin)), below);
+      const unsigned found = static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(ties)));
+      if (found != 0) return begin + static_cast<std::uint32_t>(std::countr_zero(found));
+    }
   }
-  constexpr std::uint32_t kBuffer = 512;
   if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
   alignas(32) float draws[kBuffer];
-  alignas(32) std::uint32_t hashed[kBuffer];
   __m256 smallest = _mm256_set1_ps(std::numeric_limits<float>::infinity());
   for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
     const __m256i u = straws(bucket.ids + begin, x, r);
@@ -200,25 +203,27 @@ inline __mmask16 lanes_inside(std::uint32_t left) { return static_cast<__mmask16
 
 std::uint32_t choose(const Straw2View& bucket, std::uint32_t x, std::uint32_t r) {
   const LnTables& tables = ln_tables();
-  if (bucket.equal_weight != 0) {
-    std::uint32_t best = 0;
-    std::uint32_t best_index = 0;
-    for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
-      const __mmask16 inside = lanes_inside(bucket.size - begin);
-      const __m512i u = straws(bucket.ids + begin, x, r);
-      const std::uint32_t here = _mm512_mask_reduce_max_epu32(inside, u);
-      if (begin != 0 && here <= best) continue;
-      best = here;
-      const __mmask16 equal = _mm512_mask_cmpeq_epi32_mask(inside, u, _mm512_set1_epi32(static_cast<int>(here)));
-      best_index = begin + static_cast<std::uint32_t>(std::countr_zero(static_cast<unsigned>(equal)));
-    }
-    if (tables.lead[best] >= bucket.equal_weight) return best_index;
-    return choose_scalar(bucket, x, r);
-  }
   constexpr std::uint32_t kBuffer = 512;
+  alignas(64) std::uint32_t hashed[kBuffer];
+  if (bucket.equal_weight != 0) {
+    if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
+    __m512i greatest = _mm512_set1_epi32(-1);
+    for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
+      // Lanes beyond the end become -1, below every straw.
+      const __m512i u = _mm512_mask_mov_epi32(_mm512_set1_epi32(-1), lanes_inside(bucket.size - begin), straws(bucket.ids + begin, x, r));
+      greatest = _mm512_max_epi32(greatest, u);
+      _mm512_store_si512(hashed + begin, u);
+    }
+    const std::uint32_t best = static_cast<std::uint32_t>(_mm512_reduce_max_epi32(greatest));
+    if (tables.lead[best] < bucket.equal_weight) return choose_scalar(bucket, x, r);
+    const __m512i run = _mm512_set1_epi32(tables.run_begin[best]);
+    for (std::uint32_t begin = 0;; begin += kLanes) {
+      const unsigned ties = _mm512_cmpge_epi32_mask(_mm512_load_si512(hashed + begin), run);
+      if (ties != 0) return begin + static_cast<std::uint32_t>(std::countr_zero(ties));
+    }
+  }
   if (bucket.size > kBuffer) return choose_scalar(bucket, x, r);
   alignas(64) float draws[kBuffer];
-  alignas(64) std::uint32_t hashed[kBuffer];
   __m512 smallest = _mm512_set1_ps(std::numeric_limits<float>::infinity());
   for (std::uint32_t begin = 0; begin < bucket.size; begin += kLanes) {
     const __mmask16 inside = lanes_inside(bucket.size - begin);
@@ -257,16 +262,23 @@ std::uint32_t choose_lanes_equal(const Straw2Lanes& lanes, __m512i begin, __m512
   const LnTables& tables = ln_tables();
   const __m512i x = _mm512_load_si512(lanes.x);
   const __m512i r = _mm512_set1_epi32(static_cast<int>(lanes.r));
+  constexpr std::int32_t kItems = 64;
+  if (longest > kItems) return 0;
+  alignas(64) std::int32_t hashed[kItems][kLanes];
   __m512i best = _mm512_set1_epi32(-1);
-  __m512i best_index = _mm512_setzero_si512();
   for (std::int32_t i = 0; i < longest; ++i) {
     const __m512i item = _mm512_set1_epi32(i);
     const __mmask16 inside = _mm512_cmplt_epi32_mask(item, size);
     const __m512i id = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), inside, _mm512_add_epi32(begin, item), lanes.ids, 4);
-    const __m512i u = straws(x, id, r);
-    const __mmask16 better = _mm512_mask_cmpgt_epi32_mask(inside, u, best);
-    best = _mm512_mask_mov_epi32(best, better, u);
-    best_index = _mm512_mask_mov_epi32(best_index, better, item);
+    const __m512i u = _mm512_mask_mov_epi32(_mm512_set1_epi32(-1), inside, straws(x, id, r));
+    best = _mm512_max_epi32(best, u);
+    _mm512_store_si512(hashed[i], u);
+  }
+  // The first item whose straw is in the run of the greatest.
+  const __m512i run = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), _mm512_cmpge_epi32_mask(best, _mm512_setzero_si512()), best, tables.run_begin.data(), 4);
+  __m512i best_index = _mm512_setzero_si512();
+  for (std::int32_t i = longest; i-- > 0;) {
+    best_index = _mm512_mask_mov_epi32(best_index, _mm512_cmpge_epi32_mask(_mm512_load_si512(hashed[i]), run), _mm512_set1_epi32(i));
   }
   alignas(64) std::int32_t straw[kLanes];
   _mm512_store_si512(straw, best);

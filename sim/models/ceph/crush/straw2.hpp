@@ -1,7 +1,7 @@
 /// The choice of a straw2 bucket: the item with the greatest (crush_ln(u) - 2^48) / weight, u the low 16 bits of the hash of (x, id, r); the first of equals.
 ///
-/// Three forms of equal results. The wide ones hash 8 or 16 items at once. Where all weights are equal they need no logarithm: the greatest u wins, unless
-/// ln.hpp's `lead` says that a smaller one may tie or win. Elsewhere a product of two floats leaves the few candidates whose exact quotients decide.
+/// Three forms of equal results. The wide ones hash 8 or 16 items at once. Where all weights are equal they need no logarithm: the first item wins whose u
+/// is in the run of the greatest, unless ln.hpp's `lead` says that a smaller one may tie or win. Elsewhere a product of two floats leaves the few candidates whose exact quotients decide.
 ///
 /// Source:     Ceph v16.2.15 src/crush/mapper.c (bucket_straw2_choose); reference platform 3.3.
 /// Checked by: tests/models/ceph/crush/mapper_test.cpp (the forms against each other and against 64-bit division).
