@@ -548,7 +548,7 @@ class TreeWriter {
     for (std::size_t i = 0; bucket != nullptr && i < bucket->items.size(); ++i) {
       const std::int32_t item = bucket->items[i];
       std::string key = item >= 0 ? fmt::format("{}_osd.{:08}", crush_.device_class(item), item) : "_" + crush_.item_name(item);
-      children[std::move(key)] = {item, bucket->weights[i]};
+      children.emplace(std::move(key), std::pair(item, bucket->weights[i]));  // of an item that is there twice, the first
     }
     json_.object();
     json_.integer("id", id);
