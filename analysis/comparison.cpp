@@ -150,7 +150,7 @@ Comparison compare(const std::vector<std::string>& names, const std::vector<std:
       return stats == nullptr ? 0.0 : stats->availability;
     });
   }
-  collect.add(figures, "longest outage of a control-plane component", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, false); });
+  collect.add(figures, "longest outage of a component", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, false); });
   collect.add(figures, "longest outage of a service", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, true); });
   collect.add(figures, "service outages, sum over services", Unit::kSeconds, false, service_down_seconds);
   collect.add(figures, "pods Pending for more than a minute", Unit::kCount, false, [](const Verdict& v) { return static_cast<double>(v.pods_pending_long); });

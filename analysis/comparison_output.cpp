@@ -5,6 +5,7 @@
 #include "analysis/assets.hpp"
 #include "analysis/comparison.hpp"
 #include "analysis/json_text.hpp"
+#include "analysis/page.hpp"
 #include "analysis/run_report.hpp"
 #include "analysis/text_layout.hpp"
 
@@ -181,18 +182,7 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
 }
 
 std::string comparison_html(const Comparison& comparison) {
-  constexpr std::string_view kPlaceholder = "/*SQUALL-DATA*/";
-  std::string data;
-  for (const char c : comparison_json(comparison)) {
-    if (c == '<') {
-      data += "\\u003c";  // "</script>" in a message must not end the element
-    } else {
-      data += c;
-    }
-  }
-  std::string page(assets::compare_html());
-  page.replace(page.find(kPlaceholder), kPlaceholder.size(), data);
-  return page;
+  return page_with_data(assets::compare_html(), comparison_json(comparison));
 }
 
 }  // namespace analysis

@@ -1,28 +1,11 @@
-#include <algorithm>
-
 #include "analysis/assets.hpp"
 #include "analysis/json_text.hpp"
+#include "analysis/page.hpp"
 #include "analysis/run_report.hpp"
 
 namespace analysis {
 
 namespace {
-
-constexpr std::string_view kPlaceholder = "/*SQUALL-DATA*/";
-
-/// JSON inside a <script> element: no '<' may remain, or "</script>" in a pod's message would end it.
-std::string for_script(std::string_view json) {
-  std::string out;
-  out.reserve(json.size());
-  for (const char c : json) {
-    if (c == '<') {
-      out += "\\u003c";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 std::string lanes_json(const chaos::Verdict& verdict) {
   rapidjson::StringBuffer buffer;
@@ -64,10 +47,7 @@ std::string html_report(const RunReport& report) {
                            ",\"seed\":\"" + std::to_string(report.seed) + "\"" +  // as text: JavaScript rounds numbers beyond 2^53
                            ",\"summary\":" + summary_json(report) +
                            ",\"lanes\":" + lanes_json(verdict) + ",\"lanesLeftOut\":" + std::to_string(verdict.lanes_left_out) + "}";
-  std::string page(assets::report_html());
-  const std::size_t place = page.find(kPlaceholder);
-  page.replace(place, kPlaceholder.size(), for_script(data));
-  return page;
+  return page_with_data(assets::report_html(), data);
 }
 
 }  // namespace analysis
