@@ -246,7 +246,8 @@ void summarize_ceph(const CephObserver& observer, const SummaryOptions& options,
   if (!observer.present()) return;
   const auto add = [&](const Signal& signal, OutageKind kind, Severity severity, const std::string& subject, std::string_view lost) {
     for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
-      verdict.outages.push_back(outage_of(kind, severity, subject, span, options));
+      // A stall while placement groups peer, or an election: latency, which nobody needs to know of.
+      verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : severity, subject, span, options));
       unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
     }
     verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
@@ -259,7 +260,8 @@ void summarize_ceph(const CephObserver& observer, const SummaryOptions& options,
       if (until <= steps[i].at) continue;
       const bool works = steps[i].value >= 1.0;
       const std::string state = works ? "ok" : steps[i].value > 0.0 ? fmt::format("{} of {:.0f} %", lost, 100.0 * (1.0 - steps[i].value)) : std::string(lost);
-      lane.intervals.push_back(Lane::Interval{steps[i].at, until, state, works ? Severity::kNone : severity, steps[i].cause});
+      lane.intervals.push_back(Lane::Interval{steps[i].at, until, state,
+                                              works || until - steps[i].at <= kTakeOver ? Severity::kNone : severity, steps[i].cause});
     }
     verdict.lanes.push_back(std::move(lane));
   };

@@ -79,7 +79,7 @@ expect:
 )"));
   const Outage* web = longest(outcome, OutageKind::kServiceDown, "Service/shop/web");
   ASSERT_NE(web, nullptr) << log_text(outcome);
-  EXPECT_EQ(web->start, at(12min));
+  EXPECT_EQ(web->start, at(12min + 5s));  // a stall of 5 s is a hang
   EXPECT_EQ(web->why.fault, "second");
   const std::vector<std::string> chain = kinds(web->why);
   const std::vector<std::string> want{"DependencyDown", "VolumesHang", "MonQuorumLost", "MonStopped", "HostCrashed", "FaultInjected"};

@@ -16,11 +16,13 @@ constexpr SimDuration kRemove = 2s;
 constexpr SimDuration kAttach = 500ms;
 constexpr SimDuration kMount = 2s;
 constexpr SimDuration kUnmount = 500ms;
+// From here on a stall is a hang.
+constexpr SimDuration kStall = 5s;
 
 }  // namespace
 
 CephCsi::CephCsi(Engine& engine, EventLog& log, k8s::ApiServer& api, host::Hosts& hosts, k8s::Storage& storage, ceph::CephCluster& cluster)
-    : engine_(engine), log_(log), api_(api), hosts_(hosts), storage_(storage), cluster_(cluster), look_(engine) {
+    : engine_(engine), log_(log), api_(api), hosts_(hosts), storage_(storage), cluster_(cluster), look_(engine), stall_over_(engine) {
   storage_.serve(api_.names().intern("rook-ceph.rbd.csi.ceph.com"), *this);
   storage_.serve(api_.names().intern("rbd.csi.ceph.com"), *this);
 }
@@ -113,12 +115,28 @@ void CephCsi::look_at_all() {
   const CauseId blocked = std::exchange(blocked_cause_, CauseId{});
   std::set<Symbol> hang;
   std::set<Symbol> go_on;
-  for (auto& [mount, was_possible] : mounts_) {
-    const bool possible = is_io_possible(mount.volume, mount.node);
-    if (possible == was_possible) continue;
-    was_possible = possible;
-    (possible ? go_on : hang).insert(mount.volume);
+  CauseId stalled_by{};
+  SimTime next = kEndOfTime;
+  for (auto& [mount, state] : mounts_) {
+    if (is_io_possible(mount.volume, mount.node)) {
+      state.stalled.reset();
+      if (std::exchange(state.hangs, false)) go_on.insert(mount.volume);
+      continue;
+    }
+    if (state.hangs) continue;
+    if (!state.stalled) {
+      state.stalled = engine_.now();
+      state.cause = blocked ? blocked : engine_.cause();
+    }
+    if (engine_.now() - *state.stalled < kStall) {
+      next = std::min(next, *state.stalled + kStall);
+      continue;
+    }
+    state.hangs = true;
+    hang.insert(mount.volume);
+    stalled_by = state.cause;
   }
+  if (next != kEndOfTime) stall_over_.set_after(next - engine_.now(), [this] { look_at_all(); });
   const auto tell = [this](const std::set<Symbol>& volumes, CauseId cause) {
     ScopedCause because(engine_, cause);
     for (const Symbol volume : volumes) {
@@ -132,8 +150,8 @@ void CephCsi::look_at_all() {
     const bool quorum_lost = !cluster_.has_quorum() && of_quorum && log_.kind(log_.at(of_quorum)) == "MonQuorumLost";
     const CauseId cause = log_.record("VolumesHang", log_.names().intern("CephCSI/rbd"),
                                       fmt::format("I/O of {} RBD volume{} hangs", hang.size(), hang.size() == 1 ? "" : "s"),
-                                      quorum_lost ? of_quorum : blocked ? blocked : engine_.cause());
-    if (quorum_lost) log_.also_caused_by(cause, blocked);
+                                      quorum_lost ? of_quorum : stalled_by);
+    if (quorum_lost) log_.also_caused_by(cause, stalled_by);
     tell(hang, cause);
   }
   if (!go_on.empty()) {
@@ -187,7 +205,7 @@ void CephCsi::detach(Symbol volume, Symbol, Done done) {
 void CephCsi::mount(Symbol volume, Symbol node, Done done) {
   image_of(volume);
   begin(Call{volume, node, true, true, kMount, [this, volume, node, done = std::move(done)] {
-               mounts_[Mount{volume, node}] = true;
+               mounts_[Mount{volume, node}] = MountState{};
                done({});
              }, TimerId{}});
 }
@@ -202,7 +220,7 @@ void CephCsi::unmount(Symbol volume, Symbol node, Done done) {
 
 void CephCsi::adopt_mount(Symbol volume, Symbol node) {
   image_of(volume);
-  mounts_[Mount{volume, node}] = is_io_possible(volume, node);
+  mounts_[Mount{volume, node}] = MountState{};
 }
 
 void CephCsi::forget_node(Symbol node) {

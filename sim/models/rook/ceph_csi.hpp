@@ -2,6 +2,8 @@
 ///
 /// Creating, deleting and mapping an image needs the monitors' quorum and the pool's PGs; reading and writing needs the PGs that its objects fall into,
 /// and the way to their primaries. Nothing fails: what cannot be done hangs until it can.
+/// I/O that stalls for less than 5 s (a placement group peers) is told to nobody: it is latency to whoever waits, and no outage (proposed: clients wait at
+/// least so long before they give up).
 ///
 /// Source:     ceph-csi internal/rbd, deploy/rbd/kubernetes/csidriver.yaml (attachRequired true, ControllerPublish does nothing); reference platform 4.1
 ///             to 4.3 (D state, times proposed there: provisioning 2 s, attach 0.5 s, map and mount 2 s, unmap 0.5 s).
@@ -12,6 +14,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -75,11 +78,17 @@ class CephCsi final : public k8s::StorageBackend {
   k8s::Storage& storage_;
   ceph::CephCluster& cluster_;
   std::map<Symbol, Image> images_;
-  std::map<Mount, bool> mounts_;  // and whether their I/O was last said to be possible
+  struct MountState {
+    bool hangs = false;               // as was told
+    std::optional<SimTime> stalled{};  // since when I/O does not come back
+    CauseId cause{};                  // of the stall
+  };
+  std::map<Mount, MountState> mounts_;
   std::map<std::uint64_t, Call> calls_;
   std::uint64_t serial_ = 0;
   CauseId blocked_cause_{};  // why PGs ceased to answer since the last look
   Timer look_;  // several changes of one instant are looked at once
+  Timer stall_over_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
