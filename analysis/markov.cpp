@@ -3,6 +3,8 @@
 #include <Eigen/Dense>
 #include <algorithm>
 
+#include "sim/core/check.hpp"
+
 namespace analysis {
 
 std::vector<double> steady_state(const std::vector<std::vector<double>>& rates) {
@@ -39,6 +41,29 @@ double k_of_n_availability(int needed, int machines, double failure_rate, double
   double available = 0.0;
   for (std::size_t down = 0; down + static_cast<std::size_t>(needed) < states; ++down) available += shares[down];
   return available;
+}
+
+ChainFigures chain_of_machines(const std::vector<MachineRates>& machines, const std::function<bool(std::uint32_t broken)>& works) {
+  constexpr std::size_t kMachinesMax = 10;  // 1024 states: a dense matrix of 8 MiB
+  SIM_CHECK(machines.size() <= kMachinesMax, "the caller asks for a small cluster");
+  const std::size_t states = std::size_t{1} << machines.size();
+  std::vector<std::vector<double>> rates(states, std::vector<double>(states, 0.0));
+  for (std::size_t state = 0; state < states; ++state) {
+    for (std::size_t i = 0; i < machines.size(); ++i) {
+      const std::size_t bit = std::size_t{1} << i;
+      rates[state][state ^ bit] = (state & bit) != 0 ? machines[i].repair : machines[i].failure;
+    }
+  }
+  const std::vector<double> shares = steady_state(rates);
+  ChainFigures figures;
+  for (std::size_t state = 0; state < states; ++state) {
+    if (!works(static_cast<std::uint32_t>(state))) continue;
+    figures.availability += shares[state];
+    for (std::size_t next = 0; next < states; ++next) {
+      if (!works(static_cast<std::uint32_t>(next))) figures.failures += shares[state] * rates[state][next];
+    }
+  }
+  return figures;
 }
 
 }  // namespace analysis
