@@ -19,6 +19,7 @@
 #include "sim/cli/run_command.hpp"
 #include "sim/cli/schedule_command.hpp"
 #include "sim/cli/schema_command.hpp"
+#include "sim/cli/survive_command.hpp"
 #include "sim/cli/test_command.hpp"
 #include "sim/cli/validate_command.hpp"
 #include "sim/scenario/diagnostic.hpp"
@@ -104,6 +105,7 @@ int dispatch(int argc, char** argv) {
   add_compare_command(app, exit_code);
   add_query_command(app, exit_code);
   add_schedule_command(app, exit_code);
+  add_survive_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);
