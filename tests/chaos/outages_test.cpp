@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "tests/chaos/run_text.hpp"
 
@@ -48,6 +50,15 @@ TEST(Outages, ACutOffNodeIsDownBeforeTheApiKnows) {
   EXPECT_EQ(not_ready->why.fault, "cut");
   EXPECT_EQ(states(lane(outcome, "Node/w1")), "Ready | cut off (API says Ready) | cut off | NotReady (Unknown) | Ready");
   EXPECT_EQ(states(lane(outcome, "Node/w2")), "Ready");
+}
+
+TEST(Outages, EveryKindIsInTheReferenceOfOutputs) {
+  std::ifstream file(std::string(SQUALL_SOURCE_DIR) + "/docs/outputs.md");
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  for (int kind = 0; kind <= static_cast<int>(OutageKind::kCephPoolBlocked); ++kind) {
+    const std::string name = std::string("`") + to_string(static_cast<OutageKind>(kind)) + "`";
+    EXPECT_NE(text.find(name), std::string::npos) << name;
+  }
 }
 
 TEST(Outages, ACordonedNodeIsNotOut) {
