@@ -148,7 +148,7 @@ int survive(const Arguments& arguments) {
       analysis::survival_elements(config, choice, rates, places ? places->places() : std::vector<analysis::Place>{});
   const std::uint64_t combinations = analysis::combinations_of(elements.size(), arguments.faults);
   if (combinations > analysis::kCombinationsMax) {
-    return wrong(fmt::format("{} elements have more than {} sets of up to {}; take fewer kinds (--elements nodes,racks) or a lower --faults", elements.size(),
+    return wrong(fmt::format("{} elements have more than {} sets of up to {}; take --elements nodes,racks or a lower --faults", elements.size(),
                              analysis::kCombinationsMax, arguments.faults));
   }
   analysis::SurvivalOptions options;

@@ -134,6 +134,68 @@ class CommandLine(unittest.TestCase):
             found = set(names(json.loads(squall(*arguments, "--format", "json").stdout)))
             self.assertEqual([name for name in sorted(found) if not re.search(rf"`[^`]*\b{name}\b[^`]*`", text)], [], arguments)
 
+    def test_survive_tells_what_a_ceph_survives(self):
+        scenario = SOURCE / "scenarios/incident-2-colocated.yaml"
+        result = squall("survive", scenario, "--elements", "nodes")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"Survives any 1 failure; not any 2: 3 of 3 pairs stop I/O\.")
+        found = json.loads(squall("survive", scenario, "--format", "json").stdout)
+        text = (SOURCE / "docs/survive.md").read_text()
+
+        def names(value):
+            if isinstance(value, dict):
+                for name, inner in value.items():
+                    yield name
+                    yield from names(inner)
+            elif isinstance(value, list):
+                for inner in value:
+                    yield from names(inner)
+
+        self.assertEqual([name for name in sorted(set(names(found))) if f"`{name}`" not in text and f"`{name}[]`" not in text], [])
+        self.assertEqual(found["recovery"]["touched"], found["recovery"]["simulated"])
+        self.assertEqual(squall("survive", scenario, "--format", "json", "--jobs", 1).stdout, squall("survive", scenario, "--format", "json", "--jobs", 3).stdout)
+
+    def test_survive_refuses_what_it_cannot_do(self):
+        scenario = SOURCE / "scenarios/incident-2-colocated.yaml"
+        for arguments, remedy in [([SMALL], "no section 'ceph'"), ([scenario, "--faults", 6], "--elements nodes,racks or a lower --faults"),
+                                  ([scenario, "--mttf", "dsk=1y"], "did you mean 'disk'"), ([scenario, "--mttr", "disk=0s"], "a time above zero"),
+                                  ([scenario, "--mttr", "disk"], "expected CLASS=TIME"), ([scenario, "--elements", "nodes,clouds"], "clouds"),
+                                  ([scenario, "--faults", "7"], "--faults"), ([self.folder / "nothing.yaml"], "nothing.yaml")]:
+            result = squall("survive", *arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(remedy, result.stderr)
+            self.assertEqual(result.stdout, "")
+
+    def test_survive_asks_the_topology_about_spare_feeds(self):
+        # Both racks hang on the same two feeds: one of them takes nothing, both take everything.
+        scenario = self.folder / "feeds.yaml"
+        scenario.write_text("""apiVersion: squall.dev/v1alpha1
+kind: Scenario
+metadata: {name: feeds}
+run: {until: 1h}
+topology:
+  feed-1: {kind: power-feed}
+  feed-2: {kind: power-feed}
+  rack-1: {kind: rack, power: [feed-1, feed-2]}
+  rack-2: {kind: rack, power: [feed-1, feed-2]}
+pools:
+  storage: {count: 4, controlPlane: true, racks: [rack-1, rack-2]}
+ceph:
+  mons: {count: 3, pools: [storage]}
+  osds:
+    hdd: {pools: [storage], perNode: 2, size: 1Ti}
+  pools:
+    rbd: {size: 3, pgNum: 32, stored: 10Gi}
+""")
+        result = squall("survive", scenario, "--elements", "racks", "--format", "json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = json.loads(result.stdout)
+        self.assertEqual([element["name"] for element in found["elements"]], ["feed-1", "feed-2", "rack-1", "rack-2"])
+        stopped = {tuple(one["elements"]): one for one in found["combinations"]}
+        self.assertNotIn(("feed-1",), stopped)
+        self.assertEqual(stopped[("feed-1", "feed-2")]["pools"][0]["pgsStopped"], 32)
+        self.assertIn("feed-1, feed-2", found["notes"][0])
+
     def test_names_from_elsewhere_do_no_harm(self):
         odd = os.fsencode(self.folder) + b"/w\xff\x1b[31m.yaml"
         text = "\n".join(line for line in SMALL.read_text().split("\n") if not line.startswith("  name:"))
