@@ -157,7 +157,7 @@ class CommandLine(unittest.TestCase):
 
     def test_survive_refuses_what_it_cannot_do(self):
         scenario = SOURCE / "scenarios/incident-2-colocated.yaml"
-        for arguments, remedy in [([SMALL], "no section 'ceph'"), ([scenario, "--faults", 6], "--elements nodes,racks or a lower --faults"),
+        for arguments, remedy in [([SMALL], "no section 'ceph'"), ([scenario, "--set", "pools.control-plane.count=40", "--faults", 6], "--elements nodes,racks or a lower --faults"),
                                   ([scenario, "--mttf", "dsk=1y"], "did you mean 'disk'"), ([scenario, "--mttr", "disk=0s"], "a time above zero"),
                                   ([scenario, "--mttr", "disk"], "expected CLASS=TIME"), ([scenario, "--elements", "nodes,clouds"], "clouds"),
                                   ([scenario, "--faults", "7"], "--faults"), ([self.folder / "nothing.yaml"], "nothing.yaml")]:
