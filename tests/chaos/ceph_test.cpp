@@ -115,6 +115,37 @@ TEST(Ceph, AMonitorThatStaysAwayIsReplacedOnAnotherNode) {
   EXPECT_TRUE(mons.find("d"));
 }
 
+TEST(Ceph, AMonitorWhoseNodeObjectIsGoneIsReplacedAtOnce) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  off: {kind: node-power-off, at: 10m, target: {nodes: [st-1]}}\n  gone: {kind: node-delete, at: 11m, target: {nodes: [st-1]}}\n"));
+  const auto failover = records(outcome, "MonFailover");
+  ASSERT_EQ(failover.size(), 1u) << log_text(outcome);
+  EXPECT_LE(failover[0]->time, at(11min + 50s));
+  EXPECT_EQ(records(outcome, "MonFailoverDone").size(), 1u);
+}
+
+TEST(Ceph, AReplacementThatDoesNotComeUpIsGivenUp) {
+  // The new monitor's node goes before its pod has started; the one after it works. (Had it joined the monmap, 2 of 4 would be left, and no quorum.)
+  const RunOutcome outcome = run(ceph_scenario(
+      "faults:\n  first: {kind: node-crash, at: 10m, target: {nodes: [st-1]}}\n  next: {kind: node-crash, at: 21m300ms, target: {nodes: [st-4]}}\n", "{until: 90m, warmUp: 5m}"));
+  ASSERT_EQ(records(outcome, "MonFailover").size(), 2u) << log_text(outcome);
+  EXPECT_EQ(records(outcome, "MonFailoverFailed").size(), 1u);
+  EXPECT_EQ(records(outcome, "MonFailoverDone").size(), 1u) << log_text(outcome);
+  EXPECT_EQ(outcome.world->rook->cluster().monitors().quorum().size(), 3u);
+}
+
+TEST(Ceph, BudgetsReturnToNormal) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  crash: {kind: node-crash, at: 10m, duration: 90m, target: {nodes: [st-5]}}\n", "{until: 4h, warmUp: 5m}"));
+  std::vector<std::string> budgets;
+  outcome.world->api.all<sim::k8s::PodDisruptionBudget>().for_each([&](sim::k8s::Ref<sim::k8s::PodDisruptionBudget>, const sim::k8s::PodDisruptionBudget& budget) {
+    budgets.push_back(outcome.world->names.text(budget.meta.name));
+    ASSERT_TRUE(budget.selector);
+    EXPECT_EQ(budget.selector->requirements.size(), 1u) << budgets.back();
+    EXPECT_EQ(budget.max_unavailable->value, 1);
+  });
+  std::sort(budgets.begin(), budgets.end());
+  EXPECT_EQ(budgets, (std::vector<std::string>{"rook-ceph-mon-pdb", "rook-ceph-osd"}));
+}
+
 TEST(Ceph, BudgetsLetOneNodeBeDrainedAfterTheOther) {
   const RunOutcome outcome = run(ceph_scenario(R"(faults:
   reboots: {kind: planned-maintenance, at: 10m, target: {pool: storage}, action: reboot, pause: 1m}

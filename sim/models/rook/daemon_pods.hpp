@@ -42,6 +42,7 @@ struct BudgetOf {
   std::string domain;
   std::vector<std::string> except_osds;
   std::int64_t max_unavailable = 1;
+  friend bool operator==(const BudgetOf&, const BudgetOf&) = default;
 };
 k8s::PodDisruptionBudget daemon_budget(Interner& names, const RookConfig& config, const BudgetOf& budget);
 

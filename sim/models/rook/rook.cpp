@@ -50,8 +50,7 @@ Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts&
 }
 
 std::vector<k8s::Taint> Rook::taints_of(const std::string& node) const {
-  const Ref<k8s::Node> ref = api_.find<k8s::Node>(Symbol{}, api_.names().find(node));
-  const k8s::Node* object = ref ? api_.get(ref) : nullptr;
+  const k8s::Node* object = node_object(node);
   return object == nullptr ? std::vector<k8s::Taint>{} : object->taints;
 }
 
@@ -228,32 +227,43 @@ void Rook::check_mons() {
         const auto replaced = replaces_.find(name);
         if (replaced != replaces_.end()) {
           // The new one is in quorum: the old one goes.
-          const std::string old = replaced->second;
+          const std::string old = replaced->second.old;
           replaces_.erase(replaced);
           const CauseId id = log_.record("MonFailoverDone", subject_, fmt::format("mon.{} is in quorum and replaces mon.{}", name, old));
           ScopedCause because(engine_, id);
-          const std::string deployment = deployment_name(DaemonType::kMon, old);
-          daemons_.erase(deployment);
-          const auto ref = api_.find<k8s::Deployment>(api_.names().intern(config_.name_space), api_.names().intern(deployment));
-          if (ref) api_.remove(ref);
-          cluster_.remove_mon(old);
-          out_of_quorum_.erase(old);
+          remove_mon(old);
         }
         continue;
       }
       ++out;
       OutOfQuorum& state = out_of_quorum_.try_emplace(name, OutOfQuorum{engine_.now(), false}).first->second;
-      const bool being_replaced = std::any_of(replaces_.begin(), replaces_.end(), [&](const auto& pair) { return pair.second == name; });
+      const bool being_replaced = std::any_of(replaces_.begin(), replaces_.end(), [&](const auto& pair) { return pair.second.old == name; });
       if (being_replaced || replaces_.contains(name) || config_.mon_out_timeout == SimDuration::zero()) continue;
-      if (engine_.now() - state.since < config_.mon_out_timeout) continue;
       const auto daemon = daemons_.find(deployment_name(DaemonType::kMon, name));
+      if (daemon != daemons_.end() && node_object(daemon->second.node) == nullptr) {
+        fail_over(mon, fmt::format("its node {} is gone", daemon->second.node), mons.cause_of(mon));
+        break;
+      }
+      if (engine_.now() - state.since < config_.mon_out_timeout) continue;
       const bool unscheduled = daemon != daemons_.end() && is_cordoned_or_gone(daemon->second.node) && !daemon->second.pod;
       if (unscheduled && !state.was_unscheduled) {
         state = OutOfQuorum{engine_.now(), true};
         continue;
       }
-      fail_over(mon, mons.cause_of(mon));
+      fail_over(mon, fmt::format("it has been out of quorum for more than {}", format_duration(config_.mon_out_timeout)), mons.cause_of(mon));
       break;  // one at a time
+    }
+    // A new one that does not come up either is given up; the next check begins anew.
+    for (auto replacement = replaces_.begin(); replacement != replaces_.end();) {
+      if (engine_.now() - replacement->second.since < config_.mon_out_timeout) {
+        ++replacement;
+        continue;
+      }
+      const std::string name = replacement->first;
+      const CauseId id = log_.record("MonFailoverFailed", subject_, fmt::format("mon.{} has not joined the quorum: it is removed again", name));
+      ScopedCause because(engine_, id);
+      replacement = replaces_.erase(replacement);
+      remove_mon(name);
     }
     const std::size_t count = mons.monmap().size();
     if (config_.manage_pod_budgets && count > 2) {
@@ -267,7 +277,7 @@ void Rook::check_mons() {
 std::string Rook::free_mon_node() const {
   for (const std::string& node : mon_nodes_) {
     if (is_cordoned_or_gone(node)) continue;
-    const k8s::Node* object = api_.get(api_.find<k8s::Node>(Symbol{}, api_.names().find(node)));
+    const k8s::Node* object = node_object(node);
     if (object == nullptr || object->ready != k8s::ConditionStatus::kTrue) continue;
     const bool taken = std::any_of(daemons_.begin(), daemons_.end(), [&](const auto& entry) {
       return entry.second.type == DaemonType::kMon && entry.second.node == node;
@@ -286,30 +296,44 @@ std::string Rook::next_mon_name() const {
   }
 }
 
-void Rook::fail_over(std::size_t mon, CauseId cause) {
+void Rook::remove_mon(const std::string& name) {
+  const std::string deployment = deployment_name(DaemonType::kMon, name);
+  daemons_.erase(deployment);
+  const auto ref = api_.find<k8s::Deployment>(api_.names().intern(config_.name_space), api_.names().intern(deployment));
+  if (ref) api_.remove(ref);
+  cluster_.remove_mon(name);
+  out_of_quorum_.erase(name);
+}
+
+void Rook::fail_over(std::size_t mon, std::string_view why, CauseId cause) {
   const std::string old = cluster_.monitors().name(mon);
   const std::string node = free_mon_node();
   if (node.empty()) return;  // Rook tries again at each check
   const std::string name = next_mon_name();
-  const CauseId id = log_.record("MonFailover", subject_, fmt::format("mon.{} has been out of quorum for more than {}: mon.{} is to replace it on node {}", old,
-                                                                      format_duration(config_.mon_out_timeout), name, node), cause);
+  const CauseId id = log_.record("MonFailover", subject_, fmt::format("mon.{} is to be replaced by mon.{} on node {}: {}", old, name, node, why), cause);
   ScopedCause because(engine_, id);
-  replaces_[name] = old;
+  replaces_[name] = Replacement{old, engine_.now()};
   create_daemon(DaemonType::kMon, name, node, "");
 }
 
 // ---- Budgets of OSDs ----------------------------------------------------------------------------------------------
 
-bool Rook::is_cordoned_or_gone(const std::string& node) const {
+const k8s::Node* Rook::node_object(const std::string& node) const {
   const Ref<k8s::Node> ref = api_.find<k8s::Node>(Symbol{}, api_.names().find(node));
-  const k8s::Node* object = ref ? api_.get(ref) : nullptr;
+  return ref ? api_.get(ref) : nullptr;
+}
+
+bool Rook::is_cordoned_or_gone(const std::string& node) const {
+  const k8s::Node* object = node_object(node);
   return object == nullptr || object->unschedulable;
 }
 
 void Rook::watch_osds() {
   if (!config_.manage_pod_budgets || osd_check_.is_pending()) return;
   const bool all_up = cluster_.osd_monitor().up_count() == cluster_.osds().size();
-  if (all_up && cluster_.all_clean() && draining_domain_.empty()) return;
+  const auto of_all = budgets_.find("rook-ceph-osd");
+  const bool is_normal = of_all != budgets_.end() && of_all->second.except_osds.empty();
+  if (all_up && cluster_.all_clean() && is_normal) return;
   osd_check_.set_after(draining_domain_.empty() ? kReconcile : kReconcileWhileDraining, [this] { check_osds(); });
 }
 
@@ -349,6 +373,7 @@ void Rook::check_osds() {
       for (const std::string& domain : domains) delete_budget(fmt::format("rook-ceph-osd-{}-{}", failure_domain_, domain));
       draining_domain_.clear();
     }
+    if (draining_domain_.empty() && down.empty()) set_budget({"rook-ceph-osd", DaemonType::kOsd, "", {}, 1});
     if (!draining_domain_.empty()) {
       bool drained = false;
       for (const int osd : down) {
@@ -371,8 +396,8 @@ void Rook::set_noout(const std::string& domain, bool on) {
 
 void Rook::set_budget(const BudgetOf& budget) {
   const auto known = budgets_.find(budget.name);
-  if (known != budgets_.end() && known->second == budget.max_unavailable && budget.except_osds.empty()) return;
-  budgets_[budget.name] = budget.max_unavailable;
+  if (known != budgets_.end() && known->second == budget) return;
+  budgets_[budget.name] = budget;
   k8s::PodDisruptionBudget object = daemon_budget(api_.names(), config_, budget);
   const auto ref = api_.find<k8s::PodDisruptionBudget>(object.meta.ns, object.meta.name);
   if (!ref) {

@@ -67,7 +67,9 @@ class Rook {
   /// Looks again at the next health check, unless nothing is amiss.
   void watch_mons();
   void check_mons();
-  void fail_over(std::size_t mon, CauseId cause);
+  void fail_over(std::size_t mon, std::string_view why, CauseId cause);
+  /// Its Deployment goes, and its place in the monmap.
+  void remove_mon(const std::string& name);
   std::string free_mon_node() const;
   std::string next_mon_name() const;
 
@@ -76,6 +78,7 @@ class Rook {
   void set_budget(const BudgetOf& budget);
   void delete_budget(const std::string& name);
   std::string domain_of(int osd) const;
+  const k8s::Node* node_object(const std::string& node) const;
   bool is_cordoned_or_gone(const std::string& node) const;
   void set_noout(const std::string& domain, bool on);
   std::vector<k8s::Taint> taints_of(const std::string& node) const;
@@ -100,11 +103,15 @@ class Rook {
     bool was_unscheduled = false;  // a drain: the time runs twice
   };
   std::map<std::string, OutOfQuorum> out_of_quorum_;            // monitors, by name
-  std::map<std::string, std::string> replaces_;                 // new monitor -> old one
+  struct Replacement {
+    std::string old;
+    SimTime since{};
+  };
+  std::map<std::string, Replacement> replaces_;                 // by the new monitor
   std::string draining_domain_;
   SimTime draining_since_{};
   bool noout_set_ = false;
-  std::map<std::string, std::int64_t> budgets_;                 // as they were last written, by name
+  std::map<std::string, BudgetOf> budgets_;                     // as they were last written, by name
   Timer mon_check_;
   Timer osd_check_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // what the listeners ask
