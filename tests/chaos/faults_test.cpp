@@ -15,13 +15,6 @@ using namespace testing_support;
 
 SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
 
-const Outage* find(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
-  for (const Outage& outage : outcome.verdict.outages) {
-    if (outage.kind == kind && outage.subject == subject) return &outage;
-  }
-  return nullptr;
-}
-
 struct FaultCase {
   std::string_view name;
   std::string fault;           // the entry "f" under `faults`

@@ -17,12 +17,6 @@ using namespace testing_support;
 
 SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
 
-const Outage* find(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
-  for (const Outage& outage : outcome.verdict.outages) {
-    if (outage.kind == kind && outage.subject == subject) return &outage;
-  }
-  return nullptr;
-}
 const Lane* lane(const RunOutcome& outcome, std::string_view subject) {
   for (const Lane& one : outcome.verdict.lanes) {
     if (one.subject == subject) return &one;

@@ -158,6 +158,14 @@ inline RunOutcome run(const std::string& text, std::uint64_t seed = 1, const Run
   return run_scenario(*spec, seed, options);
 }
 
+/// The first outage of this kind and subject; null: there is none.
+inline const Outage* find(const RunOutcome& outcome, OutageKind kind, std::string_view subject) {
+  for (const Outage& outage : outcome.verdict.outages) {
+    if (outage.kind == kind && outage.subject == subject) return &outage;
+  }
+  return nullptr;
+}
+
 /// Records of a kind (and subject, unless empty), as "12.5s Node/w1 message".
 inline std::vector<const sim::EventLog::Record*> records(const RunOutcome& outcome, std::string_view kind, std::string_view subject = {}) {
   std::vector<const sim::EventLog::Record*> found;

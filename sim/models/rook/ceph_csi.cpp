@@ -61,11 +61,16 @@ CephCsi::Image& CephCsi::image_of(Symbol volume) {
   }
   // A volume that came without its class is in the first pool.
   if (image.volume.pool.empty() && !cluster_.config().pools.empty()) image.volume.pool = cluster_.config().pools.front().name;
+  find_pgs(image);
+  return image;
+}
+
+void CephCsi::find_pgs(Image& image) const {
+  image.pgs.clear();
   for (const ceph::PoolState& pool : cluster_.pgs().pools()) {
     if (pool.config.name != image.volume.pool) continue;
     for (const std::uint32_t seed : cluster_.pgs_of(image.volume)) image.pgs.push_back(pool.first_pg + seed);
   }
-  return image;
 }
 
 bool CephCsi::is_io_possible(Symbol volume, Symbol node) const {
@@ -175,11 +180,7 @@ void CephCsi::provision(const ProvisionRequest& request, std::function<void(cons
   } else {
     Image& image = images_[request.volume];
     image.volume = ceph::Volume{pool, api_.names().text(request.volume), request.bytes};
-    image.pgs.clear();
-    for (const ceph::PoolState& state : cluster_.pgs().pools()) {
-      if (state.config.name != pool) continue;
-      for (const std::uint32_t seed : cluster_.pgs_of(image.volume)) image.pgs.push_back(state.first_pg + seed);
-    }
+    find_pgs(image);
     call.needs_io = true;
     call.answer = [done = std::move(done)] { done(Provisioned{}); };
   }

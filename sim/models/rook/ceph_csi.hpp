@@ -66,6 +66,7 @@ class CephCsi final : public k8s::StorageBackend {
     TimerId timer{};
   };
   Image& image_of(Symbol volume);
+  void find_pgs(Image& image) const;
   bool is_possible(const Call& call) const;
   void begin(Call call);
   void wake();

@@ -11,6 +11,7 @@ using k8s::Ref;
 
 namespace {
 
+constexpr const char* kBudgetOfAllOsds = "rook-ceph-osd";
 constexpr SimDuration kPodsDue = std::chrono::minutes(2);
 // clusterdisruption: reconcile with and without the default budget.
 constexpr SimDuration kReconcile = std::chrono::seconds(30);
@@ -82,7 +83,7 @@ void Rook::create_objects() {
   }
   if (!config_.manage_pod_budgets) return;
   if (cluster.mons.size() > 2) set_budget({"rook-ceph-mon-pdb", DaemonType::kMon, "", {}, cluster.mons.size() >= 5 ? 2 : 1});
-  set_budget({"rook-ceph-osd", DaemonType::kOsd, "", {}, 1});
+  set_budget({kBudgetOfAllOsds, DaemonType::kOsd, "", {}, 1});
 }
 
 void Rook::start() {
@@ -331,7 +332,7 @@ bool Rook::is_cordoned_or_gone(const std::string& node) const {
 void Rook::watch_osds() {
   if (!config_.manage_pod_budgets || osd_check_.is_pending()) return;
   const bool all_up = cluster_.osd_monitor().up_count() == cluster_.osds().size();
-  const auto of_all = budgets_.find("rook-ceph-osd");
+  const auto of_all = budgets_.find(kBudgetOfAllOsds);
   const bool is_normal = of_all != budgets_.end() && of_all->second.except_osds.empty();
   if (all_up && cluster_.all_clean() && is_normal) return;
   osd_check_.set_after(draining_domain_.empty() ? kReconcile : kReconcileWhileDraining, [this] { check_osds(); });
@@ -354,26 +355,23 @@ void Rook::check_osds() {
                                      cluster_.osd(down.front()).map_cause);
       ScopedCause because(engine_, id);
       for (const std::string& domain : domains) {
-        if (domain != draining_domain_) set_budget({fmt::format("rook-ceph-osd-{}-{}", failure_domain_, domain), DaemonType::kOsd, domain, {}, 0});
+        if (domain != draining_domain_) set_budget({budget_name(domain), DaemonType::kOsd, domain, {}, 0});
       }
-      delete_budget("rook-ceph-osd");
-    } else if (!draining_domain_.empty() && down.empty() && clean) {
-      const CauseId id = log_.record("DrainedFailureDomain", subject_, fmt::format("all OSDs are up and all PGs clean: {} is done with", draining_domain_));
+      delete_budget(kBudgetOfAllOsds);
+    } else if (!draining_domain_.empty() && clean) {
+      // What is down still stays down, and the data are safe without it: others may be drained again.
+      const CauseId id = down.empty() ? log_.record("DrainedFailureDomain", subject_,
+                                                    fmt::format("all OSDs are up and all PGs clean: {} is done with", draining_domain_))
+                                      : CauseId{};
       ScopedCause because(engine_, id);
       set_noout(draining_domain_, false);
-      set_budget({"rook-ceph-osd", DaemonType::kOsd, "", {}, 1});
-      for (const std::string& domain : domains) delete_budget(fmt::format("rook-ceph-osd-{}-{}", failure_domain_, domain));
-      draining_domain_.clear();
-    } else if (!draining_domain_.empty() && clean) {
-      // What is down stays down, and the data are safe without it: others may be drained again.
-      BudgetOf budget{"rook-ceph-osd", DaemonType::kOsd, "", {}, 1};
-      for (const int osd : down) budget.except_osds.push_back(fmt::format("{}", osd));
-      set_noout(draining_domain_, false);
-      set_budget(budget);
-      for (const std::string& domain : domains) delete_budget(fmt::format("rook-ceph-osd-{}-{}", failure_domain_, domain));
+      BudgetOf of_all{kBudgetOfAllOsds, DaemonType::kOsd, "", {}, 1};
+      for (const int osd : down) of_all.except_osds.push_back(fmt::format("{}", osd));
+      set_budget(of_all);
+      for (const std::string& domain : domains) delete_budget(budget_name(domain));
       draining_domain_.clear();
     }
-    if (draining_domain_.empty() && down.empty()) set_budget({"rook-ceph-osd", DaemonType::kOsd, "", {}, 1});
+    if (draining_domain_.empty() && down.empty()) set_budget({kBudgetOfAllOsds, DaemonType::kOsd, "", {}, 1});
     if (!draining_domain_.empty()) {
       bool drained = false;
       for (const int osd : down) {
@@ -385,6 +383,8 @@ void Rook::check_osds() {
   osd_check_.cancel();
   watch_osds();
 }
+
+std::string Rook::budget_name(const std::string& domain) const { return fmt::format("rook-ceph-osd-{}-{}", failure_domain_, domain); }
 
 void Rook::set_noout(const std::string& domain, bool on) {
   if (on == noout_set_) return;

@@ -77,6 +77,7 @@ class Rook {
   void check_osds();
   void set_budget(const BudgetOf& budget);
   void delete_budget(const std::string& name);
+  std::string budget_name(const std::string& domain) const;
   std::string domain_of(int osd) const;
   const k8s::Node* node_object(const std::string& node) const;
   bool is_cordoned_or_gone(const std::string& node) const;
