@@ -81,7 +81,6 @@ class ManifestReader {
   ManifestSet finish();
 
  private:
-  friend void decode(Node, Interner&, Diagnostics&, ManifestSet&);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

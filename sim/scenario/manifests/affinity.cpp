@@ -1,0 +1,78 @@
+#include "sim/scenario/manifests/object_reader.hpp"
+
+namespace sim::scenario::manifests {
+
+NodeSelectorTerm ObjectReader::node_term(Yaml node) {
+  return NodeSelectorTerm{expressions(node, "matchExpressions", true), expressions(node, "matchFields", true)};
+}
+
+std::vector<PodAffinityTerm> ObjectReader::affinity_terms(Yaml parent, std::string_view key, bool weighted) {
+  std::vector<PodAffinityTerm> result;
+  for (const Yaml entry : maps(parent, key)) {
+    const Yaml node = weighted ? map(entry, "podAffinityTerm") : entry;
+    PodAffinityTerm term;
+    if (weighted) {
+      term.weight = integer_or(entry, "weight", 1, 1, 100);
+      if (!node) impossible(entry, "a preferred term needs 'podAffinityTerm'");
+    }
+    term.selector = optional_selector(node, "labelSelector");
+    term.topology_key = symbol(node, "topologyKey");
+    if (node && !term.topology_key) impossible(node, "an affinity term needs 'topologyKey'");
+    term.namespaces = strings(node, "namespaces");
+    term.namespace_selector = optional_selector(node, "namespaceSelector");
+    not_simulated(node.find("matchLabelKeys"), "affinity.matchLabelKeys");
+    not_simulated(node.find("mismatchLabelKeys"), "affinity.mismatchLabelKeys");
+    result.push_back(std::move(term));
+  }
+  return result;
+}
+
+std::shared_ptr<const Affinity> ObjectReader::affinity(Yaml parent) {
+  const Yaml node = map(parent, "affinity");
+  if (!node) return nullptr;
+  auto result = std::make_shared<Affinity>();
+  const Yaml nodes = map(node, "nodeAffinity");
+  if (const Yaml required = map(nodes, "requiredDuringSchedulingIgnoredDuringExecution"); required) {
+    result->has_required_node_affinity = true;
+    for (const Yaml term : maps(required, "nodeSelectorTerms")) result->required_node_terms.push_back(node_term(term));
+    if (result->required_node_terms.empty()) impossible(required, "required node affinity needs at least one of 'nodeSelectorTerms'");
+  }
+  for (const Yaml term : maps(nodes, "preferredDuringSchedulingIgnoredDuringExecution")) {
+    PreferredNodeTerm preferred;
+    preferred.weight = integer_or(term, "weight", 1, 1, 100);
+    preferred.term = node_term(map(term, "preference"));
+    result->preferred_node_terms.push_back(std::move(preferred));
+  }
+  const Yaml near = map(node, "podAffinity");
+  result->required_pod_affinity = affinity_terms(near, "requiredDuringSchedulingIgnoredDuringExecution", false);
+  result->preferred_pod_affinity = affinity_terms(near, "preferredDuringSchedulingIgnoredDuringExecution", true);
+  const Yaml apart = map(node, "podAntiAffinity");
+  result->required_pod_anti_affinity = affinity_terms(apart, "requiredDuringSchedulingIgnoredDuringExecution", false);
+  result->preferred_pod_anti_affinity = affinity_terms(apart, "preferredDuringSchedulingIgnoredDuringExecution", true);
+  return result;
+}
+
+TaintEffect ObjectReader::effect(Yaml node, bool needed) {
+  if (needed && node.find("effect").is_null()) impossible(node, "a taint needs 'effect'");
+  return word<TaintEffect>(node, "effect", {{"", TaintEffect::kNone}, {"NoSchedule", TaintEffect::kNoSchedule},
+                                            {"PreferNoSchedule", TaintEffect::kPreferNoSchedule}, {"NoExecute", TaintEffect::kNoExecute}});
+}
+
+std::vector<Toleration> ObjectReader::tolerations(Yaml parent) {
+  std::vector<Toleration> result;
+  for (const Yaml node : maps(parent, "tolerations")) {
+    Toleration t;
+    t.key = symbol(node, "key");
+    t.exists = word<bool>(node, "operator", {{"Equal", false}, {"Exists", true}});
+    t.value = symbol(node, "value");
+    t.effect = effect(node, false);
+    t.seconds = integer(node, "tolerationSeconds", INT64_MIN, INT64_MAX);
+    if (t.exists && t.value) impossible(node.find("value"), "a toleration with operator Exists takes no value");
+    if (!t.key && !t.exists) impossible(node, "a toleration without 'key' needs operator Exists");
+    if (t.seconds && t.effect != TaintEffect::kNoExecute) impossible(node.find("tolerationSeconds"), "tolerationSeconds needs effect NoExecute");
+    result.push_back(t);
+  }
+  return result;
+}
+
+}  // namespace sim::scenario::manifests

@@ -1,0 +1,58 @@
+#include "sim/scenario/manifests/object_reader.hpp"
+
+namespace sim::scenario::manifests {
+
+namespace {
+
+constexpr Names kJobFields[] = {"parallelism", "completions", "activeDeadlineSeconds", "podFailurePolicy", "successPolicy", "backoffLimit", "backoffLimitPerIndex",
+                                "maxFailedIndexes", "selector", "manualSelector", "template", "ttlSecondsAfterFinished", "completionMode", "suspend",
+                                "podReplacementPolicy", "managedBy"};
+
+}  // namespace
+
+JobSpec ObjectReader::job_spec(Yaml spec) {
+  JobSpec j;
+  expect_fields(spec, "Job.spec", kJobFields);
+  j.parallelism = integer(spec, "parallelism");
+  j.completions = integer(spec, "completions");
+  if (!j.parallelism && !j.completions) j.completions = 1;
+  if (!j.parallelism) j.parallelism = 1;
+  const bool per_index = !spec.find("backoffLimitPerIndex").is_null();
+  j.backoff_limit = integer_or(spec, "backoffLimit", per_index ? kMaxInt32 : 6);
+  j.active_deadline_seconds = integer(spec, "activeDeadlineSeconds");
+  j.ttl_seconds_after_finished = integer(spec, "ttlSecondsAfterFinished");
+  j.indexed = word<bool>(spec, "completionMode", {{"NonIndexed", false}, {"Indexed", true}});
+  if (j.indexed && !j.completions) impossible(spec, "an Indexed job needs 'completions'");
+  j.suspend = boolean(spec, "suspend", false);
+  j.pod_template = pod_template(spec);
+  if (j.pod_template.spec && !j.pod_template.spec->containers.empty() && j.pod_template.spec->restart_policy == RestartPolicy::kAlways) {
+    const Yaml pods = map(map(spec, "template"), "spec");
+    impossible(pods.find("restartPolicy") ? pods.find("restartPolicy") : pods, "the pods of a Job need a restartPolicy").expected = "OnFailure or Never";
+  }
+  for (const std::string_view field : {"podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes", "podReplacementPolicy", "managedBy"}) {
+    not_simulated(spec.find(field), fmt::format("Job.spec.{}", field));
+  }
+  return j;
+}
+
+void ObjectReader::job(Yaml object) {
+  Manifest<Job> m = begin<Job>(object, true);
+  if (const Yaml spec = spec_of(object); spec) {
+    m.object.spec = job_spec(spec);
+    if (const Yaml selector = map(spec, "selector"); selector) m.object.selector = selector_of(selector);
+  }
+  const Yaml status = map(object, "status");
+  m.object.succeeded = integer_or(status, "succeeded", 0);
+  m.object.failed = integer_or(status, "failed", 0);
+  for (const Yaml condition : maps(status, "conditions")) {
+    if (text(condition, "status") != "True") continue;
+    if (text(condition, "type") == "Complete") m.object.complete = true;
+    if (text(condition, "type") == "Failed") {
+      m.object.failed_condition = true;
+      m.object.failed_reason = symbol(condition, "reason");
+    }
+  }
+  put(set->jobs, std::move(m));
+}
+
+}  // namespace sim::scenario::manifests

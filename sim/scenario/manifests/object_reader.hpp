@@ -1,0 +1,181 @@
+/// Reads one Kubernetes object after the other out of documents. One file a kind: a new kind is a file with its member function, and one line in
+/// the table of object_reader.cpp.
+///
+///   values.cpp      scalars, maps, lists, quantities; what is wrong with them
+///   selectors.cpp   labels and selectors
+///   container.cpp, affinity.cpp, pod_spec.cpp   the parts of a pod
+///   KIND.cpp        the kinds
+///
+/// Checked by: tests/scenario/manifests_test.cpp.
+#pragma once
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sim/models/kubernetes/api/objects.hpp"
+#include "sim/scenario/manifests.hpp"
+#include "sim/scenario/names.hpp"
+
+namespace sim::scenario::manifests {
+
+using namespace sim::k8s;  // the objects are what this folder is about
+using Yaml = scenario::Node;
+/// Everything that the API knows of an object (v1.36), modelled or not: a key that is in no such list is misspelt, or from another version.
+using Names = std::string_view;
+
+inline constexpr std::int64_t kMaxInt32 = 2'147'483'647;
+// Said of claims only where no StorageClass and no PersistentVolume tells where volumes come from.
+inline constexpr std::string_view kUnsimulatedClaim = "volumes.persistentVolumeClaim (taken as bound and attached)";
+inline constexpr std::string_view kUnsimulatedEphemeral = "volumes.ephemeral (taken as bound and attached)";
+inline constexpr std::string_view kUnsimulatedTemplates = "StatefulSet.spec.volumeClaimTemplates (taken as bound and attached)";
+inline constexpr std::string_view kUnsimulatedObject = "PersistentVolumeClaim (taken as bound)";
+
+struct ObjectReader {
+  ObjectReader(Interner& interner, Diagnostics& collector) : names(interner), diagnostics(collector), well_known(interner) {}
+
+  /// `list_version` and `list_kind` are what the items of a typed list leave out.
+  void decode(Yaml object, std::string_view list_version = {}, std::string_view list_kind = {});
+  /// See ManifestReader::finish().
+  ManifestSet finish();
+  /// Puts what is read from here on into a set of somebody else's (then there is no finish()).
+  void read_into(ManifestSet& other) { set = &other; }
+
+  // Objects: each reads one of its kind into the set.
+  void node(Yaml object);
+  void pod(Yaml object);
+  void service(Yaml object);
+  void name_space(Yaml object);
+  void deployment(Yaml object);
+  void replica_set(Yaml object);
+  void stateful_set(Yaml object);
+  void daemon_set(Yaml object);
+  void job(Yaml object);
+  void cron_job(Yaml object);
+  void budget(Yaml object);
+  void priority_class(Yaml object);
+  void storage_class(Yaml object);
+  void persistent_volume(Yaml object);
+  void claim(Yaml object);
+  void attachment(Yaml object);
+
+  struct Unmodelled {
+    std::size_t count = 0;
+    Place first;
+    std::string hint;
+  };
+
+  // What is wrong, or kept and not simulated.
+  Diagnostic& wrong(Yaml node, std::string_view expected);
+  Diagnostic& impossible(Yaml node, std::string message) { return diagnostics.error(node, std::move(message)); }
+  void not_simulated(Yaml node, std::string field);
+  /// Keeps fields that Kubernetes does not have, as it does without strict validation, but says so as kubectl would: most are misspelt.
+  void expect_fields(Yaml map, std::string_view where, std::span<const std::string_view> fields);
+
+  // Values.
+  Symbol intern(std::string_view text) { return names.intern(text); }
+  /// The string under a key; empty when absent.
+  std::string_view text(Yaml map, std::string_view key);
+  Symbol symbol(Yaml map, std::string_view key) { return intern(text(map, key)); }
+  bool boolean(Yaml map, std::string_view key, bool absent);
+  std::optional<std::int64_t> integer(Yaml map, std::string_view key, std::int64_t low = 0, std::int64_t high = kMaxInt32);
+  std::int64_t integer_or(Yaml map, std::string_view key, std::int64_t absent, std::int64_t low = 0, std::int64_t high = kMaxInt32) {
+    return integer(map, key, low, high).value_or(absent);
+  }
+  std::optional<IntOrPercent> int_or_percent(Yaml map, std::string_view key);
+  /// One word of a table; the first one when absent.
+  template <class E>
+  E word(Yaml map, std::string_view key, std::initializer_list<std::pair<std::string_view, E>> words) {
+    const Yaml node = map.find(key);
+    if (node.is_null()) return words.begin()->second;
+    for (const auto& [name, value] : words) {
+      if (node.is_scalar() && node.text() == name) return value;
+    }
+    std::vector<std::string> known;
+    for (const auto& entry : words) known.emplace_back(entry.first);
+    Diagnostic& d = diagnostics.error(node, fmt::format("unknown word for {}", key));
+    d.expected = fmt::format("one of: {}", fmt::join(known, ", "));
+    d.found = node.describe();
+    d.hint = did_you_mean(node.text(), known);
+    return words.begin()->second;
+  }
+  /// The map under a key; absent when there is none or it is no map.
+  Yaml map(Yaml parent, std::string_view key);
+  /// The items of the list under a key that are maps.
+  std::vector<Yaml> maps(Yaml parent, std::string_view key);
+  std::vector<Symbol> strings(Yaml parent, std::string_view key);
+
+  // Parts of objects.
+  Labels labels(Yaml parent, std::string_view key, bool are_labels = true);
+  std::vector<Requirement> expressions(Yaml parent, std::string_view key, bool of_nodes);
+  LabelSelector selector_of(Yaml node);
+  std::optional<LabelSelector> optional_selector(Yaml parent, std::string_view key);
+  struct Given {
+    bool cpu = false;
+    bool memory = false;
+  };
+  Resources resources(Yaml node, Given* given = nullptr);
+  std::optional<Probe> probe(Yaml parent, std::string_view key);
+  Container container(Yaml node, bool is_init);
+  NodeSelectorTerm node_term(Yaml node);
+  std::vector<PodAffinityTerm> affinity_terms(Yaml parent, std::string_view key, bool weighted);
+  std::shared_ptr<const Affinity> affinity(Yaml parent);
+  TaintEffect effect(Yaml node, bool needed);
+  std::vector<Toleration> tolerations(Yaml parent);
+  std::shared_ptr<const SourceDocument> source_of(Yaml node);
+  AccessModes access_modes(Yaml spec);
+  /// The amount under `storage` of a map of quantities.
+  std::int64_t storage_bytes(Yaml amounts, Yaml otherwise);
+  ClaimSpec claim_spec(Yaml spec);
+  ClaimTemplate claim_template(Yaml node);
+  std::shared_ptr<const PodSpec> pod_spec(Yaml node, bool of_template);
+  PodTemplate pod_template(Yaml parent);
+
+  // Whole objects.
+  template <class T>
+  Manifest<T> begin(Yaml object, bool namespaced) {
+    Manifest<T> manifest;
+    manifest.where = object.place();
+    metadata(object, T::kKind, namespaced, manifest.object.meta, manifest.owners);
+    return manifest;
+  }
+  void metadata(Yaml object, Kind kind, bool namespaced, ObjectMeta& meta, std::vector<OwnerName>& owners);
+  /// The selector of a workload: needed, not empty, and it selects its own template.
+  LabelSelector workload_selector(Yaml spec, const PodTemplate& pods);
+  Yaml spec_of(Yaml object);
+  void only_restart_always(Yaml spec, const PodTemplate& pods);
+  template <class T>
+  void put(std::vector<Manifest<T>>& list, Manifest<T>&& manifest) {
+    set->order.push_back(ManifestSet::Position{T::kKind, static_cast<std::uint32_t>(list.size())});
+    list.push_back(std::move(manifest));
+  }
+  void container_statuses(Yaml status, std::string_view key, const std::vector<Container>& containers, std::vector<ContainerStatus>& to);
+  JobSpec job_spec(Yaml spec);
+  /// The driver that a volume's source stands for: of csi by its name, of an in-tree plugin by its.
+  Symbol volume_driver(Yaml spec);
+  void other(Yaml object, std::string_view api_version);
+  template <class T>
+  void refuse_duplicates(const std::vector<Manifest<T>>& list);
+  void tell_what_is_kept();
+
+  Interner& names;
+  Diagnostics& diagnostics;
+  WellKnown well_known;
+  ManifestSet own;
+  ManifestSet* set = &own;
+  std::map<std::string, Unmodelled> unknown;     // by "Deployment.spec.replcias": fields that Kubernetes does not have
+  std::map<std::string, Unmodelled> unmodelled;  // by "Job.spec.podFailurePolicy"
+  std::string kind_name;                         // of the object that is being read
+};
+
+}  // namespace sim::scenario::manifests
