@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Compares the pairs of the catalogue over 30 seeds: the wished architecture is better, with a 95 % confidence interval that excludes no difference.
+
+usage: run_pairs.py SQUALL SOURCE_DIR
+"""
+import json
+import pathlib
+import subprocess
+import sys
+
+SQUALL, SOURCE = sys.argv[1], pathlib.Path(sys.argv[2])
+SEEDS = 30
+
+# What was built, what its operators wished they had, and the figure that tells them apart.
+PAIRS = [
+    ("incident-1-shared", "incident-1-dedicated", "kube-apiserver (write) availability"),
+    ("incident-2-colocated", "incident-2-five-nodes", "kube-apiserver (write) availability"),
+    ("incident-2-colocated", "incident-2-five-nodes", "CephPool/rbd availability"),
+    ("incident-2-colocated", "incident-2-seven-nodes", "CephPool/rbd availability"),
+    ("incident-5-few-large", "incident-5-many-small", "longest wait of a Pending pod"),
+    ("ceph-rack-loss-host-domain", "ceph-rack-loss-rack-domain", "CephPool/rbd availability"),
+    ("ceph-one-reboot-osd-domain", "ceph-one-reboot-host-domain", "Service/shop/postgres availability"),
+]
+
+
+def figure(comparison, name):
+    for one in comparison["figures"]:
+        if one["name"] == name:
+            return one
+    return None
+
+
+def shown(value, unit):
+    return f"{value:.6g} {unit}"
+
+
+def main():
+    failures = 0
+    for bad, good, name in PAIRS:
+        command = [SQUALL, "compare", f"scenarios/{bad}.yaml", f"scenarios/{good}.yaml", "--replications", str(SEEDS), "--format", "json", "--quiet"]
+        result = subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=600, check=False)
+        if result.returncode not in (0, 1):
+            print(f"FAILED: {bad} against {good}: exit {result.returncode}\n{result.stderr}")
+            failures += 1
+            continue
+        found = figure(json.loads(result.stdout), name)
+        if found is None:
+            print(f"FAILED: {bad} against {good}: there is no figure '{name}'")
+            failures += 1
+            continue
+        better = found["scenarios"][1]
+        low, high = better["differenceToFirst"]["ci95"]
+        ok = low > 0 if found["moreIsBetter"] else high < 0
+        failures += not ok
+        print(f"{'ok' if ok else 'FAILED'}: {good} against {bad}: {name} {shown(found['scenarios'][0]['value']['mean'], found['unit'])} -> "
+              f"{shown(better['value']['mean'], found['unit'])}, difference {low:.6g} to {high:.6g} (95 %, {SEEDS} seeds)")
+    print(f"{len(PAIRS)} pairs, {failures} failures")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
