@@ -7,9 +7,9 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <utility>
 
+#include "analysis/parallel.hpp"
 #include "sim/core/check.hpp"
 #include "sim/models/ceph/placement_groups/pg.hpp"
 
@@ -379,29 +379,21 @@ void add_simulations(const ClusterConfig& config, const SurvivalOptions& options
   if (chosen.size() > options.simulate_max || chosen.empty()) return;
 
   const std::vector<std::pair<Damage, std::vector<std::size_t>>> runs(chosen.begin(), chosen.end());
-  std::atomic<std::size_t> next{0};
   std::mutex report;
   std::size_t done = 0;
-  const auto work = [&] {
-    for (;;) {
-      const std::size_t task = next.fetch_add(1);
-      if (task >= runs.size() || (options.stop != nullptr && options.stop->load())) return;
-      const SimulatedLoss loss = simulate_loss(config, runs[task].first, options.seed, options.horizon, options.stop);
-      const std::lock_guard<std::mutex> lock(report);
-      if (!loss.complete) return;
-      for (const std::size_t i : runs[task].second) {
-        Combination& combination = result.combinations[i];
-        combination.simulated = true;
-        for (std::size_t p = 0; p < combination.pools.size(); ++p) combination.pools[p].back = loss.back[p];
-      }
-      ++done;
-      if (options.progress) options.progress(done, runs.size());
+  const auto simulate = [&](std::size_t task) {
+    const SimulatedLoss loss = simulate_loss(config, runs[task].first, options.seed, options.horizon, options.stop);
+    const std::lock_guard<std::mutex> lock(report);
+    if (!loss.complete) return;
+    for (const std::size_t i : runs[task].second) {
+      Combination& combination = result.combinations[i];
+      combination.simulated = true;
+      for (std::size_t p = 0; p < combination.pools.size(); ++p) combination.pools[p].back = loss.back[p];
     }
+    ++done;
+    if (options.progress) options.progress(done, runs.size());
   };
-  std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < std::clamp<std::size_t>(options.jobs, 1, runs.size()); ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
+  for_each_task(runs.size(), options.jobs, simulate, options.stop);
   result.complete = done == runs.size();
 }
 

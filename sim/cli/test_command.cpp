@@ -9,11 +9,11 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include "analysis/atomic_file.hpp"
 #include "analysis/json_text.hpp"
 #include "analysis/junit.hpp"
+#include "analysis/parallel.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
 #include "sim/cli/progress.hpp"
@@ -110,53 +110,45 @@ int test_scenarios(const Arguments& arguments) {
     return kWrongInput;
   }
   std::vector<analysis::TestedScenario> tested(files.size());
-  std::atomic<std::size_t> next{0};
   std::mutex output;
   std::size_t printed = 0;
   std::vector<bool> done(files.size(), false);
   const bool is_json = arguments.flags.format == "json";
 
-  const auto work = [&] {
-    for (;;) {
-      const std::size_t i = next.fetch_add(1);
-      if (i >= files.size()) return;
-      analysis::TestedScenario& place = tested[i];
-      place.file = place.name = sim::scenario::printable(files[i]);
-      const auto began = Clock::now();
-      if (stop.load()) {
-        place.error = "interrupted";
+  const auto test = [&](std::size_t i) {
+    analysis::TestedScenario& place = tested[i];
+    place.file = place.name = sim::scenario::printable(files[i]);
+    const auto began = Clock::now();
+    if (stop.load()) {
+      place.error = "interrupted";
+    } else {
+      LoadedScenario loaded;
+      {
+        const std::lock_guard<std::mutex> lock(output);  // its diagnostics in one piece
+        loaded = load_scenario(files[i], arguments.flags.overrides, true);
+      }
+      if (loaded.spec == nullptr) {
+        place.error = loaded.error;
       } else {
-        LoadedScenario loaded;
-        {
-          const std::lock_guard<std::mutex> lock(output);  // its diagnostics in one piece
-          loaded = load_scenario(files[i], arguments.flags.overrides, true);
-        }
-        if (loaded.spec == nullptr) {
-          place.error = loaded.error;
-        } else {
-          place.name = loaded.name;
-          place.seed = arguments.flags.seed.value_or(loaded.seed);
-          chaos::RunOptions options;
-          options.stop = &stop;
-          options.until = arguments.flags.until();
-          options.keep_world = false;
-          place.verdict = chaos::run_scenario(*loaded.spec, place.seed, options).verdict;
-          if (!place.verdict.complete) place.error = "interrupted";
-        }
+        place.name = loaded.name;
+        place.seed = arguments.flags.seed.value_or(loaded.seed);
+        chaos::RunOptions options;
+        options.stop = &stop;
+        options.until = arguments.flags.until();
+        options.keep_world = false;
+        place.verdict = chaos::run_scenario(*loaded.spec, place.seed, options).verdict;
+        if (!place.verdict.complete) place.error = "interrupted";
       }
-      place.wall_seconds = std::chrono::duration<double>(Clock::now() - began).count();
-      const std::lock_guard<std::mutex> lock(output);
-      done[i] = true;
-      for (; printed < files.size() && done[printed]; ++printed) {  // in the order of the files, whoever was first
-        if (!is_json) std::fputs(result_line(tested[printed], use_colour()).c_str(), stdout);
-      }
-      std::fflush(stdout);
     }
+    place.wall_seconds = std::chrono::duration<double>(Clock::now() - began).count();
+    const std::lock_guard<std::mutex> lock(output);
+    done[i] = true;
+    for (; printed < files.size() && done[printed]; ++printed) {  // in the order of the files, whoever was first
+      if (!is_json) std::fputs(result_line(tested[printed], use_colour()).c_str(), stdout);
+    }
+    std::fflush(stdout);
   };
-  std::vector<std::thread> pool;
-  for (std::size_t i = 1; i < std::min(arguments.flags.threads(), files.size()); ++i) pool.emplace_back(work);
-  work();
-  for (std::thread& thread : pool) thread.join();
+  analysis::for_each_task(files.size(), arguments.flags.threads(), test);
 
   if (is_json) std::fputs(results_json(tested).c_str(), stdout);
   std::size_t failed = 0;

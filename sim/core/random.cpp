@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "sim/core/hash.hpp"
 #include "sim/core/math.hpp"
 
 namespace sim {
@@ -26,8 +27,7 @@ namespace {
 
 // SplitMix64's finaliser over an FNV-1a walk: spreads names over the 128 bits of key and counter.
 std::uint64_t hash_name(std::uint64_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  hash = (hash ^ 0xff) * 0x100000001b3ull;  // "ab" + "c" is not "a" + "bc"
+  hash = fnv1a("\xff", fnv1a(text, hash));  // an end, so that "ab" + "c" is not "a" + "bc"
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9ull;
   hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebull;
   return hash ^ (hash >> 31);
@@ -36,7 +36,7 @@ std::uint64_t hash_name(std::uint64_t hash, std::string_view text) {
 }  // namespace
 
 RandomStream::RandomStream(std::uint64_t run_seed, std::string_view purpose, std::string_view entity, std::uint32_t clone) {
-  const std::uint64_t a = hash_name(hash_name(0xcbf29ce484222325ull ^ run_seed, purpose), entity);
+  const std::uint64_t a = hash_name(hash_name(kFnvBasis ^ run_seed, purpose), entity);
   const std::uint64_t b = hash_name(hash_name(0x9ae16a3b2f90404full + run_seed * 0x9e3779b97f4a7c15ull, purpose), entity);
   key_ = {static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(a >> 32)};
   stream_ = {static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(b >> 32) ^ clone};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/core/hash.hpp"
+
 namespace sim::rook {
 
 namespace {
@@ -34,12 +36,6 @@ const Shape& shape_of(DaemonType type) {
     case DaemonType::kOperator: return kOperator;
   }
   return kOperator;
-}
-
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325ull;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return hash;
 }
 
 k8s::Requirement is(Interner& names, std::string_view key, std::string_view value) {
@@ -100,7 +96,7 @@ k8s::Deployment daemon_deployment(Interner& names, const RookConfig& config, con
   }
   k8s::finish_pod_spec(*spec);
   object.pod_template.spec = std::move(spec);
-  object.pod_template.hash = hash_of(fmt::format("{}@{}", deployment_name(pod.type, pod.id), pod.node));
+  object.pod_template.hash = fnv1a(fmt::format("{}@{}", deployment_name(pod.type, pod.id), pod.node));
   return object;
 }
 

@@ -1,3 +1,4 @@
+#include "sim/core/hash.hpp"
 #include "sim/scenario/manifests.hpp"
 
 namespace sim::scenario {
@@ -9,11 +10,7 @@ std::uint64_t mix(std::uint64_t h, std::uint64_t v) {
   return h ^ (h >> 29);
 }
 
-std::uint64_t hash_text(std::string_view text) {
-  std::uint64_t h = 0xcbf29ce484222325ull;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-  return mix(h, text.size());
-}
+std::uint64_t hash_text(std::string_view text) { return mix(fnv1a(text), text.size()); }
 
 }  // namespace
 
