@@ -22,6 +22,8 @@ STORIES = {
     "incident-2-colocated": ("service-down", [r"DependencyDown", r"VolumesHang", r"mon quorum lost: 1 of 3 up", r"HostCrashed", r"FaultInjected .*crash"]),
     "ceph-full-disk": ("ceph-pool-blocked", [r"PoolFull", r"OsdFull", r"FaultInjected .*fill"]),
     "ceph-two-mons-on-one-host": ("ceph-no-quorum", [r"MonQuorumLost", r"HostCrashed"]),
+    "ceph-one-reboot-osd-domain": ("service-down", [r"PGs of pool rbd answer no writes", r"FaultInjected .*reboot"]),
+    "volumes-attach-limit-block": ("pod-pending", [r"exceed max volume count", r"FaultInjected .*maintenance"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

@@ -26,6 +26,8 @@ DIRECTIONS = [
     # More hosts: fewer placement groups have two copies on one of them, but any one is enough to stop a volume. Only the domain helps.
     ("ceph-one-reboot-osd-domain", "ceph.pools.rbd.minSize", ["1", "2"], "CephPool/rbd availability", "falls"),
     ("ceph-rack-loss-host-domain", "faults.dark.duration", ["10m", "30m", "60m"], "CephPool/rbd availability", "falls"),
+    # A fifth worker has room for 25 volumes more.
+    ("volumes-attach-limit-block", "pools.worker.count", ["4", "5"], "pods Pending for more than a minute", "falls"),
 ]
 
 

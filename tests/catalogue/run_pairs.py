@@ -20,6 +20,7 @@ PAIRS = [
     ("incident-5-few-large", "incident-5-many-small", "longest wait of a Pending pod"),
     ("ceph-rack-loss-host-domain", "ceph-rack-loss-rack-domain", "CephPool/rbd availability"),
     ("ceph-one-reboot-osd-domain", "ceph-one-reboot-host-domain", "Service/shop/postgres availability"),
+    ("volumes-attach-limit-block", "volumes-attach-limit-nfs", "longest wait of a Pending pod"),
 ]
 
 
