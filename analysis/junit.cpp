@@ -82,6 +82,16 @@ std::string junit_xml(const std::vector<TestedScenario>& scenarios) {
       cases += fmt::format(">\n      <failure type=\"{}\" message=\"{}\">{}</failure>\n    </testcase>\n", escape(result.kind),
                            escape(violation.substr(0, violation.find('\n'))), escape(violation));
     }
+    if (scenario.has_golden_log && scenario.error.empty()) {
+      open_case("event log", 0.0);
+      if (scenario.golden_difference.empty()) {
+        cases += "/>\n";
+      } else {
+        ++suite_failures;
+        const std::string& text = scenario.golden_difference;
+        cases += fmt::format(">\n      <failure type=\"golden-log\" message=\"{}\">{}</failure>\n    </testcase>\n", escape(text.substr(0, text.find('\n'))), escape(text));
+      }
+    }
     suites += fmt::format(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{:.3f}\">\n    <properties>\n"
         "      <property name=\"seed\" value=\"{}\"/>\n    </properties>\n{}  </testsuite>\n",

@@ -16,6 +16,11 @@ struct TestedScenario {
   double wall_seconds = 0.0;
   chaos::Verdict verdict;
   std::string error;  ///< wrong input or interrupted: then there is no verdict
+  bool has_golden_log = false;
+  std::string golden_accepted;    ///< the file that was written, "golden/small.events (new)"
+  std::string golden_difference;  ///< see first_golden_difference(); empty: as accepted, or there is nothing to hold it against
+
+  bool passed() const { return error.empty() && verdict.held && golden_difference.empty(); }
 };
 
 /// Source: the schema that Jenkins and GitLab read (testsuites/testsuite/testcase, failure and error elements).

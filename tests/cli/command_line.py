@@ -257,6 +257,32 @@ ceph:
         broken.write_text("kind: Scenario\n")
         self.assertEqual(squall("test", SMALL, broken).returncode, 2)
 
+    def test_golden_logs_are_accepted_and_then_held_against(self):
+        golden = self.folder / "golden"
+        missing = squall("test", SMALL, "--golden", golden, "--junit", self.folder / "junit.xml")
+        self.assertEqual(missing.returncode, 1)
+        self.assertIn("accept this run with --update", missing.stdout)
+        self.assertFalse(golden.exists())
+        accepted = squall("test", SMALL, "--golden", golden, "--update")
+        self.assertIn("(new)", accepted.stdout)
+        log = golden / (pathlib.Path(SMALL).stem + ".events")
+        first = log.read_bytes()
+        again = squall("test", SMALL, "--golden", golden, "--junit", self.folder / "junit.xml")
+        self.assertNotIn("event log:", again.stdout)
+        self.assertIn('name="event log"', (self.folder / "junit.xml").read_text())
+        other = squall("test", SMALL, "--golden", golden, "--seed", "2")
+        self.assertIn("of another run", other.stdout)
+        log.write_bytes(first.replace(b"FaultInjected", b"FaultSomething", 1))
+        part = squall("test", SMALL, "--golden", golden, "--junit", self.folder / "junit.xml")
+        self.assertEqual(part.returncode, 1)
+        self.assertIn("the runs part at record", part.stdout)
+        self.assertIn('type="golden-log"', (self.folder / "junit.xml").read_text())
+        changed = squall("test", SMALL, "--golden", golden, "--update")
+        self.assertIn("(changed)", changed.stdout)
+        self.assertEqual(log.read_bytes(), first)
+        self.assertEqual(squall("test", SMALL, "--update").returncode, 2)
+        self.assertEqual(squall("test", SMALL, "--golden", "/proc/nothing", "--update").returncode, 3)
+
     def test_output_that_cannot_be_written(self):
         blocked = self.folder / "file"
         blocked.write_text("")
