@@ -48,6 +48,8 @@ constexpr CephCommand kCephCommands[] = {
     {"pg stat", sim::ceph::pg_stat_text, sim::ceph::pg_stat_json},
     {"pg dump", sim::ceph::pg_dump_text, sim::ceph::pg_dump_json},
     {"mon stat", sim::ceph::mon_stat_text, sim::ceph::quorum_status_json},
+    {"mds stat", sim::ceph::mds_stat_text, sim::ceph::mds_stat_json},
+    {"fs status", sim::ceph::fs_status_text, sim::ceph::fs_status_json},
     {"quorum_status", sim::ceph::quorum_status_json, sim::ceph::quorum_status_json},
 };
 

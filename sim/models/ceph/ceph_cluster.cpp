@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -64,6 +65,36 @@ std::vector<std::string> CephCluster::problems(const ClusterConfig& config, cons
     if (!pool.device_class.empty() && !classes.contains(pool.device_class)) found.push_back(fmt::format("{}: no OSD has the device class '{}'", what, pool.device_class));
     if (pool.stored_bytes < 0 || pool.object_bytes <= 0 || pool.writes_per_second < 0.0) found.push_back(what + ": sizes and rates are not negative");
   }
+  std::map<std::string, int> mdss_of;
+  std::set<std::string> mds_names;
+  for (const MdsConfig& mds : config.mdss) {
+    const std::string what = fmt::format("mds.{}", mds.name);
+    if (!mds_names.insert(mds.name).second) found.push_back(what + " is listed twice");
+    if (!mds.host.empty() && !hosts.find(mds.host)) found.push_back(fmt::format("{} is on host '{}', which does not exist", what, mds.host));
+    ++mdss_of[mds.file_system];
+  }
+  std::map<std::string, std::string> taken;  // pool -> file system
+  for (const FileSystemConfig& fs : config.file_systems) {
+    const std::string what = fmt::format("file system '{}'", fs.name);
+    const auto have = mdss_of.find(fs.name);
+    if (have == mdss_of.end() || have->second < fs.active_count) found.push_back(fmt::format("{} wants {} active metadata servers and has {}", what, fs.active_count, have == mdss_of.end() ? 0 : have->second));
+    if (have != mdss_of.end()) mdss_of.erase(have);
+    if (fs.active_count < 1) found.push_back(what + " needs an active metadata server");
+    if (fs.data_pools.empty()) found.push_back(what + " needs a data pool");
+    std::vector<std::string> its_pools = fs.data_pools;
+    its_pools.insert(its_pools.begin(), fs.metadata_pool);
+    for (const std::string& name : its_pools) {
+      const auto pool = std::find_if(config.pools.begin(), config.pools.end(), [&](const PoolConfig& one) { return one.name == name; });
+      if (pool == config.pools.end()) {
+        found.push_back(fmt::format("{}: there is no pool '{}'", what, name));
+      } else if (pool->erasure && name == fs.metadata_pool) {
+        found.push_back(fmt::format("{}: the metadata pool '{}' is erasure-coded, which Ceph refuses", what, name));
+      }
+      const auto [place, is_new] = taken.emplace(name, fs.name);
+      if (!is_new) found.push_back(fmt::format("{}: pool '{}' is {}", what, name, place->second == fs.name ? "named twice" : fmt::format("used by file system '{}'", place->second)));
+    }
+  }
+  for (const auto& [fs, count] : mdss_of) found.push_back(fmt::format("{} metadata servers are for file system '{}', which does not exist", count, fs));
   for (const std::string& name : config.disallowed_leaders) {
     if (std::none_of(config.mons.begin(), config.mons.end(), [&](const DaemonConfig& mon) { return mon.name == name; })) {
       found.push_back(fmt::format("mon '{}', which may not lead, does not exist", name));
@@ -106,6 +137,7 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
   detection_ = std::make_unique<FailureDetection>(context, *monitors_, *osd_monitor_, *daemons_, osds_);
   down_out_ = std::make_unique<DownOut>(context, *monitors_, *osd_monitor_, osds_);
   fullness_ = std::make_unique<FullnessWatch>(context, *osd_monitor_, *pgs_, osds_);
+  file_systems_ = std::make_unique<FileSystems>(context, *monitors_, *pgs_);
   pgs_->set_recovery(*recovery_);
 
   osd_monitor_->is_heard = [this](int id) { return daemons_->is_process_alive(id) && monitors_->reachable_from(osd(id).host); };
@@ -126,7 +158,11 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
     managers_->links_changed();
     detection_->update();
     down_out_->update();
+    file_systems_->links_changed();
   });
+  if (!config_.file_systems.empty()) {
+    pgs_->on_io([this](const Pg& pg, bool) { file_systems_->pool_changed(pg.pool); });
+  }
   managers_->on_available = [this](bool available) {
     frozen_states_.clear();
     if (available) return;
@@ -195,6 +231,7 @@ void CephCluster::start() {
   managers_->start();
   for (const PoolConfig& pool : config_.pools) pgs_->add_pool(pool, rule_for(pool));
   started_ = true;
+  file_systems_->start();
   recovery_->speeds_changed();
   for (const Osd& osd : osds_) fullness_->usage_changed(osd.id);
   detection_->update();
@@ -208,7 +245,12 @@ void CephCluster::start() {
 void CephCluster::host_changed(const host::Hosts::Change& change) {
   using What = host::Hosts::Change::What;
   const host::HostId host = change.host;
-  if (std::none_of(config_.hosts.begin(), config_.hosts.end(), [&](const HostConfig& one) { return hosts_.find(one.host) == host; })) return;
+  // Clients and metadata servers are on any host.
+  if (change.what == What::kDown) file_systems_->host_down(host);
+  if (std::none_of(config_.hosts.begin(), config_.hosts.end(), [&](const HostConfig& one) { return hosts_.find(one.host) == host; })) {
+    file_systems_->links_changed();
+    return;
+  }
   gathering_ = true;
   if (change.what == What::kDown) {
     daemons_->host_down(host);
@@ -222,6 +264,7 @@ void CephCluster::host_changed(const host::Hosts::Change& change) {
       if (alive.expired()) return;
       monitors_->host_up(host);
       managers_->host_up(host);
+      file_systems_->host_up(host);
       daemons_->host_up(host);
     });
   }
@@ -242,6 +285,7 @@ void CephCluster::links_changed() {
   if (!osds.empty()) pgs_->answers_changed(osds);
   recovery_->speeds_changed();
   detection_->update();
+  file_systems_->links_changed();
 }
 
 void CephCluster::epoch_changed(const EpochChange& change) {
@@ -285,6 +329,14 @@ void CephCluster::start_mgr(std::string_view name) {
   for (std::size_t i = 0; i < managers_->size(); ++i) {
     if (managers_->name(i) == name) managers_->start_daemon(i);
   }
+}
+
+void CephCluster::kill_mds(std::string_view name, Kill how, std::string_view why) {
+  if (const auto mds = file_systems_->find_mds(name)) file_systems_->kill(*mds, how, why);
+}
+void CephCluster::start_mds(std::string_view name, std::string_view host) {
+  const host::HostId where = hosts_.find(host);
+  if (const auto mds = file_systems_->find_mds(name); mds && where) file_systems_->start_daemon(*mds, where);
 }
 
 void CephCluster::kill_osd(int osd, Kill how, std::string_view why) { daemons_->kill(osd, how, why); }

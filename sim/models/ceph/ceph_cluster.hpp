@@ -19,6 +19,7 @@
 
 #include "sim/models/ceph/context.hpp"
 #include "sim/models/ceph/crush/osd_map.hpp"
+#include "sim/models/ceph/filesystems/file_systems.hpp"
 #include "sim/models/ceph/monitors/managers.hpp"
 #include "sim/models/ceph/monitors/monitors.hpp"
 #include "sim/models/ceph/osds/down_out.hpp"
@@ -57,6 +58,8 @@ class CephCluster {
   void set_clock_skew(std::string_view mon, SimDuration skew);
   void kill_mgr(std::string_view name);
   void start_mgr(std::string_view name);
+  void kill_mds(std::string_view name, Kill how, std::string_view why);
+  void start_mds(std::string_view name, std::string_view host);
   void kill_osd(int osd, Kill how, std::string_view why);
   void start_osd(int osd);
   void stick_disk(int osd) { daemons_->stick_disk(osd); }
@@ -113,6 +116,8 @@ class CephCluster {
   const Monitors& monitors() const { return *monitors_; }
   Managers& managers() { return *managers_; }
   const Managers& managers() const { return *managers_; }
+  FileSystems& file_systems() { return *file_systems_; }
+  const FileSystems& file_systems() const { return *file_systems_; }
   const OsdMonitor& osd_monitor() const { return *osd_monitor_; }
   OsdDaemons& daemons() { return *daemons_; }
   const OsdDaemons& daemons() const { return *daemons_; }
@@ -153,6 +158,7 @@ class CephCluster {
   std::unique_ptr<FailureDetection> detection_;
   std::unique_ptr<DownOut> down_out_;
   std::unique_ptr<FullnessWatch> fullness_;
+  std::unique_ptr<FileSystems> file_systems_;
   std::vector<std::function<void()>> epoch_listeners_;
   std::vector<std::uint32_t> frozen_states_;  // while no manager is available
   bool started_ = false;

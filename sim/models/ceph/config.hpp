@@ -1,8 +1,8 @@
 /// What a Ceph cluster is made of, and every option of Ceph that the model uses, with Ceph's names and defaults.
 ///
-/// Source:     Ceph 18.2 src/common/options/{global,mon,osd}.yaml.in; reference platform 1.1, 2.1 to 2.7. What Ceph has no option for (how long a
+/// Source:     Ceph 18.2 src/common/options/{global,mon,osd,mds}.yaml.in; reference platform 1.1, 2.1 to 2.7. What Ceph has no option for (how long a
 ///             daemon takes to start, what a commit costs) is a proposed value of the reference and marked so here.
-/// Leaves out: stretch mode, the connectivity election strategy, cache tiers, compression, per-pool quotas, CephFS and RGW.
+/// Leaves out: stretch mode, the connectivity election strategy, cache tiers, compression, per-pool quotas.
 #pragma once
 
 #include <chrono>
@@ -108,6 +108,41 @@ struct OsdOptions {
   SimDuration client_latency_ssd{std::chrono::milliseconds(1)};
 };
 
+struct MdsOptions {
+  SimDuration beacon_interval{std::chrono::seconds(4)};          // mds_beacon_interval
+  SimDuration beacon_grace{std::chrono::seconds(15)};            // mds_beacon_grace
+  SimDuration beacon_mon_down_grace{std::chrono::seconds(60)};   // mds_beacon_mon_down_grace
+  SimDuration tick_interval{std::chrono::seconds(5)};            // mds_tick_interval
+  SimDuration reconnect_timeout{std::chrono::seconds(45)};       // mds_reconnect_timeout
+  SimDuration session_timeout{std::chrono::seconds(60)};         // `ceph fs set NAME session_timeout`; clients renew three times as often
+  SimDuration session_autoclose{std::chrono::seconds(300)};      // `ceph fs set NAME session_autoclose`
+  SimDuration op_complaint_time{std::chrono::seconds(30)};       // mds_op_complaint_time
+  // Proposed values:
+  Spread start{std::chrono::seconds(3), 0.4};              // a metadata server's process from start to its first beacon
+  Spread replay{std::chrono::seconds(5), 0.7};             // reads the journal of the rank that it takes over
+  Spread replay_followed{std::chrono::milliseconds(300), 0.4};  // the rest of a journal that it has been following
+  SimDuration resolve{std::chrono::milliseconds(500)};     // with more than one rank: who had what
+  SimDuration reconnect{std::chrono::milliseconds(500)};   // a client that hears of the new server tells it what it has open
+  Spread rejoin{std::chrono::milliseconds(800), 0.5};      // opens the inodes that clients hold
+  SimDuration client_replay{std::chrono::milliseconds(200)};  // requests that clients had not seen made safe
+};
+
+struct FileSystemConfig {
+  std::string name;
+  std::string metadata_pool;
+  std::vector<std::string> data_pools;  // the first is the default
+  int active_count = 1;                 // max_mds
+  bool standby_replay = true;           // allow_standby_replay
+  int standby_count_wanted = 0;
+};
+
+/// A metadata server. `host` can be empty: it runs from the beginning, and where it does is told later (FileSystems::place).
+struct MdsConfig {
+  std::string name;  // "myfs-a"
+  std::string file_system;
+  std::string host;
+};
+
 struct DaemonConfig {
   std::string name;  // "a" is mon.a or mgr.a
   std::string host;
@@ -152,12 +187,15 @@ struct ClusterConfig {
   std::vector<DaemonConfig> mgrs;
   std::vector<OsdConfig> osds;  // osd.0, osd.1, ...
   std::vector<PoolConfig> pools;  // ids from 1
+  std::vector<FileSystemConfig> file_systems;
+  std::vector<MdsConfig> mdss;
   std::vector<std::string> disallowed_leaders;  // mons that never lead (election strategy "disallow")
   /// Daemons start by themselves when their host is up again, this long after. Without it somebody calls start_*().
   bool daemons_start_with_host = true;
   Spread daemon_start_after_boot{std::chrono::seconds(30), 0.4};
   MonOptions mon;
   OsdOptions osd;
+  MdsOptions mds;
 };
 
 }  // namespace sim::ceph

@@ -267,6 +267,7 @@ std::vector<HealthCheck> health_checks(const CephCluster& cluster) {
   std::vector<HealthCheck> checks;
   mon_checks(cluster, checks);
   mgr_checks(cluster, checks);
+  mds_checks(cluster, checks);
   osd_checks(cluster, checks);
   pg_checks(cluster, checks);
   slow_ops(cluster, checks);

@@ -57,11 +57,14 @@ std::string status_text(const CephCluster& cluster) {
     }
     text += "\n";
   }
+  const bool has_file_systems = cluster.file_systems().size() > 0;
+  if (has_file_systems) text += fmt::format("    mds: {}\n", mds_summary(cluster));
   text += fmt::format("    osd: {} osds: {} up (since {}), {} in (since {})", cluster.osds().size(), osds.up_count(), since_text(cluster.now() - osds.last_up_change()),
                       osds.in_count(), since_text(cluster.now() - osds.last_in_change()));
   if (const std::size_t remapped = remapped_pgs(cluster)) text += fmt::format("; {} remapped pgs", remapped);
   const DataTotals totals = data_totals(cluster);
   text += "\n \n  data:\n";
+  if (has_file_systems) text += fmt::format("    volumes: {}\n", fs_summary(cluster));
   text += fmt::format("    pools:   {} pools, {} pgs\n", cluster.pgs().pools().size(), totals.pgs);
   text += fmt::format("    objects: {} objects, {}\n", si_count(totals.objects), si_bytes(totals.stored));
   text += fmt::format("    usage:   {} used, {} / {} avail\n", si_bytes(totals.used), si_bytes(std::max(0.0, totals.capacity - totals.used)), si_bytes(totals.capacity));
@@ -127,6 +130,7 @@ std::string status_json(const CephCluster& cluster) {
   const double rate = cluster.recovery().rate();
   if (rate > 0.0) json.key("recovering_bytes_per_sec").number(std::llround(rate));
   json.close('}');
+  if (cluster.file_systems().size() > 0) put_fsmap_status(cluster, json);
   const Managers& managers = cluster.managers();
   json.key("mgrmap").open('{').key("available").boolean(managers.is_available()).key("num_standbys").number(static_cast<std::int64_t>(managers.standbys().size()));
   json.key("active_name").string(managers.active() ? managers.name(*managers.active()) : "").close('}').close('}');

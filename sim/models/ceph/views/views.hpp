@@ -5,7 +5,9 @@
 ///
 /// Source:     Ceph 18.2 src/mon/Monitor.cc (get_cluster_status), PGMap.cc (print_summary, get_health_checks), OSDMap.cc (check_health, print_tree),
 ///             HealthMonitor.cc, MgrMonitor.cc; reference platform 1.7, 2.5.
-/// Leaves out: client I/O rates, progress events, fields of services that are not modelled (mds, rgw), object counts of scrubs.
+///             MDSMap.cc and FSMap.cc (print_summary, print_daemon_summary, get_health_checks), MDSRank's health metrics, pybind/mgr/status
+///             (fs status, whose activity and cache columns stay empty).
+/// Leaves out: client I/O rates, progress events, object counts of scrubs, addresses and versions of metadata servers.
 /// Checked by: tests/models/ceph/views_test.cpp.
 #pragma once
 
@@ -43,8 +45,17 @@ std::string pg_dump_text(const CephCluster& cluster);              ///< ceph pg 
 std::string pg_dump_json(const CephCluster& cluster);
 std::string mon_stat_text(const CephCluster& cluster);             ///< ceph mon stat
 std::string quorum_status_json(const CephCluster& cluster);        ///< ceph quorum_status
+std::string mds_stat_text(const CephCluster& cluster);             ///< ceph mds stat
+std::string mds_stat_json(const CephCluster& cluster);
+std::string fs_status_text(const CephCluster& cluster);            ///< ceph fs status
+std::string fs_status_json(const CephCluster& cluster);
 
 // Shared by them.
+class JsonWriter;
+std::string mds_summary(const CephCluster& cluster);  ///< "1/1 daemons up, 1 hot standby"
+std::string fs_summary(const CephCluster& cluster);   ///< "1/1 healthy"
+void put_fsmap_status(const CephCluster& cluster, JsonWriter& json);
+void mds_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks);
 std::string si_bytes(double bytes);       ///< "1.5 TiB"
 std::string si_count(double count);       ///< "1.02k"
 std::string since_text(SimDuration age);  ///< "3m", "2h", "5d"
