@@ -308,6 +308,32 @@ void Kubelets::set_lacking(Ref<Pod> pod, bool lacking) {
 
 void Kubelets::on_serving(std::function<void(Ref<Pod>, bool)> listener) { impl_->serving_listeners.push_back(std::move(listener)); }
 
+void Kubelets::set_certificate_expiry(Ref<Node> ref, std::optional<SimTime> when) {
+  if (NodeRun* node = impl_->find_node(ref)) node->certificate_expiry = when;
+}
+
+std::optional<SimTime> Kubelets::certificate_expiry(Ref<Node> ref) const {
+  const NodeRun* node = impl_->find_node(ref);
+  return node == nullptr ? std::nullopt : node->certificate_expiry;
+}
+
+void Kubelets::set_certificate_expired(Ref<Node> ref, bool expired) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || node->certificate_expired == expired) return;
+  node->certificate_expired = expired;
+  const CauseId id = impl_->log.record(
+      expired ? "CertificateExpired" : "CertificateRenewed", node->subject,
+      expired ? fmt::format("the client certificate of {}'s kubelet has expired: the API servers answer 401 Unauthorized", impl_->api.names().text(node->name))
+              : fmt::format("{}'s kubelet has a new client certificate", impl_->api.names().text(node->name)));
+  const ScopedCause because(impl_->engine, id);
+  impl_->update_contact(*node);
+}
+
+bool Kubelets::is_kubelet_running(Ref<Node> ref) const {
+  const NodeRun* node = impl_->find_node(ref);
+  return node != nullptr && node->kubelet_running && impl_->hosts.is_running(node->host);
+}
+
 void Kubelets::kill_kubelet(Ref<Node> ref, SimDuration restart_after) {
   NodeRun* node = impl_->find_node(ref);
   if (node == nullptr || !node->kubelet_running) return;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sim/core/engine.hpp"
@@ -72,6 +73,14 @@ class Kubelets : public Watcher {
   /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
   /// one turns at once.
   void set_unready(Ref<Pod> pod, bool unready);
+
+  // Client certificates: with one that has expired the API servers answer 401, as if they could not be reached. Its containers run on.
+  /// When it runs out, for whoever looks ahead; nothing else comes of it. Empty: it is renewed in time, as kubelets do by default.
+  void set_certificate_expiry(Ref<Node> node, std::optional<SimTime> when);
+  std::optional<SimTime> certificate_expiry(Ref<Node> node) const;
+  void set_certificate_expired(Ref<Node> node, bool expired);
+  /// The process runs, whether or not it reaches anybody.
+  bool is_kubelet_running(Ref<Node> node) const;
 
   /// A Service that the pod needs does not serve: it answers nobody, and its probes do not notice.
   void set_lacking(Ref<Pod> pod, bool lacking);

@@ -178,6 +178,8 @@ struct NodeRun {
   bool is_renewing = false;
   bool images_changed = false;
   bool kubelet_was_killed = false;
+  bool certificate_expired = false;
+  std::optional<SimTime> certificate_expiry;
   SimTime lost_at{};  // contact with the API
   SimTime died_at{};  // the machine
   SimTime last_renewal{};
