@@ -1,5 +1,6 @@
 #include "sim/models/world.hpp"
 
+#include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/rook/rook.hpp"
 
 namespace sim {
@@ -51,6 +52,7 @@ void World::start() {
   follow_leaders();
   if (control_plane.leads(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
   if (control_plane.leads(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
+  if (monitoring) monitoring->start();
 }
 
 }  // namespace sim

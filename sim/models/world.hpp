@@ -26,6 +26,9 @@ namespace sim {
 namespace rook {
 class Rook;
 }
+namespace monitoring {
+class Monitoring;
+}
 
 struct WorldConfig {
   std::uint64_t seed = 1;
@@ -69,6 +72,7 @@ class World {
   k8s::ControllerManager controllers;
   services::Dependencies dependencies;
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
+  std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks
 
  private:
   void follow_leaders();
