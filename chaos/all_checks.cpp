@@ -14,6 +14,7 @@ const ExpectationKinds& all_checks() {
     add_fault_completes(list);
     add_event(list);
     add_ceph(list);
+    add_registry(list);
     return list;
   }();
   return kinds;

@@ -10,6 +10,7 @@ const FaultKinds& all_faults() {
     add_node_crash(list);
     add_node_power_off(list);
     add_node_reboot(list);
+    add_node_reinstall(list);
     add_node_hang(list);
     add_network_partition(list);
     add_element_down(list);
@@ -21,6 +22,8 @@ const FaultKinds& all_faults() {
     add_ceph_disk(list);
     add_ceph_flag(list);
     add_ceph_network(list);
+    // Registries
+    add_registry_fault(list);
     // Pods
     add_pod_kill(list);
     add_pod_delete(list);

@@ -38,6 +38,7 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kPodPending: return "pod-pending";
     case OutageKind::kMonNoQuorum: return "ceph-no-quorum";
     case OutageKind::kCephPoolBlocked: return "ceph-pool-blocked";
+    case OutageKind::kRegistryDown: return "registry-down";
   }
   return "";
 }

@@ -103,6 +103,7 @@ enum class OutageKind : std::uint8_t {
   kPodPending,             ///< longer than the threshold
   kMonNoQuorum,            ///< Ceph's monitors: no map changes, nothing is mounted
   kCephPoolBlocked,        ///< some PGs of the pool do not answer writes
+  kRegistryDown,           ///< no image can be pulled from it
 };
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 

@@ -11,6 +11,7 @@ void add_ceph(ExpectationKinds& kinds);
 void add_fault_completes(ExpectationKinds& kinds);
 void add_nodes_not_ready(ExpectationKinds& kinds);
 void add_pods_pending(ExpectationKinds& kinds);
+void add_registry(ExpectationKinds& kinds);
 void add_service(ExpectationKinds& kinds);
 void add_workload_available(ExpectationKinds& kinds);
 

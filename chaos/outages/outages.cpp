@@ -17,7 +17,8 @@ Observers::Observers(sim::World& world, SimDuration pending_threshold)
       nodes_(world.api, world.hosts, [&world](sim::k8s::Ref<sim::k8s::Node> node) { return world.kubelets.host_of(node); }),
       control_plane_(world.engine, world.api, world.control_plane),
       pending_(world.api, PodFilter{}, pending_threshold),
-      ceph_(world) {}
+      ceph_(world),
+      registries_(world) {}
 
 void Observers::start() {
   services_.start();
@@ -25,6 +26,7 @@ void Observers::start() {
   control_plane_.start();
   pending_.start();
   ceph_.start();
+  registries_.start();
   world_.kubelets.on_serving([this](sim::k8s::Ref<sim::k8s::Pod> pod, bool serving) { services_.serving_changed(pod, serving); });
   world_.hosts.on_change([this](const sim::host::Hosts::Change& change) { nodes_.host_changed(change.host); });
 }
@@ -269,6 +271,33 @@ void summarize_ceph(const CephObserver& observer, const SummaryOptions& options,
   for (const CephPoolHistory& pool : observer.pools()) add(pool.serves, OutageKind::kCephPoolBlocked, Severity::kAlert, "CephPool/" + pool.name, "I/O blocked");
 }
 
+void summarize_registries(const RegistryObserver& observer, const SummaryOptions& options, Verdict& verdict) {
+  for (const RegistryHistory& registry : observer.histories()) {
+    const std::string subject = "Registry/" + registry.host;
+    // What starts is not out; one that never came up is.
+    Signal signal = registry.serves;
+    if (signal.empty()) signal.set(SimTime{}, 0.0, observer.cause(registry));
+    for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
+      // Nobody who runs notices; who must start does.
+      verdict.outages.push_back(outage_of(OutageKind::kRegistryDown, span.length() <= kTakeOver ? Severity::kNone : Severity::kNotice, subject, span, options));
+      unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
+    }
+    verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
+    Lane lane;
+    lane.group = "registry";
+    lane.subject = subject;
+    const std::vector<Signal::Step>& steps = signal.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : options.end;
+      if (until <= steps[i].at) continue;
+      const bool works = steps[i].value > 0.0;
+      lane.intervals.push_back(Lane::Interval{steps[i].at, until, works ? "ok" : "no pulls", works || until - steps[i].at <= kTakeOver ? Severity::kNone : Severity::kNotice,
+                                              steps[i].cause});
+    }
+    verdict.lanes.push_back(std::move(lane));
+  }
+}
+
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict) {
   for (const ServiceHistory* service : observer.histories()) {
     const std::string subject = fmt::format("Service/{}/{}", names.text(service->ns), names.text(service->name));
@@ -334,6 +363,7 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
   sim::World& world = observers.world();
   summarize_control_plane(observers.control_plane(), options, verdict);
   summarize_ceph(observers.ceph(), options, verdict);
+  summarize_registries(observers.registries(), options, verdict);
   summarize_services(observers.services(), world.names, options, verdict);
   summarize_nodes(observers.nodes(), world.names, options, verdict);
   summarize_pending(observers.pending(), world.names, options, verdict);

@@ -9,6 +9,7 @@
 #include "chaos/outages/control_plane_observer.hpp"
 #include "chaos/outages/node_observer.hpp"
 #include "chaos/outages/pending_observer.hpp"
+#include "chaos/outages/registry_observer.hpp"
 #include "chaos/outages/service_observer.hpp"
 #include "chaos/verdict.hpp"
 #include "sim/models/world.hpp"
@@ -25,6 +26,7 @@ class Observers {
     control_plane_.look();
     nodes_.look();
     ceph_.look();
+    registries_.look();
   }
 
   const ServiceObserver& services() const { return services_; }
@@ -32,6 +34,7 @@ class Observers {
   const ControlPlaneObserver& control_plane() const { return control_plane_; }
   const PendingObserver& pending() const { return pending_; }
   const CephObserver& ceph() const { return ceph_; }
+  const RegistryObserver& registries() const { return registries_; }
   sim::World& world() const { return world_; }
 
  private:
@@ -41,6 +44,7 @@ class Observers {
   ControlPlaneObserver control_plane_;
   PendingObserver pending_;
   CephObserver ceph_;
+  RegistryObserver registries_;
 };
 
 /// From when on a service counts: the end of the warm-up; without one, when it first served (what starts is not out). Later if it

@@ -32,6 +32,7 @@ LoadedScenario load_scenario(const std::string& file, const std::vector<std::str
     loaded.seed = spec->run.seed;
     loaded.until = sim::SimTime(spec->run.until);
   }
+  loaded.warnings = diagnostics.warning_count();
   if (diagnostics.has_errors() || !quiet) diagnostics.print(stderr);
   if (loaded.spec == nullptr) {
     for (const sim::scenario::Diagnostic& diagnostic : diagnostics.sorted()) {

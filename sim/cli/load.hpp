@@ -17,6 +17,7 @@ struct LoadedScenario {
   sim::SimTime until{};
   std::shared_ptr<const sim::scenario::ScenarioSpec> spec;  // null: wrong input, already told on stderr
   std::string error;       // the first diagnostic, for JUnit
+  std::size_t warnings = 0;
 };
 
 /// Reads and checks a scenario with `--set path=value` overrides; prints its diagnostics to stderr, warnings too unless `quiet`.

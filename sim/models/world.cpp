@@ -1,6 +1,8 @@
 #include "sim/models/world.hpp"
 
 #include "sim/models/monitoring/monitoring.hpp"
+#include "sim/models/network/network.hpp"
+#include "sim/models/registry/registries.hpp"
 #include "sim/models/rook/rook.hpp"
 
 namespace sim {
@@ -38,6 +40,7 @@ void World::start() {
   csi_sidecars.start();
   kubelets.start();
   dependencies.start();
+  if (registries) registries->start();
   if (rook) rook->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {

@@ -29,6 +29,12 @@ class Rook;
 namespace monitoring {
 class Monitoring;
 }
+namespace network {
+class Network;
+}
+namespace registry {
+class Registries;
+}
 
 struct WorldConfig {
   std::uint64_t seed = 1;
@@ -71,6 +77,8 @@ class World {
   k8s::Scheduler scheduler;
   k8s::ControllerManager controllers;
   services::Dependencies dependencies;
+  std::unique_ptr<network::Network> network;        // null: bandwidth is not shared in this world
+  std::unique_ptr<registry::Registries> registries;  // null: images come by k8s::ImageConfig
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks
 

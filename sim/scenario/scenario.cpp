@@ -9,9 +9,12 @@
 
 #include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/scenario/ceph_builder.hpp"
+#include "sim/scenario/cycles.hpp"
+#include "sim/scenario/lookups.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/path.hpp"
 #include "sim/scenario/printable.hpp"
+#include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/scenario_fields.hpp"
 
 namespace sim::scenario {
@@ -98,17 +101,6 @@ class TreeReader {
 };
 
 // ---- looking up what the fields refer to ----------------------------------------------------------------------------
-
-/// Whether the scenario has the Service; told when not.
-bool expect_service(const ManifestSet& objects, const Interner& names, const std::string& full_name, Place where, Diagnostics& diagnostics) {
-  std::vector<std::string> known;
-  for (const Manifest<k8s::Service>& m : objects.services) {
-    known.push_back(names.text(m.object.meta.ns) + "/" + names.text(m.object.meta.name));
-    if (known.back() == full_name) return true;
-  }
-  diagnostics.error(where, fmt::format("there is no Service '{}'", full_name)).hint = did_you_mean(full_name, known);
-  return false;
-}
 
 class Checker {
  public:
@@ -327,9 +319,10 @@ class Checker {
   }
 
   void registry() {
+    check_registries(spec_, diagnostics_);
     const Reference& service = spec_.images.registry_service;
-    if (service.text.empty()) return;
-    expect_service(spec_.objects, *spec_.names, service.text, service.where, diagnostics_);
+    if (!service.text.empty()) expect_service(spec_.objects, *spec_.names, split_service(service.text).full(), service.where, diagnostics_);
+    if (!diagnostics_.has_errors()) warn_of_cycles(spec_, diagnostics_);
   }
 
   void ceph() {
@@ -470,6 +463,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
 
   auto spec = std::make_shared<ScenarioSpec>(std::move(file.spec));
   spec->file = path;
+  spec->has_registries = !root.find("registries").is_null();
   if (spec->metadata.name.empty()) spec->metadata.name = printable(fs::path(path).stem().string());
   spec->document = editor.finish(root);
 

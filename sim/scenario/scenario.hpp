@@ -31,6 +31,7 @@
 #include "sim/scenario/ceph_spec.hpp"
 #include "sim/scenario/manifests.hpp"
 #include "sim/scenario/reference.hpp"
+#include "sim/scenario/registry_spec.hpp"
 
 namespace sim::scenario {
 
@@ -106,6 +107,7 @@ struct ImagesSpec {
   double registry_bytes_per_second = 100e6;
   Reference registry_service;  // "namespace/name" of a Service in the cluster; empty: outside
   bool preloaded = true;
+  RegistryImagesSpec with_registries;
 };
 
 /// Everything that a run consists of. Immutable once read: many worlds are built from it, on several threads.
@@ -121,6 +123,9 @@ struct ScenarioSpec {
   k8s::ControllerManagerConfig controllers;
   k8s::KubeletConfig kubelet;
   ImagesSpec images;
+  bool has_registries = false;  // the section is there, be it empty
+  std::vector<RegistrySpec> registries;
+  std::optional<NetworkSpec> network;
   std::optional<CephSpec> ceph;
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs

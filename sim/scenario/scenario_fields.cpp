@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/registry_fields.hpp"
 
 namespace sim::scenario {
 
@@ -57,6 +58,8 @@ void describe(Fields<ScenarioFile>& fields) {
   sub("controllers", &ScenarioSpec::controllers, "kube-controller-manager.");
   sub("kubelet", &ScenarioSpec::kubelet, "All kubelets.");
   sub("images", &ScenarioSpec::images, "Container images and the registry.");
+  sub_named("registries", &ScenarioSpec::registries, "registry", "Image registries, by host: where nodes pull images from. With this section images have layers, nodes' disks fill, and what a registry needs decides whether it serves.");
+  sub("network", &ScenarioSpec::network, "Bandwidth that machines share.");
   sub("ceph", &ScenarioSpec::ceph, "A Ceph cluster that Rook runs on the nodes.");
   fields.add("behaviours", &ScenarioFile::behaviours,
              "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
@@ -167,10 +170,47 @@ void describe(Fields<ImagesSpec>& fields) {
                 }
                 return good;
               })
-      .bytes_per_second("registryBandwidth", &ImagesSpec::registry_bytes_per_second, "What one node gets from the registry, unpacking included.")
+      .bytes_per_second("registryBandwidth", &ImagesSpec::registry_bytes_per_second, "Without `registries`: what one node gets from the registry, unpacking included.")
       .add("registryService", &ImagesSpec::registry_service,
-           "The registry runs in this cluster, behind this Service (namespace/name): nothing can be pulled while no endpoint serves. Without it the registry is outside and always up.")
+           "Without `registries`: the registry runs in this cluster, behind this Service (namespace/name), and nothing can be pulled while no endpoint serves. Without it the registry is outside and always up.")
       .add("preloaded", &ImagesSpec::preloaded, "Nodes start with the images of the pods that run on them at the start.");
+  // What says something with `registries` only: see registry_builder.cpp.
+  const auto with_registries = [&fields](std::string_view name, TypeInfo type, std::string_view doc, auto read) {
+    fields.custom(name, std::move(type), doc, [read](Node node, ImagesSpec& to, Reader& reader) { return read(node, to.with_registries, reader); });
+  };
+  with_registries("layers", TypeInfo{.kind = TypeInfo::Kind::kRaw},
+                  "With `registries`: layers of images by name, base first: nginx:1.27: [{digest: debian-12, size: 29Mi}, {size: 41Mi}]. Layers of one digest are pulled and kept once. "
+                  "Without it an image of a known size has 8 layers of its own.",
+                  [](Node node, RegistryImagesSpec& to, Reader& reader) {
+                    if (!detail::expect_map(node, "layers", reader)) return false;
+                    bool good = true;
+                    for (std::size_t i = 0; i < node.size(); ++i) {
+                      std::vector<LayerSpec> layers;
+                      const std::string what = fmt::format("a layer of '{}'", node.key(i).text());
+                      if (Codec<std::vector<LayerSpec>>::read(node.value(i), layers, reader, what)) to.layers[std::string(node.key(i).text())] = std::move(layers);
+                      else good = false;
+                    }
+                    return good;
+                  });
+  TypeInfo peers{.kind = TypeInfo::Kind::kChoice};
+  peers.words = {"none", "images", "pieces"};
+  with_registries("peerToPeer", peers,
+                  "With `registries`: nodes ask each other first. images: a node serves images that it has whole (Spegel); pieces: also those that it still pulls (Dragonfly).",
+                  [words = peers.words](Node node, RegistryImagesSpec& to, Reader& reader) {
+                    std::size_t index = 0;
+                    if (!detail::read_choice(node, words, index, reader)) return false;
+                    to.peers = static_cast<registry::PeerMode>(index);
+                    return true;
+                  });
+  with_registries("unpackRate", TypeInfo{.kind = TypeInfo::Kind::kByteRate}, "With `registries`: unpacked bytes a second of one image (150MB/s: one core on an SSD; 30 to 60MB/s on a disk that turns).",
+                  [](Node node, RegistryImagesSpec& to, Reader& reader) { return detail::read_byte_rate(node, to.unpack_bytes_per_second, reader); });
+  with_registries("diskUsed", TypeInfo{.kind = TypeInfo::Kind::kBytes}, "With `registries`: what is on every node's disk beside images.",
+                  [](Node node, RegistryImagesSpec& to, Reader& reader) { return detail::read_bytes(node, to.disk_used, reader); });
+  with_registries("pinned", Codec<std::vector<std::string>>::type(), "With `registries`: images that garbage collection leaves alone.",
+                  [](Node node, RegistryImagesSpec& to, Reader& reader) { return Codec<std::vector<std::string>>::read(node, to.pinned, reader, "pinned"); });
+  fields.rule([](const ImagesSpec& to, Node node, Reader& reader) {
+    if (to.with_registries.unpack_bytes_per_second <= 0.0) reader.diagnostics.error(node.find("unpackRate"), "must be more than 0");
+  });
 }
 
 void describe(Fields<MatchSpec>& fields) {
@@ -265,8 +305,23 @@ void describe(Fields<k8s::KubeletConfig>& fields) {
       .bytes("hardEvictionMemory", &k8s::KubeletConfig::hard_eviction_memory, "Available memory below which pods are evicted (evictionHard memory.available).")
       .add("leaseRenew", &k8s::KubeletConfig::lease_renew, "How often the node's lease is renewed.")
       .add("serializeImagePulls", &k8s::KubeletConfig::serialize_image_pulls, "One image at a time per node.")
+      .add("maxParallelImagePulls", &k8s::KubeletConfig::max_parallel_image_pulls, 0, 1000, "With `registries` and serializeImagePulls false: so many at a time; 0: no limit.")
+      .add("registryPullQPS", &k8s::KubeletConfig::registry_pull_qps, 0.0, 1e6, "With `registries`: pulls a second that a kubelet begins; 0: no limit.")
+      .add("registryBurst", &k8s::KubeletConfig::registry_burst, 1, 1'000'000, "With `registries`: pulls that it begins at once.")
+      .add("imageGCHighThresholdPercent", &k8s::KubeletConfig::image_gc_high_percent, 0, 100, "With `registries`: from so much use of the disk on, images are removed.")
+      .add("imageGCLowThresholdPercent", &k8s::KubeletConfig::image_gc_low_percent, 0, 100, "With `registries`: until so much is used.")
+      .add("imageMinimumGCAge", &k8s::KubeletConfig::image_minimum_gc_age, "With `registries`: images that are younger stay.")
+      .add("maxConcurrentDownloads", &k8s::KubeletConfig::max_concurrent_downloads, 1, 1000, "With `registries`: layers of one image that containerd fetches at once.")
+      .add("imagePullProgressTimeout", &k8s::KubeletConfig::image_pull_progress_timeout, "With `registries`: containerd gives a pull up that gets no byte for so long.")
+      .add("discardUnpackedLayers", &k8s::KubeletConfig::discard_unpacked_layers, "With `registries`: containerd keeps no layer beside what it unpacked.")
       .rule([](const k8s::KubeletConfig& c, Node node, Reader& reader) {
         if (c.lease_renew <= SimDuration::zero()) reader.diagnostics.error(node.find("leaseRenew"), "must be longer than 0s");
+        if (c.image_gc_low_percent >= c.image_gc_high_percent) {
+          reader.diagnostics.error(node, "imageGCLowThresholdPercent must be lower than imageGCHighThresholdPercent: the kubelet does not start otherwise");
+        }
+        if (c.max_parallel_image_pulls > 0 && c.serialize_image_pulls) {
+          reader.diagnostics.error(node.find("maxParallelImagePulls"), "needs serializeImagePulls: false: the kubelet does not start otherwise");
+        }
       });
 }
 

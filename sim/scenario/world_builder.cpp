@@ -6,9 +6,11 @@
 
 #include "sim/core/check.hpp"
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/models/network/network.hpp"
 #include "sim/models/rook/rook.hpp"
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/registry_builder.hpp"
 
 namespace sim::scenario {
 
@@ -31,6 +33,7 @@ class Builder {
     for (const PoolSpec& pool : spec_.pools) {
       if (!pool.hosts.text.empty()) machines(pool);
     }
+    make_registries(spec_, world_);  // nodes get their images from them
     for (const PoolSpec& pool : spec_.pools) {
       if (pool.node) nodes(pool);
     }
@@ -44,6 +47,7 @@ class Builder {
     world_.behaviours = spec_.behaviours;
     if (spec_.ceph) {
       world_.rook = make_rook(spec_, world_);
+      if (world_.network && world_.network->config().carries_ceph) world_.rook->cluster().recovery().share(*world_.network);
       world_.rook->create_objects();
     }
   }

@@ -18,7 +18,7 @@ class KubeletImagePuller : public ::testing::Test {
     hooks.registry = [this] { return registry; };
     hooks.bytes = [this](Symbol image) { return image == small ? 50'000'000 : 100'000'000; };
     hooks.arrived = [this](Symbol image) { arrived.push_back(image); };
-    hooks.done = [this](ImagePuller::Waiter waiter, Symbol, bool pulled) { done.push_back({waiter, pulled, engine.now().time_since_epoch()}); };
+    hooks.done = [this](ImagePuller::Waiter waiter, Symbol, const kubelet::PullResult& result) { done.push_back({waiter, result.pulled, engine.now().time_since_epoch()}); };
   }
   struct Done {
     ImagePuller::Waiter waiter;

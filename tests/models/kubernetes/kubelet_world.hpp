@@ -1,6 +1,7 @@
 /// A few nodes with their kubelets, for the kubelet's tests: no scheduler and no controllers, the tests bind and delete themselves.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct KubeletWorld {
   void start() {
     control_plane->start();
     kubelets = std::make_unique<Kubelets>(engine, log, random, hosts, *control_plane, api, config, behaviours, images, &storage);
+    if (before_nodes) before_nodes();
     for (std::size_t i = 0; i < nodes.size(); ++i) kubelets->add_node(nodes[i], host_ids[i]);
     kubelets->start();
   }
@@ -131,6 +133,7 @@ struct KubeletWorld {
   std::vector<Ref<Node>> nodes;
   std::vector<host::HostId> host_ids;
   std::unique_ptr<Kubelets> kubelets;
+  std::function<void()> before_nodes;  // called by start() once the kubelets are there
 };
 
 }  // namespace sim::k8s::test

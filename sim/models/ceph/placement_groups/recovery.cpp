@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/models/network/network.hpp"
+
 namespace sim::ceph {
 
 namespace {
@@ -33,13 +35,20 @@ constexpr double kIopsSsd = 21'500.0;
 }  // namespace
 
 Recovery::Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds)
-    : context_(context), pgs_(pgs), osd_monitor_(osd_monitor), daemons_(daemons), osds_(osds), bandwidth_(context.engine), local_(osds.size()), remote_(osds.size()),
+    : context_(context), pgs_(pgs), osd_monitor_(osd_monitor), daemons_(daemons), osds_(osds), own_(context.engine), local_(osds.size()), remote_(osds.size()),
       pending_bytes_(osds.size(), 0.0) {
-  for (const Osd& osd : osds_) disks_.push_back(bandwidth_.add_link(disk_capacity(osd)));
+  for (const Osd& osd : osds_) disks_.push_back(bandwidth_->add_link(disk_capacity(osd)));
   for (const HostConfig& host : context_.config.hosts) {
-    out_.push_back(bandwidth_.add_link(host.cluster_bytes_per_second));
-    in_.push_back(bandwidth_.add_link(host.cluster_bytes_per_second));
+    out_.push_back(bandwidth_->add_link(host.cluster_bytes_per_second));
+    in_.push_back(bandwidth_->add_link(host.cluster_bytes_per_second));
   }
+}
+
+void Recovery::share(network::Network& network) {
+  network_ = &network;
+  bandwidth_ = &network.bandwidth();
+  disks_.clear();
+  for (const Osd& osd : osds_) disks_.push_back(bandwidth_->add_link(disk_capacity(osd)));
 }
 
 double Recovery::disk_capacity(const Osd& osd) const {
@@ -59,7 +68,7 @@ void Recovery::speeds_changed() {
   for (const Osd& osd : osds_) {
     const double capacity = disk_capacity(osd);
     const SharedBandwidth::LinkId link = disks_[static_cast<std::size_t>(osd.id)];
-    if (bandwidth_.capacity(link) != capacity) bandwidth_.set_capacity(link, capacity);
+    if (bandwidth_->capacity(link) != capacity) bandwidth_->set_capacity(link, capacity);
   }
 }
 
@@ -221,7 +230,9 @@ void Recovery::run(Pg& pg, Job& job) {
     const Osd& from = osds_[static_cast<std::size_t>(source)];
     std::vector<SharedBandwidth::LinkId> links{disks_[static_cast<std::size_t>(source)]};
     if (target != source) links.push_back(disks_[static_cast<std::size_t>(target)]);
-    if (from.location != to.location) {
+    if (network_ != nullptr) {
+      network_->add_path(from.host, to.host, links);
+    } else if (from.location != to.location) {
       links.push_back(out_[from.location]);
       links.push_back(in_[to.location]);
     }
@@ -236,7 +247,7 @@ void Recovery::run(Pg& pg, Job& job) {
     pending_bytes_[static_cast<std::size_t>(target)] += copy.space;
     const std::uint32_t index = pg.index;
     const std::size_t number = job.copies.size();
-    copy.flow = bandwidth_.start(links, copy.bytes, [this, index, number] { copy_done(index, number); }, limit);
+    copy.flow = bandwidth_->start(links, copy.bytes, [this, index, number] { copy_done(index, number); }, limit);
     job.copies.push_back(copy);
   }
   // A disk that failed meanwhile took its target along: the next interval sees to it.
@@ -271,8 +282,8 @@ void Recovery::copy_done(std::uint32_t index, std::size_t number) {
 void Recovery::keep_progress(Pg& pg, Job& job) {
   for (Copy& copy : job.copies) {
     if (copy.done) continue;
-    const double left = copy.bytes > 0.0 ? bandwidth_.remaining(copy.flow) / copy.bytes : 0.0;
-    bandwidth_.cancel(copy.flow);
+    const double left = copy.bytes > 0.0 ? bandwidth_->remaining(copy.flow) / copy.bytes : 0.0;
+    bandwidth_->cancel(copy.flow);
     Shard* shard = pg.shard(copy.target, copy.slot);
     if (job.backfill) {
       pending_bytes_[static_cast<std::size_t>(copy.target)] -= copy.space;
@@ -338,7 +349,7 @@ double Recovery::rate() {
   double total = 0.0;
   for (const auto& [index, job] : jobs_) {
     for (const Copy& copy : job.copies) {
-      if (!copy.done) total += bandwidth_.rate(copy.flow);
+      if (!copy.done) total += bandwidth_->rate(copy.flow);
     }
   }
   return total;
@@ -348,7 +359,7 @@ double Recovery::progress(const Pg& pg, int osd) {
   const auto found = jobs_.find(pg.index);
   if (found == jobs_.end()) return 0.0;
   for (const Copy& copy : found->second.copies) {
-    if (copy.target == osd && !copy.done && copy.bytes > 0.0) return 1.0 - bandwidth_.remaining(copy.flow) / copy.bytes;
+    if (copy.target == osd && !copy.done && copy.bytes > 0.0) return 1.0 - bandwidth_->remaining(copy.flow) / copy.bytes;
   }
   return 0.0;
 }

@@ -19,6 +19,10 @@
 #include "sim/core/resource.hpp"
 #include "sim/models/ceph/placement_groups/placement_groups.hpp"
 
+namespace sim::network {
+class Network;
+}
+
 namespace sim::ceph {
 
 /// Slots of one kind at one OSD.
@@ -50,6 +54,8 @@ class Recovery {
  public:
   Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds);
 
+  /// Copies cross these links from now on, together with whatever else does, instead of cluster links that nobody else uses. Before anything is copied.
+  void share(network::Network& network);
   /// The PG has something to copy: objects that members miss (recovery), or whole members (backfill).
   void start(Pg& pg, bool backfill);
   /// A new interval, or it is over: gives everything back and keeps what was copied.
@@ -108,7 +114,9 @@ class Recovery {
   OsdMonitor& osd_monitor_;
   OsdDaemons& daemons_;
   std::vector<Osd>& osds_;
-  SharedBandwidth bandwidth_;
+  SharedBandwidth own_;
+  SharedBandwidth* bandwidth_ = &own_;
+  network::Network* network_ = nullptr;  // null: out_ and in_
   std::vector<SharedBandwidth::LinkId> disks_;
   std::vector<SharedBandwidth::LinkId> out_;  // by host location
   std::vector<SharedBandwidth::LinkId> in_;

@@ -134,7 +134,7 @@ void ImagePuller::on_timer() {
   }
   for (const auto& [pull, pulled] : ended) {
     const ScopedCause because(engine_, pull.cause);
-    for (const Waiter waiter : pull.waiters) hooks_.done(waiter, pull.image, pulled);
+    for (const Waiter waiter : pull.waiters) hooks_.done(waiter, pull.image, PullResult{pulled});
   }
 }
 

@@ -118,17 +118,28 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
   NodeRun* place = &node;
   node.image_hooks.registry = [this, place] { return registry_state(*place); };
   node.image_hooks.bytes = [this](Symbol image) {
+    if (image_service != nullptr) return image_service->bytes(image);
     for (const ImageInfo& info : image_config.images) {
       if (info.image == image) return info.bytes;
     }
     return image_config.default_bytes;
   };
   node.image_hooks.arrived = [this, place](Symbol image) { on_image_arrived(*place, image); };
-  node.image_hooks.done = [this, place](kubelet::ImagePuller::Waiter waiter, Symbol image, bool pulled) {
+  node.image_hooks.done = [this, place](kubelet::NodeImages::Waiter waiter, Symbol image, const kubelet::PullResult& result) {
     const auto found = pods.find(waiter);
-    if (found != pods.end()) on_pulled(*place, *found->second, image, pulled);
+    if (found != pods.end()) on_pulled(*place, *found->second, image, result);
   };
-  node.images = std::make_unique<kubelet::ImagePuller>(engine, node.image_hooks, image_config.registry_bytes_per_second, config.serialize_image_pulls);
+  node.image_hooks.removed = [this, place] {
+    place->images_changed = true;
+    schedule_status(*place);
+  };
+  node.image_hooks.in_use = [this, place](Symbol image) { return uses_image(*place, image); };
+  node.image_hooks.filesystem_changed = [] {};
+  if (image_service != nullptr) {
+    node.images = image_service->make({host, node.name, node.subject}, node.image_hooks);
+  } else {
+    node.images = std::make_unique<kubelet::ImagePuller>(engine, node.image_hooks, image_config.registry_bytes_per_second, config.serialize_image_pulls);
+  }
   if (is_started) start_node(node);
 }
 
@@ -251,6 +262,13 @@ Kubelets::Kubelets(Engine& engine, EventLog& log, const Randomness& random, host
     : impl_(std::make_unique<Impl>(engine, log, random, hosts, control_plane, api, config, behaviours, images, storage)) {}
 
 Kubelets::~Kubelets() { impl_->api.unwatch(*this); }
+
+void Kubelets::use(kubelet::ImageService& images) { impl_->image_service = &images; }
+
+kubelet::NodeImages* Kubelets::images_of(Ref<Node> node) {
+  NodeRun* run = impl_->find_node(node);
+  return run == nullptr ? nullptr : run->images.get();
+}
 
 void Kubelets::add_node(Ref<Node> node, host::HostId host) { impl_->add_node(node, host); }
 

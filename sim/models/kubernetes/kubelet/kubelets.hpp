@@ -18,15 +18,19 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
+#include "sim/models/kubernetes/kubelet/image_policy.hpp"
 
 namespace sim::k8s {
 
 class Storage;
+namespace kubelet {
+class ImageService;
+class NodeImages;
+}  // namespace kubelet
 
-struct KubeletConfig {
+struct KubeletConfig : ImagePolicy {
   std::int64_t hard_eviction_memory = 100ll << 20;  // memory.available
   SimDuration lease_renew{std::chrono::seconds(10)};
-  bool serialize_image_pulls = true;
 };
 
 /// A node's heartbeat as the node lifecycle controller can see it, without one event per renewal.
@@ -41,6 +45,8 @@ class Kubelets : public Watcher {
            KubeletConfig config, const std::vector<PodBehaviour>& behaviours, const ImageConfig& images, Storage* storage = nullptr);
   ~Kubelets() override;
 
+  /// Images of nodes that are added from now on are this service's business. It outlives every use.
+  void use(kubelet::ImageService& images);
   /// This node's kubelet runs on `host`. The Node object exists already. Call before start().
   void add_node(Ref<Node> node, host::HostId host);
   /// Posts the first status of every node (Ready) and begins to watch pods.
@@ -60,6 +66,9 @@ class Kubelets : public Watcher {
   bool is_serving(Ref<Pod> pod) const;
   /// Called when is_serving() of a pod changed (also when its node died or was cut off); the current cause explains it.
   void on_serving(std::function<void(Ref<Pod>, bool serving)> listener);
+
+  /// The images of a node; null when no kubelet was added for it.
+  kubelet::NodeImages* images_of(Ref<Node> node);
 
   // Faults
   void kill_kubelet(Ref<Node> node, SimDuration restart_after);  ///< containers run on; zero: stays dead until restart_kubelet

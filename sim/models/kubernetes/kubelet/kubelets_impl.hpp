@@ -58,6 +58,7 @@ struct ContainerRun {
   bool has_run = false;
   bool is_healthy = false;  // past its start-up
   bool told_of_pull = false;   // a failed pull was recorded
+  std::string pull_error;      // as last recorded
   bool missed_image = false;  // its image was not on the node
   bool is_killed = false;     // exit_at is when it is killed, not when it ends by itself
   bool is_hung = false;       // waits for a volume that does not answer
@@ -196,8 +197,8 @@ struct NodeRun {
   TimerId stall{};
   std::vector<std::unique_ptr<PodRun>> pods;  // in the order in which they came
   std::vector<Ref<Pod>> bound;                // what the API binds to this node: an index of ours, not the kubelet's knowledge
-  ImagePuller::Hooks image_hooks;
-  std::unique_ptr<ImagePuller> images;
+  NodeImages::Hooks image_hooks;
+  std::unique_ptr<NodeImages> images;
   std::vector<std::unique_ptr<NodeVolume>> volumes;  // in the order in which they came
   // memory
   std::int64_t charged = 0;        // working sets without what leaks
@@ -243,6 +244,7 @@ struct Kubelets::Impl {
   const std::vector<PodBehaviour>& behaviours;
   const ImageConfig& image_config;
   Storage* storage;  // null: no volumes
+  kubelet::ImageService* image_service = nullptr;  // null: ImagePuller
 
   std::deque<NodeRun> nodes;  // a deque: pods point at their node
   std::vector<std::int64_t> node_of_slot;  // by slot of the Node object; -1: none
@@ -326,7 +328,9 @@ struct Kubelets::Impl {
   void create(PodRun& run, ContainerRun& c);
   void started(PodRun& run, ContainerRun& c);
   void on_image_arrived(NodeRun& node, Symbol image);
-  void on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pulled);
+  void on_pulled(NodeRun& node, PodRun& run, Symbol image, const kubelet::PullResult& result);
+  CauseId tell_of_failed_pull(NodeRun& node, PodRun& run, ContainerRun& c, const kubelet::PullResult& result);
+  bool uses_image(const NodeRun& node, Symbol image) const;
   void look_ahead(PodRun& run, ContainerRun& c);
   void found(PodRun& run, ContainerRun& c);
   void arm(PodRun& run, ContainerRun& c);

@@ -459,20 +459,27 @@ void Kubelets::Impl::begin(PodRun& run, ContainerRun& c) {
   }
   c.missed_image = !present;
   c.step = Step::kPulling;
+  CauseId id = engine.cause();
+  // Tries after a failure are the same story.
+  if (image_service != nullptr && !present && !c.told_of_pull) id = record(run, "Pulling", fmt::format("Pulling image \"{}\"", api.names().text(spec.image)));
+  const ScopedCause because(engine, id);
   node.images->pull(spec.image, key(run.ref));
 }
 
-void Kubelets::Impl::on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pulled) {
+void Kubelets::Impl::on_pulled(NodeRun& node, PodRun& run, Symbol image, const kubelet::PullResult& result) {
   if (!can_act(node) || is_over(run)) return;
   const auto handle = [&](ContainerRun& c) {
     if (c.step != Step::kPulling || spec_of(run, c).image != image) return;
-    if (pulled) {
+    if (result.pulled) {
       c.pull_failures = 0;
       c.image_backoff = {};
       if (std::exchange(c.missed_image, false) || c.told_of_pull) {
-        record(run, "Pulled", fmt::format("Successfully pulled image \"{}\" on {}", api.names().text(image), api.names().text(node.name)));
+        const std::string& name = api.names().text(image);
+        record(run, "Pulled", result.message.empty() ? fmt::format("Successfully pulled image \"{}\" on {}", name, api.names().text(node.name))
+                                                     : fmt::format("Successfully pulled image \"{}\" {}", name, result.message));
       }
       c.told_of_pull = false;
+      c.pull_error.clear();
       create(run, c);
       return;
     }
@@ -482,18 +489,7 @@ void Kubelets::Impl::on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pu
     c.status.state = ContainerState::kWaiting;
     // The API sees ErrImagePull for an instant, then ImagePullBackOff until the next try.
     c.status.reason = c.pull_failures == 0 ? reasons.err_image_pull : reasons.image_pull_back_off;
-    CauseId id = engine.cause();
-    if (!std::exchange(c.told_of_pull, true)) {
-      const CauseId before = engine.cause();
-      const ScopedCause because(engine, registry_cause(node));
-      const kubelet::RegistryState state = registry_state(node);
-      const std::string_view why = state == kubelet::RegistryState::kRefused ? "connection refused" : "i/o timeout";
-      id = record(run, "Failed",
-                  fmt::format("Failed to pull image \"{}\" on {}: {}: {}", api.names().text(image), api.names().text(node.name),
-                              image_config.registry_service ? fmt::format("registry {}", api.names().text(image_config.registry_service)) : "registry",
-                              why));
-      log.also_caused_by(id, before);
-    }
+    CauseId id = tell_of_failed_pull(node, run, c, result);
     const ScopedCause because(engine, id);
     ++c.pull_failures;
     set_timer(run, c, engine.now() + kubelet::image_retry_delay(backoff, draws));
@@ -506,6 +502,45 @@ void Kubelets::Impl::on_pulled(NodeRun& node, PodRun& run, Symbol image, bool pu
   };
   for (ContainerRun& c : run.init_containers) handle(c);
   for (ContainerRun& c : run.containers) handle(c);
+}
+
+/// Once an outage, and again when the error is another one.
+CauseId Kubelets::Impl::tell_of_failed_pull(NodeRun& node, PodRun& run, ContainerRun& c, const kubelet::PullResult& result) {
+  const CauseId before = engine.cause();
+  if (std::exchange(c.told_of_pull, true) && result.message == c.pull_error) return before;
+  c.pull_error = result.message;
+  const std::string& image = api.names().text(spec_of(run, c).image);
+  CauseId id{};
+  if (image_service != nullptr) {
+    const ScopedCause because(engine, result.cause);
+    id = record(run, "Failed", fmt::format("Failed to pull image \"{}\": {}", image, result.message));
+    log.also_caused_by(id, before);
+    if (c.pull_failures > 0) return id;
+    const ScopedCause failed(engine, id);
+    return record(run, "BackOff", fmt::format("Back-off pulling image \"{}\"", image));
+  }
+  const ScopedCause because(engine, registry_cause(node));
+  const std::string_view why = registry_state(node) == kubelet::RegistryState::kRefused ? "connection refused" : "i/o timeout";
+  id = record(run, "Failed",
+              fmt::format("Failed to pull image \"{}\" on {}: {}: {}", image, api.names().text(node.name),
+                          image_config.registry_service ? fmt::format("registry {}", api.names().text(image_config.registry_service)) : "registry", why));
+  log.also_caused_by(id, before);
+  return id;
+}
+
+bool Kubelets::Impl::uses_image(const NodeRun& node, Symbol image) const {
+  const auto is_made_of = [&](const PodRun& run, const ContainerRun& c) {
+    return c.step != Step::kNew && c.step != Step::kPulling && c.step != Step::kPullBackOff && spec_of(run, c).image == image;
+  };
+  for (const auto& run : node.pods) {
+    for (const ContainerRun& c : run->init_containers) {
+      if (is_made_of(*run, c)) return true;
+    }
+    for (const ContainerRun& c : run->containers) {
+      if (is_made_of(*run, c)) return true;
+    }
+  }
+  return false;
 }
 
 void Kubelets::Impl::on_image_arrived(NodeRun& node, Symbol image) {
@@ -526,6 +561,7 @@ void Kubelets::Impl::on_image_arrived(NodeRun& node, Symbol image) {
 
 void Kubelets::Impl::create(PodRun& run, ContainerRun& c) {
   c.step = Step::kCreating;
+  run.node->images->touch(spec_of(run, c).image);
   set_timer(run, c, engine.now() + kubelet::kContainerCreateTime);
 }
 

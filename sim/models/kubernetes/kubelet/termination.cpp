@@ -144,6 +144,7 @@ void Kubelets::Impl::drop(PodRun& run) {
   const auto close = [&](ContainerRun& c) {
     engine.cancel(std::exchange(c.timer, TimerId{}));
     uncharge(run, c);
+    if (c.has_run) run.node->images->touch(spec_of(run, c).image);
     c.step = Step::kDone;
   };
   for (ContainerRun& c : run.init_containers) close(c);
