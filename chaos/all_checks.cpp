@@ -15,6 +15,7 @@ const ExpectationKinds& all_checks() {
     add_event(list);
     add_ceph(list);
     add_registry(list);
+    add_platform(list);
     return list;
   }();
   return kinds;

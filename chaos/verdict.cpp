@@ -39,6 +39,12 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kMonNoQuorum: return "ceph-no-quorum";
     case OutageKind::kCephPoolBlocked: return "ceph-pool-blocked";
     case OutageKind::kRegistryDown: return "registry-down";
+    case OutageKind::kOperationImpossible: return "operation-impossible";
+    case OutageKind::kOperationDegraded: return "operation-degraded";
+    case OutageKind::kPlatformServiceDown: return "platform-service-down";
+    case OutageKind::kPlatformServiceDegraded: return "platform-service-degraded";
+    case OutageKind::kVmsStopped: return "vms-stopped";
+    case OutageKind::kVmsUnreachable: return "vms-unreachable";
   }
   return "";
 }

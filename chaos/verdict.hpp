@@ -104,6 +104,12 @@ enum class OutageKind : std::uint8_t {
   kMonNoQuorum,            ///< Ceph's monitors: no map changes, nothing is mounted
   kCephPoolBlocked,        ///< some PGs of the pool do not answer writes
   kRegistryDown,           ///< no image can be pulled from it
+  kOperationImpossible,    ///< users cannot do it
+  kOperationDegraded,      ///< works, but not as it should
+  kPlatformServiceDown,    ///< fewer members answer than it takes
+  kPlatformServiceDegraded,
+  kVmsStopped,             ///< some VMs of tenants do not run, or hang
+  kVmsUnreachable,         ///< all run, and some are reached by nobody
 };
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 

@@ -9,6 +9,7 @@ void add_component(ExpectationKinds& kinds);
 void add_event(ExpectationKinds& kinds);
 void add_ceph(ExpectationKinds& kinds);
 void add_fault_completes(ExpectationKinds& kinds);
+void add_platform(ExpectationKinds& kinds);
 void add_nodes_not_ready(ExpectationKinds& kinds);
 void add_pods_pending(ExpectationKinds& kinds);
 void add_registry(ExpectationKinds& kinds);

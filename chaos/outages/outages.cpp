@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "chaos/outages/why.hpp"
@@ -18,7 +19,8 @@ Observers::Observers(sim::World& world, SimDuration pending_threshold)
       control_plane_(world.engine, world.api, world.control_plane),
       pending_(world.api, PodFilter{}, pending_threshold),
       ceph_(world),
-      registries_(world) {}
+      registries_(world),
+      platform_(world) {}
 
 void Observers::start() {
   services_.start();
@@ -27,6 +29,7 @@ void Observers::start() {
   pending_.start();
   ceph_.start();
   registries_.start();
+  platform_.start();
   world_.kubelets.on_serving([this](sim::k8s::Ref<sim::k8s::Pod> pod, bool serving) { services_.serving_changed(pod, serving); });
   world_.hosts.on_change([this](const sim::host::Hosts::Change& change) { nodes_.host_changed(change.host); });
 }
@@ -298,6 +301,78 @@ void summarize_registries(const RegistryObserver& observer, const SummaryOptions
   }
 }
 
+/// `state`: what a value of the signal is in words, and how bad.
+Lane lane_of(const std::string& group, const std::string& subject, const Signal& signal, SimTime end, const std::function<std::pair<std::string, Severity>(double)>& state) {
+  Lane lane;
+  lane.group = group;
+  lane.subject = subject;
+  const std::vector<Signal::Step>& steps = signal.steps();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : end;
+    if (until <= steps[i].at) continue;
+    const auto [word, severity] = state(steps[i].value);
+    lane.intervals.push_back(Lane::Interval{steps[i].at, until, word, severity, steps[i].cause});
+  }
+  return lane;
+}
+
+void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict) {
+  const auto add = [&](const PlatformHistory& history, const std::string& subject, OutageKind down, OutageKind degraded, Severity severity) {
+    const SimTime from = PlatformObserver::counts_from(history, options.warm_up_end);
+    const auto outages = [&](const Signal& signal, OutageKind kind, Severity how) {
+      for (const Span& span : spans_below(signal, 1.0, from, options.end)) {
+        verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : how, subject, span, options));
+        unclip(verdict.outages.back(), signal, from, 1.0);
+      }
+    };
+    outages(history.up, down, severity);
+    outages(history.fully, degraded, Severity::kNotice);
+    AvailabilityStats stats = signal_stats(history.up, subject, from, options.end);
+    for (const Span& span : spans_below(history.fully, 1.0, from, options.end)) stats.degraded += span.length();
+    verdict.components.push_back(std::move(stats));
+    // Both in one lane. Their steps are in order, and both begin at the start.
+    Signal state;
+    const std::vector<Signal::Step>& up = history.up.steps();
+    const std::vector<Signal::Step>& fully = history.fully.steps();
+    for (std::size_t i = 0, k = 0; i < up.size() || k < fully.size();) {
+      const bool up_is_next = k == fully.size() || (i < up.size() && up[i].at <= fully[k].at);
+      const Signal::Step& step = up_is_next ? up[i++] : fully[k++];
+      const bool is_up = i > 0 && up[i - 1].value > 0.0;
+      const bool is_whole = k == 0 || fully[k - 1].value > 0.0;
+      const bool is_starting = !history.first_up || step.at < *history.first_up;
+      state.set(step.at, is_up ? (is_whole ? 2.0 : 1.0) : is_starting ? 3.0 : 0.0, step.cause);
+    }
+    verdict.lanes.push_back(lane_of("platform", subject, state, options.end, [severity](double value) {
+      if (value == 0.0) return std::pair(std::string("down"), severity);
+      if (value == 1.0) return std::pair(std::string("degraded"), Severity::kNotice);
+      return std::pair(std::string(value == 3.0 ? "starting" : "ok"), Severity::kNone);
+    }));
+  };
+  for (const PlatformHistory& one : observer.operations()) {
+    add(one, "operation/" + one.name, OutageKind::kOperationImpossible, OutageKind::kOperationDegraded, Severity::kAlert);
+  }
+  for (const PlatformHistory& one : observer.services()) {
+    // Whether users see it is said by what they do: the operations.
+    add(one, "platform/" + one.name, OutageKind::kPlatformServiceDown, OutageKind::kPlatformServiceDegraded, Severity::kNotice);
+  }
+  for (const VmHistory& one : observer.vms()) {
+    const std::string subject = "vms/" + one.name;
+    for (const auto& [signal, kind] : {std::pair(&one.running, OutageKind::kVmsStopped), std::pair(&one.reachable, OutageKind::kVmsUnreachable)}) {
+      for (const Span& span : spans_below(*signal, 1.0, options.warm_up_end, options.end)) {
+        if (kind == OutageKind::kVmsUnreachable && !spans_below(one.running, 1.0, span.start, span.end).empty()) continue;  // those that do not run are told above
+        verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : Severity::kAlert, subject, span, options));
+        unclip(verdict.outages.back(), *signal, options.warm_up_end, 1.0);
+      }
+    }
+    AvailabilityStats stats = signal_stats(one.running, subject, options.warm_up_end, options.end);
+    stats.availability = time_average(one.running, options.warm_up_end, options.end).value_or(1.0);
+    verdict.components.push_back(std::move(stats));
+    verdict.lanes.push_back(lane_of("platform", subject, one.reachable, options.end, [](double value) {
+      return std::pair(value >= 1.0 ? std::string("all reachable") : fmt::format("{:.0f} % reachable", 100.0 * value), value >= 1.0 ? Severity::kNone : Severity::kAlert);
+    }));
+  }
+}
+
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict) {
   for (const ServiceHistory* service : observer.histories()) {
     const std::string subject = fmt::format("Service/{}/{}", names.text(service->ns), names.text(service->name));
@@ -364,6 +439,7 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
   summarize_control_plane(observers.control_plane(), options, verdict);
   summarize_ceph(observers.ceph(), options, verdict);
   summarize_registries(observers.registries(), options, verdict);
+  summarize_platform(observers.platform(), options, verdict);
   summarize_services(observers.services(), world.names, options, verdict);
   summarize_nodes(observers.nodes(), world.names, options, verdict);
   summarize_pending(observers.pending(), world.names, options, verdict);

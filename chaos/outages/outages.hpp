@@ -10,6 +10,7 @@
 #include "chaos/outages/node_observer.hpp"
 #include "chaos/outages/pending_observer.hpp"
 #include "chaos/outages/registry_observer.hpp"
+#include "chaos/outages/platform_observer.hpp"
 #include "chaos/outages/service_observer.hpp"
 #include "chaos/verdict.hpp"
 #include "sim/models/world.hpp"
@@ -35,6 +36,7 @@ class Observers {
   const PendingObserver& pending() const { return pending_; }
   const CephObserver& ceph() const { return ceph_; }
   const RegistryObserver& registries() const { return registries_; }
+  const PlatformObserver& platform() const { return platform_; }
   sim::World& world() const { return world_; }
 
  private:
@@ -45,6 +47,7 @@ class Observers {
   PendingObserver pending_;
   CephObserver ceph_;
   RegistryObserver registries_;
+  PlatformObserver platform_;
 };
 
 /// From when on a service counts: the end of the warm-up; without one, when it first served (what starts is not out). Later if it

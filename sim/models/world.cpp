@@ -4,6 +4,8 @@
 #include "sim/models/network/network.hpp"
 #include "sim/models/registry/registries.hpp"
 #include "sim/models/rook/rook.hpp"
+#include "sim/models/services/services.hpp"
+#include "sim/models/services/virtual_machines.hpp"
 
 namespace sim {
 
@@ -22,8 +24,7 @@ World::World(WorldConfig config)
       scheduler_client(api),
       controllers_client(api),
       scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
-      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers),
-      dependencies(engine, log, api, kubelets, behaviours) {}
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers) {}
 
 /// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.
 void World::follow_leaders() {
@@ -38,10 +39,11 @@ void World::start() {
   // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
   control_plane.start();
   csi_sidecars.start();
+  if (services) services->start();
   kubelets.start();
-  dependencies.start();
   if (registries) registries->start();
   if (rook) rook->start();
+  if (machines) machines->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {
     follow_leaders();

@@ -18,7 +18,6 @@
 #include "sim/models/kubernetes/scheduler/scheduler.hpp"
 #include "sim/models/kubernetes/volumes/csi_sidecars.hpp"
 #include "sim/models/kubernetes/volumes/storage.hpp"
-#include "sim/models/services/dependencies.hpp"
 #include "sim/models/topology/topology.hpp"
 
 namespace sim {
@@ -35,6 +34,10 @@ class Network;
 namespace registry {
 class Registries;
 }
+namespace services {
+class Services;
+class VirtualMachines;
+}  // namespace services
 
 struct WorldConfig {
   std::uint64_t seed = 1;
@@ -76,10 +79,11 @@ class World {
   k8s::ApiClient controllers_client;
   k8s::Scheduler scheduler;
   k8s::ControllerManager controllers;
-  services::Dependencies dependencies;
   std::unique_ptr<network::Network> network;        // null: bandwidth is not shared in this world
   std::unique_ptr<registry::Registries> registries;  // null: images come by k8s::ImageConfig
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
+  std::unique_ptr<services::Services> services;           // null: nobody needs anything
+  std::unique_ptr<services::VirtualMachines> machines;    // null: no VMs of tenants
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks
 
  private:

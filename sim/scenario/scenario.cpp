@@ -16,6 +16,7 @@
 #include "sim/scenario/printable.hpp"
 #include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/scenario_fields.hpp"
+#include "sim/scenario/services_builder.hpp"
 
 namespace sim::scenario {
 
@@ -327,6 +328,7 @@ class Checker {
 
   void ceph() {
     if (spec_.ceph) check_ceph(spec_, diagnostics_);
+    check_services(spec_, diagnostics_);
   }
 
   ScenarioSpec& spec_;
@@ -374,7 +376,8 @@ void read_objects(Node node, ManifestReader& manifests, std::vector<std::shared_
   }
 }
 
-std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, const ManifestSet& objects, Interner& names, Diagnostics& diagnostics) {
+std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, const ManifestSet& objects, std::vector<NeedySpec>& needy, Interner& names,
+                                             Diagnostics& diagnostics) {
   std::vector<k8s::PodBehaviour> result;
   for (const BehaviourSpec& spec : specs) {
     k8s::PodBehaviour behaviour;
@@ -391,12 +394,17 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
     behaviour.exit_code = spec.exit_code;
     behaviour.memory_bytes = spec.memory;
     behaviour.stop_time = spec.stop_time;
+    NeedySpec needs;
+    needs.ns = behaviour.ns;
+    needs.has_selector = behaviour.selector.has_value();
+    if (behaviour.selector) needs.selector = *behaviour.selector;
     for (const Reference& need : spec.needs) {
       const std::size_t slash = need.text.find('/');
       const std::string ns = slash == std::string::npos ? spec.match.ns.empty() ? "default" : spec.match.ns : need.text.substr(0, slash);
       const std::string name = slash == std::string::npos ? need.text : need.text.substr(slash + 1);
-      if (expect_service(objects, names, ns + "/" + name, need.where, diagnostics)) behaviour.needs.push_back({names.intern(ns), names.intern(name)});
+      if (expect_service(objects, names, ns + "/" + name, need.where, diagnostics)) needs.needs.push_back(ns + "/" + name);
     }
+    if (!needs.needs.empty()) needy.push_back(std::move(needs));
     result.push_back(std::move(behaviour));
   }
   return result;
@@ -415,7 +423,7 @@ void expect_word(Node root, std::string_view key, std::string_view word, Diagnos
 bool is_no_misspelt_name(Node root, const Override& change, const std::string& where, Diagnostics& diagnostics) {
   std::vector<std::string> steps;
   if (!split_path(change.path, steps) || steps.size() < 3) return true;
-  static constexpr std::pair<std::string_view, std::string_view> kByName[] = {{"topology", "element"}, {"pools", "pool"}, {"faults", "fault"}, {"expect", "expectation"}};
+  static constexpr std::pair<std::string_view, std::string_view> kByName[] = {{"topology", "element"}, {"pools", "pool"}, {"services", "service"}, {"vms", "VMs"}, {"faults", "fault"}, {"expect", "expectation"}};
   for (const auto& [section, noun] : kByName) {
     const Node entries = root.find(section);
     if (steps[0] != section || entries.is_sequence() || !entries.find(steps[1]).is_null()) continue;
@@ -432,6 +440,7 @@ bool is_no_misspelt_name(Node root, const Override& change, const std::string& w
 
 std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path, TreeEditor& editor, const std::vector<Override>& overrides,
                                               Diagnostics& diagnostics) {
+  root = with_service_files(root, [&](const Reference& reference) { return beside(reference, path); }, editor, diagnostics);
   for (const Override& change : overrides) {
     const std::string name = fmt::format("{}{}", kOverrideFile, change.path);
     Diagnostics found;
@@ -453,6 +462,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
     }
   }
 
+  root = with_service_templates(root, editor, diagnostics);
   const std::size_t errors_before = diagnostics.error_count();
   ScenarioFile file;
   Reader reader{diagnostics};
@@ -477,7 +487,8 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
   }
   read_objects(file.objects, manifests, kept, diagnostics);
   spec->objects = manifests.finish();
-  spec->behaviours = behaviours_of(file.behaviours, spec->objects, *names, diagnostics);
+  spec->behaviours = service_behaviours(*spec, *names);
+  for (k8s::PodBehaviour& behaviour : behaviours_of(file.behaviours, spec->objects, spec->platform.needy, *names, diagnostics)) spec->behaviours.push_back(std::move(behaviour));
   spec->names = names;
   if (fields_good) {
     // The machines' names are interned in the order of the pools, before any world makes names of its own.

@@ -32,6 +32,7 @@
 #include "sim/scenario/manifests.hpp"
 #include "sim/scenario/reference.hpp"
 #include "sim/scenario/registry_spec.hpp"
+#include "sim/scenario/services_spec.hpp"
 
 namespace sim::scenario {
 
@@ -127,6 +128,7 @@ struct ScenarioSpec {
   std::vector<RegistrySpec> registries;
   std::optional<NetworkSpec> network;
   std::optional<CephSpec> ceph;
+  ServicesSpec platform;  // `services`, `vms` and behaviours[].needs
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs
   /// The sections of other layers, as they stand; absent when the file has none.

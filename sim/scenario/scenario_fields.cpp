@@ -61,6 +61,18 @@ void describe(Fields<ScenarioFile>& fields) {
   sub_named("registries", &ScenarioSpec::registries, "registry", "Image registries, by host: where nodes pull images from. With this section images have layers, nodes' disks fill, and what a registry needs decides whether it serves.");
   sub("network", &ScenarioSpec::network, "Bandwidth that machines share.");
   sub("ceph", &ScenarioSpec::ceph, "A Ceph cluster that Rook runs on the nodes.");
+  const auto platform_part = [&fields](std::string_view name, auto ServicesSpec::*member, std::string_view noun, std::string_view doc) {
+    using E = typename std::remove_cvref_t<decltype(std::declval<ServicesSpec&>().*member)>::value_type;
+    TypeInfo type = Codec<E>::type();
+    type.kind = TypeInfo::Kind::kNamed;
+    fields.custom(name, std::move(type), doc, [member, noun = std::string(noun)](Node node, ScenarioFile& to, Reader& reader) {
+      return read_named(node, to.spec.platform.*member, noun, reader);
+    });
+  };
+  platform_part("services", &ServicesSpec::services, "service", "The services of the platform, by name: which pods they are, how these work together, what they need of each other.");
+  platform_part("vms", &ServicesSpec::vms, "VMs", "Virtual machines of tenants on the nodes of pools, by a name of yours.");
+  fields.add("serviceFiles", &ScenarioFile::service_files,
+             "Files with sections `services` and `vms` of their own (kind: Services), relative to the file in which this stands; what the scenario says itself goes before them.");
   fields.add("behaviours", &ScenarioFile::behaviours,
              "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
   sub("manifests", &ScenarioSpec::manifests, "Kubernetes manifests or dumps: files, folders, or patterns with * and ?, relative to the file in which they stand.");

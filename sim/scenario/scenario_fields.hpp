@@ -12,6 +12,7 @@ struct ScenarioFile {
   std::string kind;
   ScenarioSpec spec;
   Reference extends;
+  std::vector<Reference> service_files;
   std::vector<struct BehaviourSpec> behaviours;
   Node objects;
 };
@@ -64,5 +65,14 @@ void describe(Fields<CephOsdSpec>& fields);
 void describe(Fields<CephPoolSpec>& fields);
 void describe(Fields<ErasureSpec>& fields);
 void describe(Fields<CephOptions>& fields);
+void describe(Fields<ServiceSpec>& fields);
+void describe(Fields<ServiceSpec::Proxy>& fields);
+void describe(Fields<ServiceMatchSpec>& fields);
+void describe(Fields<CacheSpec>& fields);
+void describe(Fields<OperationSpec>& fields);
+void describe(Fields<VmPoolSpec>& fields);
+void describe(Fields<services::QuorumConfig>& fields);
+void describe(Fields<services::BrokerConfig>& fields);
+void describe(Fields<services::ElectionConfig>& fields);
 
 }  // namespace sim::scenario

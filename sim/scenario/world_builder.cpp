@@ -11,6 +11,7 @@
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/registry_builder.hpp"
+#include "sim/scenario/services_builder.hpp"
 
 namespace sim::scenario {
 
@@ -50,6 +51,7 @@ class Builder {
       if (world_.network && world_.network->config().carries_ceph) world_.rook->cluster().recovery().share(*world_.network);
       world_.rook->create_objects();
     }
+    build_services(spec_, world_);
   }
 
  private:

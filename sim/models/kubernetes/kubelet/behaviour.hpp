@@ -22,13 +22,6 @@ struct PodBehaviour {
   std::optional<std::int32_t> exit_code;     // with which they do (default 0)
   std::optional<std::int64_t> memory_bytes;  // working set of the pod once started (default: its request, or 64 MiB)
   std::optional<SimDuration> stop_time;      // from SIGTERM to exit (default 1s)
-  /// Services without which it answers nobody (models/services). Those of all entries that match are needed.
-  struct Need {
-    Symbol ns;
-    Symbol service;
-    friend auto operator<=>(const Need&, const Need&) = default;
-  };
-  std::vector<Need> needs;
 };
 
 struct ResolvedBehaviour {

@@ -317,6 +317,23 @@ bool Kubelets::is_serving(Ref<Pod> pod) const {
   return run != nullptr && impl_->serves(*run);
 }
 
+PodProcess Kubelets::process_of(Ref<Pod> pod) const {
+  const PodRun* run = impl_->find_pod(pod);
+  return run == nullptr ? PodProcess{} : impl_->process_of(*run);
+}
+
+void Kubelets::on_process(std::function<void(Ref<Pod>)> listener) { impl_->process_listeners.push_back(std::move(listener)); }
+
+void Kubelets::set_start_gate(std::function<bool(Ref<Pod>)> may_start) { impl_->may_start = std::move(may_start); }
+
+void Kubelets::start_gate_opened(Ref<Pod> pod) {
+  if (PodRun* run = impl_->find_pod(pod)) impl_->sync(*run);
+}
+
+void Kubelets::set_probes_fail(Ref<Pod> pod, bool readiness, bool liveness) {
+  if (PodRun* run = impl_->find_pod(pod)) impl_->set_probes_fail(*run, readiness, liveness);
+}
+
 void Kubelets::set_lacking(Ref<Pod> pod, bool lacking) {
   PodRun* run = impl_->find_pod(pod);
   if (run == nullptr || run->lacks_service == lacking) return;

@@ -19,6 +19,7 @@
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
 #include "sim/models/kubernetes/kubelet/image_policy.hpp"
+#include "sim/models/kubernetes/kubelet/process_state.hpp"
 
 namespace sim::k8s {
 
@@ -91,8 +92,18 @@ class Kubelets : public Watcher {
   /// The process runs, whether or not it reaches anybody.
   bool is_kubelet_running(Ref<Node> node) const;
 
-  /// A Service that the pod needs does not serve: it answers nobody, and its probes do not notice.
+  // What stands behind a pod (models/services)
+  PodProcess process_of(Ref<Pod> pod) const;
+  /// Called when the state of process_of() changed; the current cause explains it.
+  void on_process(std::function<void(Ref<Pod>)> listener);
+  /// Something that the pod needs is not there: it answers nobody, and its probes do not notice (but see set_probes_fail).
   void set_lacking(Ref<Pod> pod, bool lacking);
+  /// Asked when a pod's init containers are through and its containers could start; false: not yet (an init container that waits for others).
+  void set_start_gate(std::function<bool(Ref<Pod>)> may_start);
+  /// Asks the gate again.
+  void start_gate_opened(Ref<Pod> pod);
+  /// The readiness (liveness) probes of the pod fail from now on, because of what they look at beyond the process; each gives up in its own time.
+  void set_probes_fail(Ref<Pod> pod, bool readiness, bool liveness);
 
   void on_event(const WatchEvent& event) override;
 

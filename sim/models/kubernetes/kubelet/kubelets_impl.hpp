@@ -138,6 +138,11 @@ struct PodRun {
   bool is_serving = false;  // as last told to the listeners
   bool is_unready = false;  // by fault
   bool lacks_service = false;  // something that it needs of others is not there
+  bool readiness_fails = false;  // its probes look at something beyond the process, and that is not there
+  bool liveness_fails = false;
+  SimTime unready_since{};
+  SimTime not_live_since{};
+  ProcessState process = ProcessState::kGone;  // as last told to the listeners
   bool is_disrupted = false;  // DisruptionTarget
   std::optional<PodPhase> forced_phase;
   Symbol reason;  // status.reason
@@ -254,6 +259,8 @@ struct Kubelets::Impl {
   std::unordered_map<std::uint64_t, NodeRun*> node_of_bound;   // look-up only, by handle
   std::vector<std::function<void(Ref<Node>)>> heartbeat_listeners;
   std::vector<std::function<void(Ref<Pod>, bool)>> serving_listeners;
+  std::vector<std::function<void(Ref<Pod>)>> process_listeners;
+  std::function<bool(Ref<Pod>)> may_start;  // null: every pod may
   struct LeakRule {
     Symbol ns;
     LabelSelector selector;
@@ -348,6 +355,10 @@ struct Kubelets::Impl {
   bool is_init(const PodRun& run, const ContainerRun& c) const;
   bool is_regular(const PodRun& run, const ContainerRun& c) const { return !is_init(run, c); }
   void set_unready(PodRun& run, bool unready);
+  PodProcess process_of(const PodRun& run) const;
+  void update_process(PodRun& run);
+  void set_probes_fail(PodRun& run, bool readiness, bool liveness);
+  void look_ahead_failing(PodRun& run, ContainerRun& c);
 
   // ---- volumes.cpp
   using NodeVolume = kubelet::NodeVolume;

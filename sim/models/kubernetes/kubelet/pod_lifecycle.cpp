@@ -328,6 +328,7 @@ void Kubelets::Impl::sync(PodRun& run) {
       if (is_sidecar ? c.step == Step::kRunning && c.status.started : c.step == Step::kDone && c.status.exit_code == 0) continue;
       return;
     }
+    if (may_start && !may_start(run.ref)) return;
     run.stage = Stage::kMain;
   }
   for (std::size_t i = 0; i < run.init_containers.size(); ++i) {
@@ -605,6 +606,7 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
   charge(run, c);
   if (run.is_io_blocked && is_blocked(run, spec)) hang(run, c);
   arm(run, c);
+  if (!plain_init) update_process(run);
   publish(run);
   sync(run);
 }
@@ -627,8 +629,53 @@ void Kubelets::Impl::look_ahead(PodRun& run, ContainerRun& c) {
     case What::kKill: c.finding = Finding::kKill; break;
     case What::kReady:
       c.finding = Finding::kReady;
-      if (run.is_unready) c.probe_at = kEndOfTime;
+      if (run.is_unready || run.readiness_fails) c.probe_at = kEndOfTime;
       break;
+  }
+  const std::optional<Probe>& liveness = spec_of(run, c).liveness_probe;
+  if (!run.liveness_fails || !c.status.started || !liveness) return;
+  const SimTime gives_up = kubelet::probe_fails_at(*liveness, c.status.started_at, c.first_tick, std::max(run.not_live_since, c.first_tick));
+  if (gives_up >= c.probe_at) return;
+  c.probe_at = std::max(gives_up, engine.now());
+  c.finding = Finding::kKill;
+}
+
+/// What the probes of a container find next that runs well, while they look at something that does not (or did not).
+void Kubelets::Impl::look_ahead_failing(PodRun& run, ContainerRun& c) {
+  if (!c.status.started || !c.is_healthy) {
+    look_ahead(run, c);
+    return;
+  }
+  const Container& spec = spec_of(run, c);
+  c.finding = Finding::kNothing;
+  c.probe_at = kEndOfTime;
+  const auto consider = [&](SimTime when, Finding finding) {
+    if (when >= c.probe_at) return;
+    c.probe_at = std::max(when, engine.now());
+    c.finding = finding;
+  };
+  const bool unready = run.is_unready || run.readiness_fails;
+  if (spec.readiness_probe && unready && c.status.ready) {
+    consider(kubelet::probe_fails_at(*spec.readiness_probe, c.status.started_at, c.first_tick, run.unready_since), Finding::kUnready);
+  } else if (spec.readiness_probe && !unready && !c.status.ready) {
+    consider(kubelet::probe_succeeds_at(*spec.readiness_probe, c.status.started_at, c.first_tick, engine.now()), Finding::kReady);
+  }
+  if (spec.liveness_probe && run.liveness_fails) {
+    consider(kubelet::probe_fails_at(*spec.liveness_probe, c.status.started_at, c.first_tick, run.not_live_since), Finding::kKill);
+  }
+}
+
+void Kubelets::Impl::set_probes_fail(PodRun& run, bool readiness, bool liveness) {
+  if (run.readiness_fails == readiness && run.liveness_fails == liveness) return;
+  if (readiness && !run.readiness_fails && !run.is_unready) run.unready_since = engine.now();
+  if (liveness && !run.liveness_fails) run.not_live_since = engine.now();
+  run.readiness_fails = readiness;
+  run.liveness_fails = liveness;
+  if (is_over(run)) return;
+  for (ContainerRun& c : run.containers) {
+    if (c.step != Step::kRunning || c.is_hung || c.is_killed) continue;
+    look_ahead_failing(run, c);
+    arm(run, c);
   }
 }
 
@@ -648,6 +695,7 @@ void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
       return;
     case Finding::kReady:
       c.status.ready = true;
+      if (run.readiness_fails || run.liveness_fails) look_ahead_failing(run, c);
       publish(run);
       return;
     case Finding::kUnready: {
@@ -656,6 +704,7 @@ void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
       c.status.ready = false;
       c.finding = Finding::kReady;
       if (c.is_hung) look_ahead_hung(run, c);
+      else if (run.readiness_fails || run.liveness_fails) look_ahead_failing(run, c);
       publish(run);
       return;
     }
@@ -674,6 +723,7 @@ void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
 
 void Kubelets::Impl::set_unready(PodRun& run, bool unready) {
   if (run.is_unready == unready) return;
+  if (unready && !run.readiness_fails) run.unready_since = engine.now();
   run.is_unready = unready;
   for (ContainerRun& c : run.containers) {
     if (c.step != Step::kRunning) continue;
@@ -684,6 +734,11 @@ void Kubelets::Impl::set_unready(PodRun& run, bool unready) {
       continue;
     }
     if (c.is_hung) continue;  // its probes fail anyway; looked at again when it goes on
+    if (run.readiness_fails || run.liveness_fails) {
+      look_ahead_failing(run, c);
+      arm(run, c);
+      continue;
+    }
     if (unready) {
       if (c.status.ready) {
         c.finding = Finding::kUnready;
@@ -841,7 +896,37 @@ bool Kubelets::Impl::serves(const PodRun& run) const {
                      [](const ContainerRun& c) { return c.step == Step::kRunning && c.is_healthy && !c.is_hung; });
 }
 
+PodProcess Kubelets::Impl::process_of(const PodRun& run) const {
+  PodProcess process;
+  process.host = run.node->host;
+  if (!hosts.is_running(run.node->host)) return process;
+  const bool is_under_way = run.is_mirror || run.stage == Stage::kMain || run.stage == Stage::kTerminating;
+  const auto runs = [](const ContainerRun& c) { return c.step == Step::kRunning; };
+  if (!is_under_way || !std::all_of(run.containers.begin(), run.containers.end(), runs)) {
+    constexpr std::int32_t kObeyedSigterm = 143;
+    process.ended_cleanly = std::all_of(run.containers.begin(), run.containers.end(), [&](const ContainerRun& c) {
+      return runs(c) || (c.has_run && c.step != Step::kLost && (c.status.exit_code == 0 || c.status.exit_code == kObeyedSigterm));
+    });
+    return process;
+  }
+  const auto hangs = [](const ContainerRun& c) { return c.is_hung; };
+  const auto is_healthy = [&](const ContainerRun& c) { return run.is_mirror || c.is_healthy; };
+  if (run.node->is_stalled) process.state = ProcessState::kFrozen;
+  else if (!std::all_of(run.containers.begin(), run.containers.end(), is_healthy)) process.state = ProcessState::kStarting;
+  else if (std::any_of(run.containers.begin(), run.containers.end(), hangs)) process.state = ProcessState::kHung;
+  else process.state = ProcessState::kUp;
+  return process;
+}
+
+void Kubelets::Impl::update_process(PodRun& run) {
+  const ProcessState state = process_of(run).state;
+  if (std::exchange(run.process, state) == state) return;
+  const Ref<Pod> ref = run.ref;
+  for (const auto& listener : process_listeners) listener(ref);
+}
+
 void Kubelets::Impl::update_serving(PodRun& run) {
+  update_process(run);
   const bool serving = serves(run);
   if (serving == run.is_serving) return;
   run.is_serving = serving;

@@ -153,6 +153,7 @@ void Kubelets::Impl::drop(PodRun& run) {
   engine.cancel(std::exchange(run.deadline, TimerId{}));
   run.stage = Stage::kFinished;
   release_volumes(run);
+  update_process(run);
   if (run.is_serving) {
     run.is_serving = false;
     for (const auto& listener : serving_listeners) listener(run.ref, false);

@@ -551,6 +551,8 @@ void Kubelets::Impl::wake(PodRun& run, ContainerRun& c) {
   c.probe_at = kEndOfTime;
   if (!c.status.started || !c.is_healthy) {
     look_ahead(run, c);
+  } else if (run.readiness_fails || run.liveness_fails) {
+    look_ahead_failing(run, c);
   } else if (!c.status.ready && spec.readiness_probe) {
     c.finding = Finding::kReady;
     if (!run.is_unready) c.probe_at = kubelet::probe_succeeds_at(*spec.readiness_probe, c.status.started_at, c.first_tick, engine.now());
