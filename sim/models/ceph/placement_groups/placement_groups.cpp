@@ -204,6 +204,15 @@ double PlacementGroups::misplaced_objects(const Pg& pg) const {
     const double here = shard == nullptr ? 0.0 : shard->backfilled + (1.0 - shard->backfilled) * recovery_->progress(pg, osd);
     misplaced += pool.objects_per_pg * (1.0 - here);
   }
+  // Copies that serve and have no place in up, beyond those that are being replaced.
+  double strays = 0.0;
+  for (std::size_t i = 0; i < pg.acting.size(); ++i) {
+    const int osd = pg.acting[i];
+    const bool at_home = pool.config.erasure ? i < pg.up.size() && pg.up[i] == osd : std::find(pg.up.begin(), pg.up.end(), osd) != pg.up.end();
+    if (osd != kNoOsd && !at_home) strays += 1.0;
+  }
+  const double replaced = static_cast<double>(pg.backfill.size() + pg.async.size());
+  misplaced += pool.objects_per_pg * std::max(0.0, strays - replaced);
   return misplaced;
 }
 
@@ -672,9 +681,16 @@ void PlacementGroups::plan_recovery(Pg& pg) {
   }
   recovery_->stop(pg);
   if (pg.acting != pg.up) {
-    // All of up is complete: the exception is over.
-    osd_monitor_.request({.kind = MapRequest::Kind::kPgTemp, .osd = pg.primary, .pg = pg.index, .epoch = pg.interval_since});
-    return;
+    // All of up is complete: the exception is over. But where CRUSH finds fewer members than the pool has copies, and a former one that is up holds
+    // the data still, the PG goes on with that one, for as long as the map is so.
+    const std::vector<Shard> found = infos(pg);
+    const std::optional<ActingChoice> choice = choose_acting(query(pg, found));
+    if (!choice || choice->acting != pg.acting) {
+      MapRequest request{.kind = MapRequest::Kind::kPgTemp, .osd = pg.primary, .pg = pg.index, .epoch = pg.interval_since};
+      if (choice && choice->acting != pg.up) request.osds = choice->acting;
+      osd_monitor_.request(std::move(request));
+      return;
+    }
   }
   if (pg.acting_count() == pool.size && pg.phase == PgPhase::kActive) mark_clean(pg);
 }
@@ -738,7 +754,7 @@ std::uint32_t PlacementGroups::state_of(const Pg& pg) const {
     const Shard* shard = osd == kNoOsd ? nullptr : pg.shard(osd, slot_of(pg, osd, pg.acting));
     return shard != nullptr && shard->is_complete() && !shard->has_gap();
   });
-  if (pg.phase == PgPhase::kActive && !remapped && whole && pg.acting_count() == pool.size && pg.past.empty()) state |= kPgClean;
+  if (pg.phase == PgPhase::kActive && whole && pg.acting_count() == pool.size && pg.past.empty()) state |= kPgClean;
   return state;
 }
 
@@ -755,6 +771,7 @@ void PlacementGroups::refresh(Pg& pg) {
     if (--counted->second == 0) states_.erase(counted);
     ++states_[after];
     if (((before ^ after) & kPgActive) != 0) pg.active_changed = now;
+    if (((before ^ after) & kPgPeering) != 0) pg.peering_since = now;
     if (((before ^ after) & kPgUndersized) != 0) pg.full_size_changed = now;
     if (((before ^ after) & kPgStale) != 0) pg.stale_since = now;
     const bool active_now = is_active(pg);
