@@ -45,11 +45,17 @@ constexpr CephCommand kCephCommands[] = {
     {"health detail", [](const Cluster& c) { return sim::ceph::health_text(c, true); }, [](const Cluster& c) { return sim::ceph::health_json(c, true); }},
     {"osd tree", sim::ceph::osd_tree_text, sim::ceph::osd_tree_json},
     {"osd df", sim::ceph::osd_df_text, sim::ceph::osd_df_json},
+    {"osd df tree", sim::ceph::osd_df_tree_text, sim::ceph::osd_df_tree_json},
+    {"osd stat", sim::ceph::osd_stat_text, sim::ceph::osd_stat_json},
+    {"osd dump", sim::ceph::osd_dump_json, sim::ceph::osd_dump_json},
     {"pg stat", sim::ceph::pg_stat_text, sim::ceph::pg_stat_json},
     {"pg dump", sim::ceph::pg_dump_text, sim::ceph::pg_dump_json},
-    {"mon stat", sim::ceph::mon_stat_text, sim::ceph::quorum_status_json},
     {"mds stat", sim::ceph::mds_stat_text, sim::ceph::mds_stat_json},
     {"fs status", sim::ceph::fs_status_text, sim::ceph::fs_status_json},
+    {"pg dump pgs_brief", sim::ceph::pg_dump_brief_text, sim::ceph::pg_dump_brief_json},
+    {"df", sim::ceph::df_text, sim::ceph::df_json},
+    {"mgr stat", sim::ceph::mgr_stat_json, sim::ceph::mgr_stat_json},
+    {"mon stat", sim::ceph::mon_stat_text, sim::ceph::mon_stat_json},
     {"quorum_status", sim::ceph::quorum_status_json, sim::ceph::quorum_status_json},
 };
 
@@ -102,7 +108,8 @@ std::string problem_of(const Arguments& arguments, bool has_ceph) {
       if (one.words == command) return {};
       known.emplace_back(one.words);
     }
-    return fmt::format("'ceph {}' is not known; there are: ceph {}", command, fmt::join(known, ", ceph "));
+    const std::string hint = sim::scenario::did_you_mean(command, known);
+    return fmt::format("'ceph {}' is not known{}; there are: ceph {}", command, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", ceph "));
   }
   if (arguments.words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", arguments.words[1]);
   if (first == "events" || sim::k8s::views::resource_of(first)) return {};

@@ -38,6 +38,7 @@ class CephPlan {
   ceph::ClusterConfig cluster() {
     ceph::ClusterConfig config;
     config.daemons_start_with_host = false;  // kubelets start them
+    config.start_unix_seconds = spec_.run.start_unix_seconds;
     const std::vector<std::string> mon_nodes = nodes_of(ceph_.mons);
     place("monitors", ceph_.mons.count, mon_nodes, ceph_.mons.allow_multiple_per_node, config.mons);
     const std::vector<std::string> mgr_nodes = ceph_.mgrs ? nodes_of(*ceph_.mgrs) : mon_nodes;

@@ -129,6 +129,8 @@ class CephCluster {
   const std::vector<Osd>& osds() const { return osds_; }
   const Osd& osd(int id) const { return osds_[static_cast<std::size_t>(id)]; }
   const host::Hosts& hosts() const { return hosts_; }
+  /// Whom an OSD sends heartbeats to, ascending.
+  std::vector<int> heartbeat_peers(int osd) const { return detection_->heartbeat_peers(osd); }
   /// The PG states that the active manager knows: while none is available, those of the moment at which the last one went.
   /// Nothing: a new one has not heard of any yet, and calls them unknown.
   std::uint32_t told_state(const Pg& pg) const;

@@ -182,6 +182,7 @@ struct HostConfig {
 
 struct ClusterConfig {
   std::string fsid = "00000000-0000-0000-0000-000000000000";
+  std::int64_t start_unix_seconds = 1'767'225'600;  // wall-clock time of virtual time 0, for views: 2026-01-01T00:00:00Z
   std::vector<HostConfig> hosts;  // every host that carries a daemon
   std::vector<DaemonConfig> mons;  // in the order of their ranks
   std::vector<DaemonConfig> mgrs;

@@ -26,6 +26,8 @@ class FailureDetection {
   void update();
   /// Whether a booting OSD hears enough of the OSDs that are up.
   bool is_healthy(int osd) const;
+  /// Whom it sends heartbeats to, ascending.
+  std::vector<int> heartbeat_peers(int osd) const;
   /// OSDs that share a PG with this one.
   std::function<std::vector<int>(int osd)> pg_peers;
 
@@ -44,7 +46,6 @@ class FailureDetection {
   const OsdOptions& options() const { return context_.config.osd; }
   void update_links();
   bool hears(const Osd& from, const Osd& to) const;
-  std::vector<int> heartbeat_peers(int osd) const;
   std::int64_t subtree_of(const Osd& osd) const;
   SimTime first_unanswered_ping(const Osd& reporter, SimTime broken) const;
   SimTime report_at(const Osd& reporter, SimTime unhealthy) const;

@@ -22,7 +22,7 @@ OsdMonitor::OsdMonitor(const Context& context, Monitors& monitors, std::vector<O
 
 bool OsdMonitor::is_known_flag(std::string_view flag) { return std::find(kFlags.begin(), kFlags.end(), flag) != kFlags.end(); }
 
-bool OsdMonitor::has_flag(std::string_view flag) const { return std::binary_search(map_.flags.begin(), map_.flags.end(), flag); }
+bool OsdMonitor::has_flag(std::string_view flag) const { return std::find(map_.flags.begin(), map_.flags.end(), flag) != map_.flags.end(); }
 
 std::size_t OsdMonitor::up_count() const {
   return static_cast<std::size_t>(std::count_if(osds_.begin(), osds_.end(), [this](const Osd& osd) { return map_.is_up(osd.id); }));
@@ -124,7 +124,8 @@ bool OsdMonitor::apply(MapRequest& request, EpochChange& change) {
     case MapRequest::Kind::kFlag: {
       if (has_flag(request.text) == request.on) return true;
       if (request.on) {
-        map_.flags.insert(std::upper_bound(map_.flags.begin(), map_.flags.end(), request.text), request.text);
+        const auto before = [](const std::string& a, const std::string& b) { return crush::osd_map_flag_bit(a).value_or(0) < crush::osd_map_flag_bit(b).value_or(0); };
+        map_.flags.insert(std::upper_bound(map_.flags.begin(), map_.flags.end(), request.text, before), request.text);
       } else {
         std::erase(map_.flags, request.text);
       }

@@ -128,6 +128,7 @@ struct Pg {
   double write_rest = 0.0;  // of a write
   // When states began, for the health checks.
   SimTime active_changed{};
+  SimTime peering_since{};
   SimTime full_size_changed{};
   SimTime stale_since{};
   SimTime changed{};

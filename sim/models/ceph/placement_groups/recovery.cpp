@@ -225,6 +225,7 @@ void Recovery::run(Pg& pg, Job& job) {
     Copy copy;
     copy.target = target;
     copy.slot = slot;
+    copy.objects = objects;
     copy.bytes = objects * std::max(pool.object_shard_bytes, options.op_queue == OpQueue::kMclock ? floor : 0.0);
     const int source = source_for(pg, target);
     const Osd& from = osds_[static_cast<std::size_t>(source)];
@@ -350,6 +351,16 @@ double Recovery::rate() {
   for (const auto& [index, job] : jobs_) {
     for (const Copy& copy : job.copies) {
       if (!copy.done) total += bandwidth_->rate(copy.flow);
+    }
+  }
+  return total;
+}
+
+double Recovery::object_rate() {
+  double total = 0.0;
+  for (const auto& [index, job] : jobs_) {
+    for (const Copy& copy : job.copies) {
+      if (!copy.done && copy.bytes > 0.0) total += bandwidth_.rate(copy.flow) * copy.objects / copy.bytes;
     }
   }
   return total;

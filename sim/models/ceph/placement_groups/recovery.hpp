@@ -65,6 +65,8 @@ class Recovery {
   void speeds_changed();
   /// Bytes of copying a second, now, of all PGs.
   double rate();
+  /// Objects of copying a second, now, of all PGs.
+  double object_rate();
   std::size_t running() const { return running_; }
   /// Share of the target's work that is done in the running copy; 0 when none runs.
   double progress(const Pg& pg, int osd);
@@ -77,6 +79,7 @@ class Recovery {
     int target = 0;
     int slot = -1;
     double bytes = 0.0;
+    double objects = 0.0;
     double space = 0.0;  // that it will take on the target
     bool done = false;
   };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,13 +11,9 @@ namespace sim::ceph {
 
 namespace {
 
-constexpr std::size_t kDetailMax = 50;  // mon_health_detail_max... of PG lists: the rest is counted
-
-std::string osd_list(const std::vector<int>& osds) {
-  std::string text = "[";
-  for (const int osd : osds) text += fmt::format("{}{}", text.size() > 1 ? "," : "", osd == kNoOsd ? std::string("NONE") : fmt::format("{}", osd));
-  return text + "]";
-}
+constexpr std::size_t kDetailMax = 50;   // mon_health_max_detail: Ceph stops when it has more than so many lines of PGs
+constexpr std::size_t kPgPerOsdMax = 250;  // mon_max_pg_per_osd
+constexpr std::size_t kDefaultSize = 3;    // osd_pool_default_size
 
 std::string plural(std::size_t count, std::string_view one, std::string_view many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
 
@@ -58,54 +55,100 @@ void mgr_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
   checks.push_back({"MGR_DOWN", long_ago ? HealthSeverity::kErr : HealthSeverity::kWarn, "no active mgr", {}});
 }
 
-void osd_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
+/// OSDs that are down and in, and the hosts, racks and roots that are down as a whole.
+void down_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
   const OsdMonitor& map = cluster.osd_monitor();
   const std::vector<HostConfig>& places = cluster.config().hosts;
-  // Down and in; out ones are expected to be down.
+  struct Subtree {
+    std::string where;  // what it stands in, for the detail
+    std::size_t osds = 0;
+    std::size_t up = 0;
+    std::size_t down_and_in = 0;
+  };
   HealthCheck down{"OSD_DOWN", HealthSeverity::kWarn, "", {}};
-  std::map<std::string, std::vector<int>> by_host;
-  std::map<std::string, std::map<std::string, std::size_t>> racks;  // rack -> host -> OSDs
-  std::map<std::string, std::size_t> host_size, rack_size, rack_down;
+  std::map<std::string, Subtree> hosts, racks, roots;
   for (const Osd& osd : cluster.osds()) {
     const HostConfig& place = places[osd.location];
-    ++host_size[place.host];
-    ++rack_size[place.rack];
-    if (map.is_up(osd.id) || !map.is_in(osd.id)) continue;
-    by_host[place.host].push_back(osd.id);
-    ++rack_down[place.rack];
-    down.detail.push_back(fmt::format("{} (root=default{},host={}) is down", osd.name, place.rack.empty() ? "" : ",rack=" + place.rack, place.host));
+    const std::string rack = place.rack.empty() ? "" : ",rack=" + place.rack;
+    hosts[place.host].where = " (root=default" + rack + ")";
+    if (!place.rack.empty()) racks[place.rack].where = " (root=default)";
+    const bool is_down_and_in = !map.is_up(osd.id) && map.is_in(osd.id);
+    const auto count = [&](Subtree& subtree) {
+      ++subtree.osds;
+      subtree.up += map.is_up(osd.id) ? 1u : 0u;
+      subtree.down_and_in += is_down_and_in ? 1u : 0u;
+    };
+    count(hosts[place.host]);
+    if (!place.rack.empty()) count(racks[place.rack]);
+    count(roots["default"]);
+    if (is_down_and_in) down.detail.push_back(fmt::format("{} (root=default{},host={}) is down", osd.name, rack, place.host));
   }
-  if (!down.detail.empty()) {
-    down.summary = fmt::format("{} osds down", down.detail.size());
-    checks.push_back(std::move(down));
+  if (down.detail.empty()) return;
+  down.summary = fmt::format("{} osds down", down.detail.size());
+  checks.push_back(std::move(down));
+  // OSDs that are out are no reason to tell of a subtree, and do not keep it from being down.
+  const auto whole = [&](const char* code, const char* type, const std::map<std::string, Subtree>& subtrees) {
+    HealthCheck check{code, HealthSeverity::kWarn, "", {}};
+    std::size_t osds = 0;
+    for (const auto& [name, subtree] : subtrees) {
+      if (subtree.up > 0 || subtree.down_and_in == 0) continue;
+      osds += subtree.osds;
+      check.detail.push_back(fmt::format("{} {}{} ({} osds) is down", type, name, subtree.where, subtree.osds));
+    }
+    if (check.detail.empty()) return;
+    check.summary = fmt::format("{} ({} osds) down", plural(check.detail.size(), type, fmt::format("{}s", type)), osds);
+    checks.push_back(std::move(check));
+  };
+  whole("OSD_HOST_DOWN", "host", hosts);
+  whole("OSD_RACK_DOWN", "rack", racks);
+  whole("OSD_ROOT_DOWN", "root", roots);
+}
+
+void full_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
+  const OsdMonitor& map = cluster.osd_monitor();
+  struct Level {
+    Fullness level;
+    const char* osd_code;
+    const char* pool_code;
+    const char* summary;
+    const char* of_osd;
+    const char* of_pool;
+    HealthSeverity severity;
+  };
+  // A full OSD is an error, a full pool a warning.
+  for (const Level& level : {Level{Fullness::kNearfull, "OSD_NEARFULL", "POOL_NEARFULL", "nearfull", "near full", "nearfull", HealthSeverity::kWarn},
+                             Level{Fullness::kBackfillfull, "OSD_BACKFILLFULL", "POOL_BACKFILLFULL", "backfillfull", "backfill full", "backfillfull", HealthSeverity::kWarn},
+                             Level{Fullness::kFull, "OSD_FULL", "POOL_FULL", "full", "full", "full (no space)", HealthSeverity::kErr}}) {
+    HealthCheck osds{level.osd_code, level.severity, "", {}};
+    HealthCheck pools{level.pool_code, HealthSeverity::kWarn, "", {}};
+    const auto counts = [&](const Osd& osd) { return map.is_up(osd.id) && map.is_in(osd.id); };
+    for (const Osd& osd : cluster.osds()) {
+      if (osd.fullness == level.level && counts(osd)) osds.detail.push_back(fmt::format("{} is {}", osd.name, level.of_osd));
+    }
+    for (const PoolState& pool : cluster.pgs().pools()) {
+      // A pool is as full as the fullest OSD that its rule can choose.
+      Fullness worst = Fullness::kNone;
+      for (const Osd& osd : cluster.osds()) {
+        if (counts(osd) && (pool.config.device_class.empty() || pool.config.device_class == osd.device_class)) worst = std::max(worst, osd.fullness);
+      }
+      if (worst == level.level) pools.detail.push_back(fmt::format("pool '{}' is {}", pool.config.name, level.of_pool));
+    }
+    if (!osds.detail.empty()) {
+      osds.summary = fmt::format("{} {} osd(s)", osds.detail.size(), level.summary);
+      checks.push_back(std::move(osds));
+    }
+    if (!pools.detail.empty()) {
+      pools.summary = fmt::format("{} pool(s) {}", pools.detail.size(), level.summary);
+      checks.push_back(std::move(pools));
+    }
   }
-  HealthCheck hosts{"OSD_HOST_DOWN", HealthSeverity::kWarn, "", {}};
-  std::size_t in_hosts = 0;
-  for (const auto& [host, osds] : by_host) {
-    if (osds.size() != host_size[host]) continue;
-    in_hosts += osds.size();
-    const auto place = std::find_if(places.begin(), places.end(), [&name = host](const HostConfig& one) { return one.host == name; });
-    hosts.detail.push_back(fmt::format("host {} (root=default{}) ({} osds) is down", host, place->rack.empty() ? "" : ",rack=" + place->rack, osds.size()));
-  }
-  if (!hosts.detail.empty()) {
-    hosts.summary = fmt::format("{} ({} osds) down", plural(hosts.detail.size(), "host", "hosts"), in_hosts);
-    checks.push_back(std::move(hosts));
-  }
-  HealthCheck whole_racks{"OSD_RACK_DOWN", HealthSeverity::kWarn, "", {}};
-  std::size_t in_racks = 0;
-  for (const auto& [rack, count] : rack_down) {
-    if (rack.empty() || count != rack_size[rack]) continue;
-    in_racks += count;
-    whole_racks.detail.push_back(fmt::format("rack {} (root=default) ({} osds) is down", rack, count));
-  }
-  if (!whole_racks.detail.empty()) {
-    whole_racks.summary = fmt::format("{} ({} osds) down", plural(whole_racks.detail.size(), "rack", "racks"), in_racks);
-    checks.push_back(std::move(whole_racks));
-  }
+}
+
+void flag_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
   if (!cluster.map().flags.empty()) {
-    std::string flags;
-    for (const std::string& flag : cluster.map().flags) flags += (flags.empty() ? "" : ",") + flag;
-    checks.push_back({"OSDMAP_FLAGS", HealthSeverity::kWarn, fmt::format("{} flag(s) set", flags), {}});
+    const std::string flags = fmt::format("{}", fmt::join(cluster.map().flags, ","));
+    // Ceph gives the length of the text for the number.
+    checks.push_back({"OSDMAP_FLAGS", HealthSeverity::kWarn, fmt::format("{} flag(s) set", flags), {}, static_cast<std::int64_t>(flags.size())});
   }
   HealthCheck flags{"OSD_FLAGS", HealthSeverity::kWarn, "", {}};
   for (const Osd& osd : cluster.osds()) {
@@ -115,52 +158,39 @@ void osd_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
     flags.summary = fmt::format("{} OSDs or CRUSH {{nodes, device-classes}} have {{NOUP,NODOWN,NOIN,NOOUT}} flags set", flags.detail.size());
     checks.push_back(std::move(flags));
   }
-  struct Level {
-    Fullness level;
-    const char* code;
-    const char* word;
-    HealthSeverity severity;
-  };
-  for (const Level& level : {Level{Fullness::kNearfull, "OSD_NEARFULL", "nearfull", HealthSeverity::kWarn}, Level{Fullness::kBackfillfull, "OSD_BACKFILLFULL", "backfillfull", HealthSeverity::kWarn},
-                             Level{Fullness::kFull, "OSD_FULL", "full", HealthSeverity::kErr}}) {
-    HealthCheck check{level.code, level.severity, "", {}};
-    for (const Osd& osd : cluster.osds()) {
-      if (osd.fullness == level.level && map.is_up(osd.id) && map.is_in(osd.id)) check.detail.push_back(fmt::format("{} is {}", osd.name, level.word));
-    }
-    if (check.detail.empty()) continue;
-    check.summary = fmt::format("{} {} osd(s)", check.detail.size(), level.word);
-    checks.push_back(std::move(check));
+}
+
+void number_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
+  const std::size_t in = cluster.osd_monitor().in_count();
+  std::size_t copies = 0;
+  for (std::uint32_t i = 0; i < cluster.pgs().size(); ++i) copies += cluster.pgs().pg(i).up.size();
+  if (in > 0 && copies / in > kPgPerOsdMax) {
+    checks.push_back({"TOO_MANY_PGS", HealthSeverity::kWarn, fmt::format("too many PGs per OSD ({} > max {})", copies / in, kPgPerOsdMax), {}, static_cast<std::int64_t>(copies / in - kPgPerOsdMax)});
   }
-  HealthCheck pools{"POOL_FULL", HealthSeverity::kErr, "", {}};
-  for (const PoolState& pool : cluster.pgs().pools()) {
-    if (pool.full) pools.detail.push_back(fmt::format("pool '{}' is full (no space)", pool.config.name));
-  }
-  if (!pools.detail.empty()) {
-    pools.summary = fmt::format("{} pool(s) full", pools.detail.size());
-    checks.push_back(std::move(pools));
+  if (const std::size_t osds = cluster.osds().size(); osds < kDefaultSize) {
+    checks.push_back({"TOO_FEW_OSDS", HealthSeverity::kWarn, fmt::format("OSD count {} < osd_pool_default_size {}", osds, kDefaultSize), {}, static_cast<std::int64_t>(kDefaultSize - osds)});
   }
 }
 
+/// PGs of one health check, by what is wrong with them. Words come in the order of the states' bits in Ceph; of a PG the last one is told.
 struct PgList {
-  std::map<std::string, std::vector<std::string>> by_word;  // detail lines
-  std::size_t total = 0;
-  void add(const std::string& word, std::string line) {
-    by_word[word].push_back(std::move(line));
-    ++total;
+  std::map<int, std::pair<std::string, std::size_t>> words;
+  std::map<crush::PgId, std::string> messages;
+  void add(int bit, const char* word, const crush::PgId& pg, std::string message) {
+    auto& [text, count] = words[bit];
+    text = word;
+    ++count;
+    if (messages.contains(pg) || messages.size() <= kDetailMax) messages[pg] = std::move(message);
   }
-  std::string words() const {
-    std::string text;
-    for (const auto& [word, lines] : by_word) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", plural(lines.size(), "pg", "pgs"), word);
-    return text;
-  }
-  void put(std::vector<std::string>& detail) const {
-    std::size_t told = 0;
-    for (const auto& [word, lines] : by_word) {
-      for (const std::string& line : lines) {
-        if (told++ < kDetailMax) detail.push_back(line);
-      }
+  void put(std::vector<HealthCheck>& checks, const char* code, HealthSeverity severity, const std::string& begin) const {
+    if (words.empty()) return;
+    HealthCheck check{code, severity, begin, {}};
+    for (const auto& [bit, word] : words) {
+      check.summary += fmt::format("{}{} {}", check.count == 0 ? "" : ", ", plural(word.second, "pg", "pgs"), word.first);
+      check.count += static_cast<std::int64_t>(word.second);
     }
-    if (told > kDetailMax) detail.push_back(fmt::format("{} more pgs are not listed", told - kDetailMax));
+    for (const auto& [pg, message] : messages) check.detail.push_back(message);
+    checks.push_back(std::move(check));
   }
 };
 
@@ -172,50 +202,50 @@ void pg_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
   for (std::uint32_t i = 0; i < pgs.size(); ++i) {
     const Pg& pg = pgs.pg(i);
     const std::uint32_t state = cluster.told_state(pg);
+    if ((state & kPgUnknown) != 0) continue;
     const std::string name = pg_state_name(state);
-    const std::string where = fmt::format("acting {}", osd_list(pg.acting));
     const std::string id = pg.id.to_string();
-    std::string blocked;
-    for (const int osd : pg.blocked_by) blocked += fmt::format("{}{}", blocked.empty() ? "" : ",", osd);
-    if (!blocked.empty()) blocked = fmt::format(", blocked by [{}]", blocked);
-    // One line and one word a PG and check: the state that says most.
-    for (const auto& [bit, word] : std::initializer_list<std::pair<std::uint32_t, const char*>>{{kPgDown, "down"}, {kPgIncomplete, "incomplete"}, {kPgPeering, "peering"}}) {
-      if ((state & bit) != 0) availability.add(word, fmt::format("pg {} is {}, {}{}", id, name, where, blocked));
+    const double unfound = (state & kPgRecoveryUnfound) != 0 ? pgs.unfound_objects(pg) : 0.0;
+    std::string help;
+    if ((state & kPgIncomplete) != 0 && pgs.pool_of(pg).min_size > 1) {
+      help = fmt::format(" (reducing pool {} min_size from {} may help; search ceph.com/docs for 'incomplete')", pgs.pool_of(pg).config.name, pgs.pool_of(pg).min_size);
     }
-    if ((state & kPgActive) == 0 && now - pg.active_changed > stuck) {
-      availability.add("inactive", fmt::format("pg {} is stuck inactive for {}, current state {}, last {}", id, since_text(now - pg.active_changed), name, where));
-    }
-    if ((state & kPgStale) != 0 && now - pg.stale_since > stuck) {
-      availability.add("stale", fmt::format("pg {} is stuck stale for {}, current state {}, last {}", id, since_text(now - pg.stale_since), name, where));
-    }
-    if ((state & kPgDegraded) != 0) degraded.add("degraded", fmt::format("pg {} is {}, {}", id, name, where));
-    if ((state & kPgUndersized) != 0 && now - pg.full_size_changed > stuck) {
-      degraded.add("undersized", fmt::format("pg {} is stuck undersized for {}, current state {}, last {}", id, since_text(now - pg.full_size_changed), name, where));
-    }
-    if ((state & kPgBackfillToofull) != 0) backfill_full.add("backfill_toofull", fmt::format("pg {} is {}, {}", id, name, where));
-    if ((state & kPgRecoveryToofull) != 0) recovery_full.add("recovery_toofull", fmt::format("pg {} is {}, {}", id, name, where));
-    if ((state & kPgRecoveryUnfound) != 0) damaged.add("recovery_unfound", fmt::format("pg {} is {}, {}, {:.0f} unfound", id, name, where, pgs.unfound_objects(pg)));
+    const auto at_once = [&](PgList& list, std::uint32_t which, int bit, const char* word) {
+      if ((state & which) == 0) return;
+      const std::string missing = unfound > 0.0 ? fmt::format(", {:.0f} unfound", unfound) : std::string();
+      list.add(bit, word, pg.id, fmt::format("pg {} is {}, acting {}{}{}", id, name, osd_set_text(pg.acting), missing, help));
+    };
+    const auto when_stuck = [&](PgList& list, bool is_so, SimTime since, int bit, const char* word) {
+      if (!is_so || now - since <= stuck) return;
+      list.add(bit, word, pg.id, fmt::format("pg {} is stuck {} for {}, current state {}, last acting {}{}", id, word, since_text(now - since), name, osd_set_text(pg.acting), help));
+    };
+    when_stuck(availability, (state & kPgActive) == 0, pg.active_changed, 1, "inactive");
+    at_once(availability, kPgDown, 4, "down");
+    at_once(damaged, kPgRecoveryUnfound, 5, "recovery_unfound");
+    at_once(degraded, kPgDegraded, 10, "degraded");
+    when_stuck(availability, (state & kPgPeering) != 0, pg.peering_since, 12, "peering");
+    at_once(availability, kPgIncomplete, 16, "incomplete");
+    when_stuck(availability, (state & kPgStale) != 0, pg.stale_since, 17, "stale");
+    at_once(backfill_full, kPgBackfillToofull, 21, "backfill_toofull");
+    when_stuck(degraded, (state & kPgUndersized) != 0, pg.full_size_changed, 23, "undersized");
+    at_once(recovery_full, kPgRecoveryToofull, 39, "recovery_toofull");
   }
-  const auto put = [&](const char* code, HealthSeverity severity, std::string summary, const PgList& list) {
-    if (list.total == 0) return;
-    HealthCheck check{code, severity, std::move(summary), {}};
-    list.put(check.detail);
-    checks.push_back(std::move(check));
-  };
-  put("PG_AVAILABILITY", HealthSeverity::kWarn, "Reduced data availability: " + availability.words(), availability);
-  put("PG_BACKFILL_FULL", HealthSeverity::kWarn, "Low space hindering backfill (add storage if this doesn't resolve itself): " + backfill_full.words(), backfill_full);
-  put("PG_DAMAGED", HealthSeverity::kErr, "Possible data damage: " + damaged.words(), damaged);
-  put("PG_RECOVERY_FULL", HealthSeverity::kErr, "Full OSDs blocking recovery: " + recovery_full.words(), recovery_full);
   const DataTotals totals = data_totals(cluster);
-  if (degraded.total > 0) {
-    std::string summary = "Degraded data redundancy: ";
-    if (totals.degraded > 0.0) {
-      summary += fmt::format("{:.0f}/{:.0f} objects degraded ({:.3f}%), ", totals.degraded, totals.copies, 100.0 * totals.degraded / std::max(1.0, totals.copies));
-    }
-    put("PG_DEGRADED", HealthSeverity::kWarn, summary + degraded.words(), degraded);
-  }
+  availability.put(checks, "PG_AVAILABILITY", HealthSeverity::kWarn, "Reduced data availability: ");
+  backfill_full.put(checks, "PG_BACKFILL_FULL", HealthSeverity::kWarn, "Low space hindering backfill (add storage if this doesn't resolve itself): ");
+  damaged.put(checks, "PG_DAMAGED", HealthSeverity::kErr, "Possible data damage: ");
+  recovery_full.put(checks, "PG_RECOVERY_FULL", HealthSeverity::kErr, "Full OSDs blocking recovery: ");
+  std::string begin = "Degraded data redundancy: ";
+  if (totals.degraded > 0.0) begin += fmt::format("{:.0f}/{:.0f} objects degraded ({:.3f}%), ", totals.degraded, totals.copies, 100.0 * totals.degraded / std::max(1.0, totals.copies));
+  degraded.put(checks, "PG_DEGRADED", HealthSeverity::kWarn, begin);
   if (totals.unfound > 0.0) {
-    checks.push_back({"OBJECT_UNFOUND", HealthSeverity::kWarn, fmt::format("{:.0f}/{:.0f} objects unfound ({:.3f}%)", totals.unfound, totals.objects, 100.0 * totals.unfound / std::max(1.0, totals.objects)), {}});
+    HealthCheck check{"OBJECT_UNFOUND", HealthSeverity::kWarn, fmt::format("{:.0f}/{:.0f} objects unfound ({:.3f}%)", totals.unfound, totals.objects, 100.0 * totals.unfound / std::max(1.0, totals.objects)), {}};
+    check.count = std::llround(totals.unfound);
+    for (std::uint32_t i = 0; i < pgs.size(); ++i) {
+      if ((cluster.told_state(pgs.pg(i)) & kPgRecoveryUnfound) == 0) continue;
+      check.detail.push_back(fmt::format("pg {} has {:.0f} unfound objects", pgs.pg(i).id.to_string(), pgs.unfound_objects(pgs.pg(i))));
+    }
+    checks.push_back(std::move(check));
   }
 }
 
@@ -268,7 +298,10 @@ std::vector<HealthCheck> health_checks(const CephCluster& cluster) {
   mon_checks(cluster, checks);
   mgr_checks(cluster, checks);
   mds_checks(cluster, checks);
-  osd_checks(cluster, checks);
+  down_checks(cluster, checks);
+  full_checks(cluster, checks);
+  flag_checks(cluster, checks);
+  number_checks(cluster, checks);
   pg_checks(cluster, checks);
   slow_ops(cluster, checks);
   std::sort(checks.begin(), checks.end(), [](const HealthCheck& a, const HealthCheck& b) { return a.code < b.code; });
@@ -294,13 +327,13 @@ std::string health_text(const CephCluster& cluster, bool detail) {
   return text;
 }
 
-std::string health_json(const CephCluster& cluster, bool detail) {
+void put_health_json(const CephCluster& cluster, bool detail, JsonWriter& json) {
   const std::vector<HealthCheck> checks = health_checks(cluster);
-  JsonWriter json;
   json.open('{').key("status").string(to_string(overall(checks))).key("checks").open('{');
   for (const HealthCheck& check : checks) {
+    const std::int64_t count = check.count > 0 ? check.count : static_cast<std::int64_t>(std::max<std::size_t>(1, check.detail.size()));
     json.key(check.code).open('{').key("severity").string(to_string(check.severity)).key("summary").open('{');
-    json.key("message").string(check.summary).key("count").number(static_cast<std::int64_t>(std::max<std::size_t>(1, check.detail.size()))).close('}');
+    json.key("message").string(check.summary).key("count").number(count).close('}');
     if (detail) {
       json.key("detail").open('[');
       for (const std::string& line : check.detail) json.open('{').key("message").string(line).close('}');
@@ -309,6 +342,11 @@ std::string health_json(const CephCluster& cluster, bool detail) {
     json.key("muted").boolean(false).close('}');
   }
   json.close('}').key("mutes").open('[').close(']').close('}');
+}
+
+std::string health_json(const CephCluster& cluster, bool detail) {
+  JsonWriter json;
+  put_health_json(cluster, detail, json);
   return json.text();
 }
 

@@ -16,13 +16,47 @@ std::string quorum_names(const CephCluster& cluster) {
   return names;
 }
 
+double object_rate(const CephCluster& cluster) { return cluster.recovery().object_rate(); }
+
+}  // namespace
+
 std::size_t remapped_pgs(const CephCluster& cluster) {
+  // Of the map, not of the states that a manager tells: acting is another set than up.
   std::size_t count = 0;
   for (std::uint32_t i = 0; i < cluster.pgs().size(); ++i) count += (cluster.told_state(cluster.pgs().pg(i)) & kPgRemapped) != 0 ? 1u : 0u;
   return count;
 }
 
-}  // namespace
+std::vector<std::string> recovery_lines(const DataTotals& totals) {
+  std::vector<std::string> lines;
+  const auto share = [&](double of, double all, const char* word) {
+    if (of > 0.0 && all > 0.0) lines.push_back(fmt::format("{:.0f}/{:.0f} objects {} ({:.3f}%)", of, all, word, 100.0 * of / all));
+  };
+  share(totals.degraded, totals.copies, "degraded");
+  share(totals.misplaced, totals.copies, "misplaced");
+  share(totals.unfound, totals.objects, "unfound");
+  return lines;
+}
+
+std::string recovery_rate_text(const CephCluster& cluster) {
+  const double rate = cluster.recovery().rate();
+  return rate > 0.0 ? fmt::format("{}/s, {} objects/s", si_bytes(rate), si_count(object_rate(cluster))) : std::string();
+}
+
+void recovery_json(const CephCluster& cluster, const DataTotals& totals, JsonWriter& json) {
+  const auto share = [&](double of, double all, const char* word) {
+    if (of <= 0.0 || all <= 0.0) return;
+    json.key(fmt::format("{}_objects", word)).number(std::llround(of)).key(fmt::format("{}_total", word)).number(std::llround(all));
+    json.key(fmt::format("{}_ratio", word)).real(of / all);
+  };
+  share(totals.degraded, totals.copies, "degraded");
+  share(totals.misplaced, totals.copies, "misplaced");
+  share(totals.unfound, totals.objects, "unfound");
+  const double rate = cluster.recovery().rate();
+  if (rate <= 0.0) return;
+  json.key("recovering_objects_per_sec").number(std::llround(object_rate(cluster))).key("recovering_bytes_per_sec").number(std::llround(rate));
+  json.key("recovering_keys_per_sec").number(0);
+}
 
 std::string status_text(const CephCluster& cluster) {
   const std::vector<HealthCheck> checks = health_checks(cluster);
@@ -62,6 +96,8 @@ std::string status_text(const CephCluster& cluster) {
   text += fmt::format("    osd: {} osds: {} up (since {}), {} in (since {})", cluster.osds().size(), osds.up_count(), since_text(cluster.now() - osds.last_up_change()),
                       osds.in_count(), since_text(cluster.now() - osds.last_in_change()));
   if (const std::size_t remapped = remapped_pgs(cluster)) text += fmt::format("; {} remapped pgs", remapped);
+  const std::vector<std::string>& flags = cluster.map().flags;
+  if (!flags.empty()) text += fmt::format("\n         flags {}", fmt::join(flags, ","));
   const DataTotals totals = data_totals(cluster);
   text += "\n \n  data:\n";
   if (has_file_systems) text += fmt::format("    volumes: {}\n", fs_summary(cluster));
@@ -76,16 +112,13 @@ std::string status_text(const CephCluster& cluster) {
   const double pgs = std::max(1u, totals.pgs);
   if (totals.unknown > 0) line(fmt::format("{:.3f}% pgs unknown", 100.0 * totals.unknown / pgs));
   if (totals.inactive > 0) line(fmt::format("{:.3f}% pgs not active", 100.0 * totals.inactive / pgs));
-  if (totals.degraded > 0.0) line(fmt::format("{:.0f}/{:.0f} objects degraded ({:.3f}%)", totals.degraded, totals.copies, 100.0 * totals.degraded / totals.copies));
-  if (totals.misplaced > 0.0) line(fmt::format("{:.0f}/{:.0f} objects misplaced ({:.3f}%)", totals.misplaced, totals.copies, 100.0 * totals.misplaced / totals.copies));
-  if (totals.unfound > 0.0) line(fmt::format("{:.0f}/{:.0f} objects unfound ({:.3f}%)", totals.unfound, totals.objects, 100.0 * totals.unfound / totals.objects));
+  for (const std::string& one : recovery_lines(totals)) line(one);
   const auto states = pgs_by_state(cluster);
   std::size_t width = 0;
   for (const auto& [name, count] : states) width = std::max(width, fmt::format("{}", count).size());
   for (const auto& [name, count] : states) line(fmt::format("{:<{}} {}", count, width, name));
   text += " \n";
-  const double rate = cluster.recovery().rate();
-  if (rate > 0.0) text += fmt::format("  io:\n    recovery: {}/s\n \n", si_bytes(rate));
+  if (const std::string rate = recovery_rate_text(cluster); !rate.empty()) text += fmt::format("  io:\n    recovery: {}\n \n", rate);
   return text;
 }
 
@@ -94,14 +127,8 @@ std::string status_json(const CephCluster& cluster) {
   const std::vector<std::size_t> monmap = monitors.monmap();
   const std::vector<std::size_t> quorum = monitors.quorum();
   JsonWriter json;
-  json.open('{').key("fsid").string(cluster.config().fsid);
-  const std::vector<HealthCheck> checks = health_checks(cluster);
-  json.key("health").open('{').key("status").string(to_string(overall(checks))).key("checks").open('{');
-  for (const HealthCheck& check : checks) {
-    json.key(check.code).open('{').key("severity").string(to_string(check.severity)).key("summary").open('{').key("message").string(check.summary);
-    json.key("count").number(static_cast<std::int64_t>(std::max<std::size_t>(1, check.detail.size()))).close('}').key("muted").boolean(false).close('}');
-  }
-  json.close('}').key("mutes").open('[').close(']').close('}');
+  json.open('{').key("fsid").string(cluster.config().fsid).key("health");
+  put_health_json(cluster, false, json);
   json.key("election_epoch").number(monitors.election_epoch()).key("quorum").open('[');
   for (std::size_t rank = 0; rank < monmap.size(); ++rank) {
     if (std::find(quorum.begin(), quorum.end(), monmap[rank]) != quorum.end()) json.number(static_cast<std::int64_t>(rank));
@@ -110,30 +137,23 @@ std::string status_json(const CephCluster& cluster) {
   for (const std::size_t mon : quorum) json.string(monitors.name(mon));
   json.close(']').key("quorum_age").number((cluster.now() - monitors.quorum_changed_at()) / std::chrono::seconds(1));
   json.key("monmap").open('{').key("epoch").number(monitors.monmap_epoch()).key("num_mons").number(static_cast<std::int64_t>(monmap.size())).close('}');
-  json.key("osdmap").open('{').key("epoch").number(cluster.map().epoch).key("num_osds").number(static_cast<std::int64_t>(cluster.osds().size()));
-  json.key("num_up_osds").number(static_cast<std::int64_t>(cluster.osd_monitor().up_count()));
-  json.key("num_in_osds").number(static_cast<std::int64_t>(cluster.osd_monitor().in_count()));
-  json.key("num_remapped_pgs").number(static_cast<std::int64_t>(remapped_pgs(cluster))).close('}');
+  json.key("osdmap").open('{');
+  osd_counts_json(cluster, json);
+  json.close('}');
   const DataTotals totals = data_totals(cluster);
   json.key("pgmap").open('{').key("pgs_by_state").open('[');
   for (const auto& [name, count] : pgs_by_state(cluster)) json.open('{').key("state_name").string(name).key("count").number(count).close('}');
   json.close(']').key("num_pgs").number(totals.pgs).key("num_pools").number(static_cast<std::int64_t>(cluster.pgs().pools().size()));
   json.key("num_objects").number(std::llround(totals.objects)).key("data_bytes").number(std::llround(totals.stored)).key("bytes_used").number(std::llround(totals.used));
   json.key("bytes_avail").number(std::llround(std::max(0.0, totals.capacity - totals.used))).key("bytes_total").number(std::llround(totals.capacity));
+  if (totals.unknown > 0) json.key("unknown_pgs_ratio").real(static_cast<double>(totals.unknown) / totals.pgs);
   if (totals.inactive > 0) json.key("inactive_pgs_ratio").real(static_cast<double>(totals.inactive) / totals.pgs);
-  if (totals.degraded > 0.0) {
-    json.key("degraded_objects").number(std::llround(totals.degraded)).key("degraded_total").number(std::llround(totals.copies)).key("degraded_ratio").real(totals.degraded / totals.copies);
-  }
-  if (totals.misplaced > 0.0) {
-    json.key("misplaced_objects").number(std::llround(totals.misplaced)).key("misplaced_total").number(std::llround(totals.copies)).key("misplaced_ratio").real(totals.misplaced / totals.copies);
-  }
-  const double rate = cluster.recovery().rate();
-  if (rate > 0.0) json.key("recovering_bytes_per_sec").number(std::llround(rate));
+  recovery_json(cluster, totals, json);
   json.close('}');
   if (cluster.file_systems().size() > 0) put_fsmap_status(cluster, json);
   const Managers& managers = cluster.managers();
-  json.key("mgrmap").open('{').key("available").boolean(managers.is_available()).key("num_standbys").number(static_cast<std::int64_t>(managers.standbys().size()));
-  json.key("active_name").string(managers.active() ? managers.name(*managers.active()) : "").close('}').close('}');
+  json.key("mgrmap").open('{').key("available").boolean(managers.is_available()).key("num_standbys").number(static_cast<std::int64_t>(managers.standbys().size())).close('}');
+  json.key("progress_events").open('{').close('}').close('}');
   return json.text();
 }
 
