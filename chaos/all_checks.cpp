@@ -11,6 +11,7 @@ const ExpectationKinds& all_checks() {
     add_workload_available(list);
     add_pods_pending(list);
     add_nodes_not_ready(list);
+    add_host_memory(list);
     add_fault_completes(list);
     add_event(list);
     add_ceph(list);

@@ -14,6 +14,7 @@ const FaultKinds& all_faults() {
     add_node_hang(list);
     add_network_partition(list);
     add_element_down(list);
+    add_kernel_memory(list);
     // Processes and disks
     add_process_kill(list);
     add_disk_slow(list);
@@ -35,6 +36,7 @@ const FaultKinds& all_faults() {
     add_drain(list);
     add_planned_maintenance(list);
     add_node_delete(list);
+    add_drop_caches(list);
     return list;
   }();
   return kinds;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <iterator>
+
 namespace chaos {
 
 const char* to_string(Severity severity) {
@@ -18,6 +21,7 @@ const char* to_string(Unit unit) {
     case Unit::kRatio: return "ratio";
     case Unit::kSeconds: return "seconds";
     case Unit::kCount: return "count";
+    case Unit::kBytes: return "bytes";
   }
   return "";
 }
@@ -67,6 +71,16 @@ std::string format_figure(Unit unit, double value) {
       return text;
     }
     case Unit::kCount: return fmt::format("{:.0f}", value);
+    case Unit::kBytes: {
+      constexpr double kKiB = 1024.0;
+      const char* const names[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+      std::size_t unit_index = 0;
+      while (std::abs(value) >= kKiB && unit_index + 1 < std::size(names)) {
+        value /= kKiB;
+        ++unit_index;
+      }
+      return fmt::format("{:.{}f} {}", value, value == std::floor(value) ? 0 : 1, names[unit_index]);
+    }
   }
   return "";
 }

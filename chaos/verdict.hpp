@@ -51,8 +51,8 @@ const char* to_string(Severity severity);  // "none", "notice", "alert"
 
 // ---- Expectations -------------------------------------------------------------------------------------------------
 
-enum class Unit : std::uint8_t { kRatio, kSeconds, kCount };
-const char* to_string(Unit unit);  // "ratio", "seconds", "count"
+enum class Unit : std::uint8_t { kRatio, kSeconds, kCount, kBytes };
+const char* to_string(Unit unit);  // "ratio", "seconds", "count", "bytes"
 /// A figure for people: "99.95 %", "5m 12s", "3".
 std::string format_figure(Unit unit, double value);
 

@@ -394,6 +394,11 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
     behaviour.exit_code = spec.exit_code;
     behaviour.memory_bytes = spec.memory;
     behaviour.stop_time = spec.stop_time;
+    behaviour.page_cache_bytes = spec.page_cache;
+    behaviour.page_cache_active = spec.page_cache_active;
+    behaviour.slab_bytes = spec.slab;
+    if (spec.cpu_milli) behaviour.cpu = static_cast<double>(*spec.cpu_milli) / 1000.0;
+    behaviour.disk_bytes_per_second = spec.disk_bytes_per_second;
     NeedySpec needs;
     needs.ns = behaviour.ns;
     needs.has_selector = behaviour.selector.has_value();

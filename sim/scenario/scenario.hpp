@@ -66,9 +66,11 @@ struct MachineSpec {
   host::BootTime boot{};
   host::BootTime kubelet_start{};
   SimDuration fsync{std::chrono::microseconds(300)};
+  double disk_bytes_per_second = 500e6;
   host::MemoryExhaustion memory_exhaustion = host::MemoryExhaustion::kOomKill;
   SimDuration oom_stall{std::chrono::seconds(30)};
   SimDuration hang_reset_after{std::chrono::minutes(10)};
+  host::KernelConfig kernel;
 };
 
 /// What the kubelet keeps back for the system.

@@ -18,11 +18,25 @@ void describe_machine(Fields<T>& fields) {
       .add("boot", &T::boot, "Firmware and operating system, from power on. Without it: 8m (sigma 0.35) for bare metal, 40s (sigma 0.4) for a VM.")
       .add("kubeletStart", &T::kubelet_start, "From the operating system up to kubelet and container runtime ready. Without it: 45s (sigma 0.5).")
       .add("fsync", &T::fsync, "Median time of one fsync of its disk (300us: SSD with power-loss protection).")
+      .bytes_per_second("diskBandwidth", &T::disk_bytes_per_second, "What the disk of the system, etcd and the pods' own files reads or writes in all.")
       .choice("memoryExhaustion", &T::memory_exhaustion,
               {{"oom-kill", host::MemoryExhaustion::kOomKill}, {"hang", host::MemoryExhaustion::kHang}},
               "What happens when memory is exhausted: the kernel kills a process after a stall, or the host hangs until it is reset.")
       .add("oomStall", &T::oom_stall, "With oom-kill: how long reclaim stalls everything on the host before the kill.")
-      .add("hangResetAfter", &T::hang_reset_after, "With hang: when a watchdog or a person resets it; 0s: never.");
+      .add("hangResetAfter", &T::hang_reset_after, "With hang: when a watchdog or a person resets it; 0s: never.")
+      .custom("kernel", Codec<KernelSpec>::type(), "Its kernel: what becomes of the memory of containers that are gone.",
+              [](Node node, T& to, Reader& reader) {
+                KernelSpec kernel;
+                if (!Codec<KernelSpec>::read(node, kernel, reader, "kernel")) return false;
+                to.kernel = kernel.resolve();
+                return true;
+              })
+      .custom("swap", Codec<std::string>::type(), "Refused: swap is not modelled, and a kubelet does not start on a machine that has it (failSwapOn).",
+              [](Node node, T&, Reader& reader) {
+                Diagnostic& d = reader.diagnostics.error(node, "swap is not modelled");
+                d.hint = "a kubelet does not start on a machine with swap (failSwapOn), so take it away";
+                return false;
+              });
 }
 
 }  // namespace
@@ -246,6 +260,16 @@ void describe(Fields<BehaviourSpec>& fields) {
       .default_text("its memory request, or 64Mi")
       .add("stopTime", &BehaviourSpec::stop_time, "From SIGTERM until the containers end.")
       .default_text("1s")
+      .bytes("pageCache", &BehaviourSpec::page_cache, "Files that the pod reads and writes: they stay in the page cache of its node, and keep its memory cgroups when it is gone.")
+      .default_text("10MB")
+      .fraction("pageCacheActive", &BehaviourSpec::page_cache_active, "Share of them that is used more than once: the kubelet counts it as used, and reclaim takes it last.")
+      .default_text("0%")
+      .bytes("slab", &BehaviourSpec::slab, "Dentries and inodes of the paths that it looks up: reclaimable, but slowly.")
+      .default_text("512Ki")
+      .cpu("cpu", &BehaviourSpec::cpu_milli, "Cores that the pod would like to use while it runs: it gets less on a node that has too few, or when its limits say so, and takes longer.")
+      .default_text("what it requests")
+      .bytes_per_second("disk", &BehaviourSpec::disk_bytes_per_second, "What the pod reads and writes on its node's own disk while it runs.")
+      .default_text("0")
       .add("needs", &BehaviourSpec::needs,
            "Services (namespace/name) without which the pods answer nobody: they run on, their probes notice nothing, and who calls them gets no answer.");
 }
@@ -315,6 +339,12 @@ void describe(Fields<k8s::ControllerManagerConfig>& fields) {
 void describe(Fields<k8s::KubeletConfig>& fields) {
   fields.title("All kubelets.")
       .bytes("hardEvictionMemory", &k8s::KubeletConfig::hard_eviction_memory, "Available memory below which pods are evicted (evictionHard memory.available).")
+      .bytes("softEvictionMemory", &k8s::KubeletConfig::soft_eviction_memory, "Available memory below which pods are evicted after a while (evictionSoft memory.available); 0: none.")
+      .add("softEvictionGrace", &k8s::KubeletConfig::soft_eviction_grace, "... after this (evictionSoftGracePeriod).")
+      .add("evictionMaxPodGrace", &k8s::KubeletConfig::eviction_max_pod_grace_seconds, 0, 1'000'000,
+           "Seconds that a pod gets at most when a soft threshold evicts it (evictionMaxPodGracePeriod).")
+      .bytes("minimumReclaim", &k8s::KubeletConfig::minimum_reclaim_memory, "Evictions go on until so much more than the threshold is available (evictionMinimumReclaim).")
+      .add("pressureTransition", &k8s::KubeletConfig::pressure_transition, "How long MemoryPressure outlives the shortage (evictionPressureTransitionPeriod).")
       .add("leaseRenew", &k8s::KubeletConfig::lease_renew, "How often the node's lease is renewed.")
       .add("serializeImagePulls", &k8s::KubeletConfig::serialize_image_pulls, "One image at a time per node.")
       .add("maxParallelImagePulls", &k8s::KubeletConfig::max_parallel_image_pulls, 0, 1000, "With `registries` and serializeImagePulls false: so many at a time; 0: no limit.")
@@ -333,6 +363,13 @@ void describe(Fields<k8s::KubeletConfig>& fields) {
         }
         if (c.max_parallel_image_pulls > 0 && c.serialize_image_pulls) {
           reader.diagnostics.error(node.find("maxParallelImagePulls"), "needs serializeImagePulls: false: the kubelet does not start otherwise");
+        }
+        // The kubelet refuses a soft threshold without its grace period, and means it to be met before the hard one.
+        if (c.soft_eviction_memory > 0 && c.soft_eviction_grace <= SimDuration::zero()) {
+          reader.diagnostics.error(node.find("softEvictionMemory"), "needs softEvictionGrace: a kubelet does not start without it");
+        }
+        if (c.soft_eviction_memory > 0 && c.soft_eviction_memory <= c.hard_eviction_memory) {
+          reader.diagnostics.error(node.find("softEvictionMemory"), "is not above hardEvictionMemory: it would never be met first");
         }
       });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sim/scenario/fields.hpp"
+#include "sim/scenario/memory_spec.hpp"
 #include "sim/scenario/scenario.hpp"
 
 namespace sim::scenario {
@@ -29,6 +30,11 @@ struct BehaviourSpec {
   std::optional<std::int32_t> exit_code;
   std::optional<std::int64_t> memory;
   std::optional<SimDuration> stop_time;
+  std::optional<std::int64_t> page_cache;
+  std::optional<double> page_cache_active;
+  std::optional<std::int64_t> slab;
+  std::optional<std::int64_t> cpu_milli;
+  std::optional<double> disk_bytes_per_second;
   std::vector<Reference> needs;
 };
 
@@ -49,6 +55,7 @@ void describe(Fields<ElementSpec>& fields);
 void describe(Fields<MachineSpec>& fields);
 void describe(Fields<host::BootTime>& fields);
 void describe(Fields<ReservedSpec>& fields);
+void describe(Fields<KernelSpec>& fields);
 void describe(Fields<PoolSpec>& fields);
 void describe(Fields<ImagesSpec>& fields);
 void describe(Fields<MatchSpec>& fields);

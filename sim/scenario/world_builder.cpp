@@ -79,9 +79,11 @@ class Builder {
     spec.boot = machine.boot;
     spec.kubelet_start = machine.kubelet_start;
     spec.disk_fsync_median = machine.fsync;
+    spec.disk_bytes_per_second = machine.disk_bytes_per_second;
     spec.memory_exhaustion = machine.memory_exhaustion;
     spec.oom_stall = machine.oom_stall;
     spec.hang_reset_after = machine.hang_reset_after;
+    spec.kernel = machine.kernel;
     return spec;
   }
   topology::ElementId add_machine_element(const MachineSpec& machine, const std::string& name) {

@@ -23,6 +23,7 @@ const char* const kStory = R"(faults:
   full: {kind: cordon, at: 15m, duration: 5m, target: {pool: workers}}
   kill: {kind: pod-kill, at: 16m, target: {namespace: shop, pods: [db-0]}}
   drain: {kind: drain, at: 22m, target: {nodes: [w4]}}
+  slab: {kind: kernel-memory, at: 2m, duration: 1000s, target: {nodes: [cp-3]}, rate: 3Mi/s}
   blocked: {kind: drain, at: 70m, duration: 1m, target: {nodes: [w2, w3]}}
 )";
 
@@ -58,6 +59,10 @@ const CheckCase kCheckCases[] = {
      "{kind: pods-pending, selector: {app: db}, atMost: 0}", "atMost", at(16min), ""},
     {"nodes-not-ready atMost", "{kind: nodes-not-ready, atMost: 1}", "{kind: nodes-not-ready, nodes: [w1], atMost: 0}", "atMost", {}, "crash"},
     {"nodes-not-ready longest", "{kind: nodes-not-ready, nodes: [w2, w3], longest: 1m}", "{kind: nodes-not-ready, longest: 1m}", "longest", {}, "crash"},
+    {"host-memory, available", "{kind: host-memory, nodes: [w2, w3], available: 14Gi}", "{kind: host-memory, nodes: [cp-3], available: 14Gi}", "available", {},
+     "slab"},
+    {"host-memory, as the kubelet sees it", "{kind: host-memory, kubeletAvailable: 14Gi}", "{kind: host-memory, kubeletAvailable: 15900Mi}", "kubeletAvailable",
+     {}, ""},
     {"fault-completes", "{kind: fault-completes, fault: drain, within: 5m}", "{kind: fault-completes, fault: unready, within: 1m}", "within",
      at(11min), "unready"},
     {"fault-completes, of one that lasts", "{kind: fault-completes, fault: crash}", "{kind: fault-completes, fault: full, within: 4m}", "within",

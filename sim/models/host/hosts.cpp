@@ -73,7 +73,7 @@ bool Hosts::reachable(HostId a, HostId b) const {
   if (a == b) return true;
   const Host& first = hosts_[a.value];
   const Host& second = hosts_[b.value];
-  return first.has_link && second.has_link && first.partition == second.partition;
+  return first.has_link && second.has_link && !first.is_stalled && !second.is_stalled && first.partition == second.partition;
 }
 
 SimDuration Hosts::kubelet_start_time(HostId id) const {
@@ -114,6 +114,8 @@ void Hosts::go_down(HostId id, std::string_view kind, std::string_view message) 
   Host& host = hosts_[id.value];
   engine_.cancel(std::exchange(host.timer, TimerId{}));
   host.state = HostState::kOff;
+  host.is_stalled = false;
+  host.slowdown = host.fsync_factor = 1.0;
   const ScopedCause because(engine_, record(id, kind, message));
   notify(Change::What::kDown, id);
   for (const HostId vm : vms_of(id)) {
@@ -170,6 +172,7 @@ void Hosts::hang(HostId id, std::string_view why) {
   Host& host = hosts_[id.value];
   if (host.state != HostState::kUp) return;
   host.state = HostState::kHung;
+  host.is_stalled = false;
   const ScopedCause because(engine_, record(id, "HostHung", fmt::format("{} hangs: {}", host.spec.name, why)));
   if (host.spec.hang_reset_after > SimDuration::zero()) {
     host.timer = engine_.after(host.spec.hang_reset_after, [this, id] { reset(id); });
@@ -208,6 +211,30 @@ void Hosts::set_partition(HostId id, std::uint32_t partition) {
     if (host.state == HostState::kUp || host.state == HostState::kHung) notify(Change::What::kNetwork, id);
   }
   for (const HostId vm : vms_of(id)) set_partition(vm, partition);
+}
+
+void Hosts::set_stalled(HostId id, bool stalled) {
+  Host& host = hosts_[id.value];
+  if (host.is_stalled == stalled || (stalled && host.state != HostState::kUp)) return;
+  host.is_stalled = stalled;
+  if (stalled) host.cause = engine_.cause();
+  if (host.state == HostState::kUp) notify(Change::What::kNetwork, id);
+}
+
+void Hosts::set_slowdown(HostId id, double factor) {
+  SIM_CHECK(factor >= 1.0, "a slowdown makes nothing faster");
+  Host& host = hosts_[id.value];
+  if (host.slowdown == factor || host.state != HostState::kUp) return;
+  host.slowdown = factor;
+  for (std::size_t i = 0; i < slowdown_listeners_.size(); ++i) slowdown_listeners_[i](id);
+}
+
+void Hosts::set_fsync_factor(HostId id, double factor) {
+  SIM_CHECK(factor >= 1.0, "a disk that is shared is not faster");
+  Host& host = hosts_[id.value];
+  if (host.fsync_factor == factor || host.state != HostState::kUp) return;
+  host.fsync_factor = factor;
+  for (std::size_t i = 0; i < slowdown_listeners_.size(); ++i) slowdown_listeners_[i](id);
 }
 
 void Hosts::on_topology(topology::ElementId element, topology::Aspect aspect, bool has) {

@@ -23,6 +23,7 @@
 #include "sim/core/engine.hpp"
 #include "sim/core/event_log.hpp"
 #include "sim/core/random.hpp"
+#include "sim/models/host/kernel.hpp"
 #include "sim/models/topology/topology.hpp"
 
 namespace sim::host {
@@ -56,12 +57,14 @@ struct HostSpec {
   std::int64_t disk_bytes = 200ll << 30;
   SimDuration disk_fsync_median{std::chrono::microseconds(300)};  // local NVMe/SSD with PLP: lognormal sigma 0.6 (platform 6.4)
   double disk_fsync_sigma = 0.6;
+  double disk_bytes_per_second = 500e6;  // of the disk that the system, etcd and the pods' own files share
   double nic_bits_per_second = 10e9;
   BootTime boot{};           // firmware and OS; Machine's default when zero
   BootTime kubelet_start{};  // from OS up to kubelet and runtime ready; default 45 s, 0.5
   MemoryExhaustion memory_exhaustion = MemoryExhaustion::kOomKill;
   SimDuration oom_stall{std::chrono::seconds(30)};        // reclaim stalls before the OOM killer acts: nothing on the host makes progress
   SimDuration hang_reset_after{std::chrono::minutes(10)};  // kHang: until the host is reset and reboots; zero: never by itself
+  KernelConfig kernel{};
 };
 
 class Hosts {
@@ -79,7 +82,8 @@ class Hosts {
   /// Link up, switch up, not partitioned away (and running or hung): the outside world (users, an external control plane, a registry
   /// elsewhere) is in partition 0.
   bool has_network(HostId id) const;
-  /// Two running hosts reach each other: both have a link and are in the same partition. A running host reaches itself without either.
+  /// Two running hosts reach each other: both have a link, neither is stalled, and they are in the same partition. A running host reaches itself
+  /// without any of these.
   bool reachable(HostId a, HostId b) const;
   std::uint32_t partition(HostId id) const { return hosts_[id.value].partition; }
   /// How often it has booted since the start: 0 for a host that never went down.
@@ -100,6 +104,18 @@ class Hosts {
   /// The VMs of a physical host go with it.
   void set_partition(HostId id, std::uint32_t partition);
 
+  /// Nothing on an up host makes progress for a while (reclaim): it answers nobody, and nobody on it does anything. Told as kNetwork. The current
+  /// cause becomes the host's last one. A host that goes down is not stalled any more.
+  void set_stalled(HostId id, bool stalled);
+  bool is_stalled(HostId id) const { return hosts_[id.value].is_stalled; }
+  /// How many times longer everything on the host takes, at least 1: memory pressure, or more work than cores. After a boot 1.
+  void set_slowdown(HostId id, double factor);
+  double slowdown(HostId id) const { return hosts_[id.value].slowdown; }
+  /// How many times longer an fsync takes because others use the disk, at least 1. After a boot 1. Told as a slowdown.
+  void set_fsync_factor(HostId id, double factor);
+  double fsync_factor(HostId id) const { return hosts_[id.value].fsync_factor; }
+  void on_slowdown(std::function<void(HostId)> listener) { slowdown_listeners_.push_back(std::move(listener)); }
+
   struct Change {
     enum class What : std::uint8_t { kDown, kHung, kBooting, kUp, kNetwork } what;
     HostId host;
@@ -119,6 +135,9 @@ class Hosts {
     TimerId timer{};
     bool wants_on = true;  // boots as soon as it can
     bool has_link = true;  // the topology's network
+    bool is_stalled = false;
+    double slowdown = 1.0;
+    double fsync_factor = 1.0;
   };
   void on_topology(topology::ElementId element, topology::Aspect aspect, bool has);
   CauseId record(HostId id, std::string_view kind, std::string_view message);
@@ -144,6 +163,7 @@ class Hosts {
   std::deque<Pending> pending_;
   bool notifying_ = false;
   std::vector<std::function<void(const Change&)>> listeners_;
+  std::vector<std::function<void(HostId)>> slowdown_listeners_;
 };
 
 }  // namespace sim::host

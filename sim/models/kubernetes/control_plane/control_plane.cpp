@@ -40,6 +40,12 @@ ControlPlane::ControlPlane(Engine& engine, EventLog& log, const Randomness& rand
   controller_manager_lease_ = std::make_unique<LeaseElection>(engine_, random_, to_string(Component::kControllerManager), times);
   for (const Component component : kLeased) wire_lease(component);
   hosts_.on_change([this](const host::Hosts::Change& change) { on_host_change(change); });
+  hosts_.on_slowdown([this](host::HostId host) {
+    if (const std::optional<std::size_t> member = member_of(host)) {
+      members_[*member].disk_cause = engine_.cause();
+      evaluate();
+    }
+  });
 }
 
 ControlPlane::~ControlPlane() = default;
@@ -160,7 +166,7 @@ SimDuration ControlPlane::request_timeout() const { return 5s + 2 * config_.etcd
 
 SimDuration ControlPlane::fsync_median(std::size_t member) const {
   const Member& m = members_[member];
-  return from_seconds(seconds(hosts_.spec(m.host).disk_fsync_median) * m.disk_factor);
+  return from_seconds(seconds(hosts_.spec(m.host).disk_fsync_median) * m.disk_factor * hosts_.slowdown(m.host) * hosts_.fsync_factor(m.host));
 }
 
 SimDuration ControlPlane::commit_latency() {

@@ -20,6 +20,11 @@ ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours,
     if (behaviour.exit_code) resolved.exit_code = *behaviour.exit_code;
     if (behaviour.memory_bytes) resolved.memory_bytes = *behaviour.memory_bytes;
     if (behaviour.stop_time) resolved.stop_time = *behaviour.stop_time;
+    if (behaviour.page_cache_bytes) resolved.page_cache_bytes = *behaviour.page_cache_bytes;
+    if (behaviour.page_cache_active) resolved.page_cache_active = *behaviour.page_cache_active;
+    if (behaviour.slab_bytes) resolved.slab_bytes = *behaviour.slab_bytes;
+    if (behaviour.cpu) resolved.cpu = behaviour.cpu;
+    if (behaviour.disk_bytes_per_second) resolved.disk_bytes_per_second = *behaviour.disk_bytes_per_second;
   }
   return resolved;
 }

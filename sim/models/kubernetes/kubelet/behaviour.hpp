@@ -22,6 +22,11 @@ struct PodBehaviour {
   std::optional<std::int32_t> exit_code;     // with which they do (default 0)
   std::optional<std::int64_t> memory_bytes;  // working set of the pod once started (default: its request, or 64 MiB)
   std::optional<SimDuration> stop_time;      // from SIGTERM to exit (default 1s)
+  std::optional<std::int64_t> page_cache_bytes;  // of the files that the pod reads and writes (default 10 MB)
+  std::optional<double> page_cache_active;       // share of them that is used more than once (default 0)
+  std::optional<std::int64_t> slab_bytes;        // dentries and inodes of the paths that it looks up (default 512 KiB)
+  std::optional<double> cpu;                     // cores that the pod would like to use while it runs (default: what it requests)
+  std::optional<double> disk_bytes_per_second;   // that it reads and writes on its node's own disk while it runs (default 0)
 };
 
 struct ResolvedBehaviour {
@@ -32,6 +37,12 @@ struct ResolvedBehaviour {
   bool exits = false;  // the containers end by themselves after run_time: pods of Jobs, restartPolicy not Always, or run_time was given
   std::int64_t memory_bytes = 0;
   SimDuration stop_time{std::chrono::seconds(1)};
+  // Reference platform 9.4: what a pod of a CronJob typically leaves.
+  std::int64_t page_cache_bytes = 10'000'000;
+  double page_cache_active = 0.0;
+  std::int64_t slab_bytes = 512ll << 10;
+  std::optional<double> cpu;
+  double disk_bytes_per_second = 0.0;
 };
 
 ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours, const Pod& pod, const Interner& names);

@@ -111,6 +111,8 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
   constexpr std::int64_t kSystemMemoryMax = 512ll << 20;
   const std::int64_t reserved = object->allocatable.memory > 0 ? node.memory - object->allocatable.memory - config.hard_eviction_memory : 0;
   node.system_memory = std::clamp<std::int64_t>(reserved, 0, kSystemMemoryMax);
+  node.pods_limit = object->allocatable.memory > 0 ? object->allocatable.memory + config.hard_eviction_memory : node.memory;
+  node.kernel = std::make_unique<host::HostMemory>(hosts.spec(host).kernel, node.memory, hosts.spec(host).cpu_cores);
   if (node_of_slot.size() <= ref.slot) node_of_slot.resize(std::size_t{ref.slot} + 1, -1);
   node_of_slot[ref.slot] = static_cast<std::int64_t>(nodes.size()) - 1;
   if (node_of_host.size() <= host.value) node_of_host.resize(std::size_t{host.value} + 1, -1);
@@ -223,7 +225,8 @@ void Kubelets::Impl::on_host_change(const host::Hosts::Change& change) {
 }
 
 void Kubelets::Impl::on_host_down(NodeRun& node) {
-  for (TimerId* timer : {&node.renewal, &node.relist, &node.status, &node.kubelet_start, &node.stall, &node.memory_timer, &node.pressure_timer}) {
+  for (TimerId* timer : {&node.renewal, &node.relist, &node.status, &node.kubelet_start, &node.stall, &node.memory_timer, &node.pressure_timer,
+                         &node.thrash_timer}) {
     engine.cancel(std::exchange(*timer, TimerId{}));
   }
   if (node.is_stalled) {
@@ -244,10 +247,12 @@ void Kubelets::Impl::on_host_down(NodeRun& node) {
     for (ContainerRun& c : run->init_containers) lose(c);
     for (ContainerRun& c : run->containers) lose(c);
   }
+  lose_kernel_memory(node);
   node.kubelet_running = false;
   node.died_at = engine.now();
   node.pressure_cause = {};
-  node.pressure = node.below_threshold = node.found_no_victim = false;
+  node.pressure = node.below_threshold = node.found_no_victim = node.hard_met = false;
+  node.soft_since = kEndOfTime;
   node.evicting = nullptr;
   node.next_pass = SimTime{};
   lose_volumes(node);
@@ -303,8 +308,33 @@ void Kubelets::on_heartbeat(std::function<void(Ref<Node>)> listener) { impl_->he
 std::int64_t Kubelets::memory_used(Ref<Node> node) const {
   const NodeRun* run = impl_->find_node(node);
   // What is asked for beyond the machine's memory is not there: that is what the host stalls over.
-  return run == nullptr ? 0 : std::min(impl_->used(*run), run->memory);
+  return run == nullptr || !impl_->hosts.is_running(run->host) ? 0 : std::min(impl_->working_set(*run), run->memory);
 }
+
+host::Meminfo Kubelets::meminfo(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  if (run == nullptr || !impl_->hosts.is_running(run->host)) return {};
+  const std::int64_t anonymous = impl_->used(*run);
+  // Of a copy: looking must not take part in reclaim, whose stalls somebody has to feel.
+  host::HostMemory books = *run->kernel;
+  books.settle(impl_->engine.now(), anonymous);
+  return books.meminfo(impl_->engine.now(), anonymous);
+}
+
+host::Psi::Averages Kubelets::memory_pressure(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  return run == nullptr ? host::Psi::Averages{} : run->psi.at(impl_->engine.now());
+}
+
+void Kubelets::grow_kernel_memory(Ref<Node> node, double bytes_per_second) {
+  if (NodeRun* run = impl_->find_node(node)) impl_->grow_kernel_memory(*run, bytes_per_second);
+}
+
+void Kubelets::drop_caches(Ref<Node> node, host::DropCaches what) {
+  if (NodeRun* run = impl_->find_node(node)) impl_->drop_caches(*run, what);
+}
+
+void Kubelets::on_memory(std::function<void(Ref<Node>)> listener) { impl_->memory_listeners.push_back(std::move(listener)); }
 
 bool Kubelets::is_really_running(Ref<Pod> pod) const {
   const PodRun* run = impl_->find_pod(pod);

@@ -15,6 +15,7 @@
 #include "sim/core/event_log.hpp"
 #include "sim/core/random.hpp"
 #include "sim/models/host/hosts.hpp"
+#include "sim/models/host/memory.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
@@ -31,6 +32,11 @@ class NodeImages;
 
 struct KubeletConfig : ImagePolicy {
   std::int64_t hard_eviction_memory = 100ll << 20;  // memory.available
+  std::int64_t soft_eviction_memory = 0;            // evictionSoft memory.available; 0: none
+  SimDuration soft_eviction_grace{};                // evictionSoftGracePeriod
+  std::int64_t eviction_max_pod_grace_seconds = 0;  // evictionMaxPodGracePeriod: of pods that a soft threshold evicts
+  std::int64_t minimum_reclaim_memory = 0;          // evictionMinimumReclaim
+  SimDuration pressure_transition{std::chrono::minutes(5)};  // evictionPressureTransitionPeriod
   SimDuration lease_renew{std::chrono::seconds(10)};
 };
 
@@ -60,6 +66,10 @@ class Kubelets : public Watcher {
   void on_heartbeat(std::function<void(Ref<Node>)> listener);
   /// Working set of everything on the node, in bytes, now; at most the machine's memory, 0 while it is not running.
   std::int64_t memory_used(Ref<Node> node) const;
+  /// What `free` and /proc/meminfo show on the node now: what the kubelet does not see is there too. All zero while it is not running.
+  host::Meminfo meminfo(Ref<Node> node) const;
+  /// Pressure stall information of the machine's memory (both "some" and "full": a stall stops everybody).
+  host::Psi::Averages memory_pressure(Ref<Node> node) const;
   /// Whether the pod's containers really run, whatever the API says (a partitioned node's pods run on).
   bool is_really_running(Ref<Pod> pod) const;
   /// ... and are past their start-up, not made unready, on a host that makes progress and has its network (partition 0). A mirror pod serves
@@ -79,6 +89,12 @@ class Kubelets : public Watcher {
   void leak_memory(Ref<Pod> pod, double bytes_per_second);
   /// Every pod, now and later, that matches: the leak is in the image, not in one pod.
   void leak_memory(Symbol ns, const LabelSelector& selector, double bytes_per_second);
+  /// The kernel of the node takes `bytes_per_second` more for itself from now on, which nothing but a reboot gives back; negative: less.
+  void grow_kernel_memory(Ref<Node> node, double bytes_per_second);
+  /// echo 1, 2 or 3 > /proc/sys/vm/drop_caches
+  void drop_caches(Ref<Node> node, host::DropCaches what);
+  /// The eviction signals or free memory of some node changed in a way that a threshold may see: called after everything that happens to its memory.
+  void on_memory(std::function<void(Ref<Node>)> listener);
   void kill_container(Ref<Pod> pod);  ///< exits 137; restarted by policy with back-off
   /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
   /// one turns at once.

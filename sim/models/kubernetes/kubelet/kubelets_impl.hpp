@@ -4,7 +4,8 @@
 /// reached. The Pod object is what the kubelet could report. publish() carries the one over to the other when the API can be written.
 ///
 /// Where to find what: kubelets.cpp (the public calls, watch events, changes of hosts), node_status.cpp (contact, heartbeat, Ready, re-list),
-/// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, volumes.cpp (mounts, I/O that hangs), memory.cpp (working sets, eviction, OOM).
+/// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, volumes.cpp (mounts, I/O that hangs), memory.cpp (working sets, eviction, OOM),
+/// kernel_memory.cpp (cgroups, page cache and slab that pods leave, stalls in reclaim), contention.cpp (CPU and disk).
 #pragma once
 
 #include <deque>
@@ -15,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sim/models/host/memory.hpp"
 #include "sim/models/kubernetes/kubelet/admission.hpp"
 #include "sim/models/kubernetes/kubelet/image_puller.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
@@ -33,7 +35,6 @@ inline constexpr SimDuration kCleanUpTime{std::chrono::milliseconds(100)};      
 inline constexpr SimDuration kShortestStop{std::chrono::seconds(2)};               // minimumGracePeriodInSeconds
 inline constexpr SimDuration kStatusPeriod{std::chrono::seconds(10)};
 inline constexpr SimDuration kEvictionPeriod{std::chrono::seconds(10)};
-inline constexpr SimDuration kPressureTransition{std::chrono::minutes(5)};
 inline constexpr SimDuration kRelistPeriod{std::chrono::seconds(1)};               // PLEG
 
 /// Where one container stands.
@@ -76,6 +77,10 @@ struct ContainerRun {
   RestartBackoff backoff;
   ImageBackoff image_backoff;
   std::int64_t memory = 0;  // charged to the node while it runs
+  double wants_cpu = 0.0;   // cores, while it runs
+  double wants_disk = 0.0;  // bytes per second
+  bool is_demanding = false;  // its pod's behaviour says what it would like
+  double speed = 1.0;       // share of that which it gets
   TimerId timer{};
 };
 
@@ -163,6 +168,12 @@ struct PodRun {
   std::uint32_t mount_tries = 0;
   std::string mount_error;     // of a claim
   std::string told_mount;      // the FailedMount that was recorded last
+  std::int64_t cgroups = 0;    // memory cgroups that it has on its machine
+  bool has_read_files = false;
+  bool told_of_cgroups = false;
+  bool waits_for_cgroups = false;
+  bool cgroups_retried = false;  // the next try succeeds, if there are cgroups left
+  std::uint32_t cgroup_failures = 0;
 };
 
 struct NodeRun {
@@ -172,6 +183,7 @@ struct NodeRun {
   Symbol subject;  // "Node/w1"
   std::int64_t memory = 0;  // of the machine
   std::int64_t system_memory = 0;
+  std::int64_t pods_limit = 0;  // of the kubepods cgroup: capacity less what is reserved
   bool is_started = false;
   bool kubelet_running = false;
   bool is_fresh = true;    // the kubelet started and has not yet seen the API
@@ -210,13 +222,37 @@ struct NodeRun {
   std::vector<PodRun*> leaking;    // in the order in which they began
   bool pressure = false;           // condition as the eviction manager sees it
   bool below_threshold = false;
+  bool hard_met = false;           // the hard threshold, as of the last look
+  SimTime soft_since = kEndOfTime; // since when the soft one is met
   bool found_no_victim = false;
+  bool pods_have_no_victim = false;
   PodRun* evicting = nullptr;
   SimTime next_pass{};  // no eviction pass before this
   CauseId pressure_cause{};
   CauseId exhaustion_cause{};
   TimerId memory_timer{};
   TimerId pressure_timer{};
+  std::unique_ptr<host::HostMemory> kernel;
+  host::Psi psi;
+  bool stall_kills = false;        // the OOM killer acts at the end of this stall
+  bool is_thrashing = false;
+  std::uint32_t thrash_serial = 0;
+  CauseId thrash_cause{};
+  TimerId thrash_timer{};
+  CauseId kernel_cause{};          // the record of the kernel's share of memory
+  double kernel_told = 0.0;        // ... at which share it was told last
+  bool told_of_ids = false;
+  CauseId ids_cause{};
+  struct Share {
+    Symbol ns;
+    std::int64_t cgroups = 0;
+  };
+  std::vector<Share> made_by;      // cgroups since the boot, by namespace
+  std::size_t demanding = 0;       // running containers whose pods' behaviour says what they would like to have
+  double cpu_slowdown = 1.0;
+  double memory_slowdown = 1.0;
+  CauseId contention_cause{};
+  SimTime contended_told{};
 };
 
 /// The first instant of the grid phase + n * period that is not before `from`.
@@ -261,6 +297,7 @@ struct Kubelets::Impl {
   std::vector<std::function<void(Ref<Pod>, bool)>> serving_listeners;
   std::vector<std::function<void(Ref<Pod>)>> process_listeners;
   std::function<bool(Ref<Pod>)> may_start;  // null: every pod may
+  std::vector<std::function<void(Ref<Node>)>> memory_listeners;
   struct LeakRule {
     Symbol ns;
     LabelSelector selector;
@@ -411,17 +448,67 @@ struct Kubelets::Impl {
   std::int64_t used(const NodeRun& node) const;
   double leak_rate(const NodeRun& node) const;
   SimTime reaches_level(const NodeRun& node, std::int64_t level) const;
+  SimTime commits(const NodeRun& node, std::int64_t level) const;
   std::int64_t exhausted_at(const NodeRun& node) const;
   std::vector<CauseId> leak_causes(const NodeRun& node) const;
   void memory_changed(NodeRun& node);
   void on_memory_timer(NodeRun& node);
   bool kill_over_limit(NodeRun& node);
+  std::int64_t available(const NodeRun& node) const;
+  std::int64_t pods_limit(const NodeRun& node) const;
+  std::int64_t pods_full_at(const NodeRun& node) const;
+  std::int64_t threshold(const NodeRun& node) const;
+  std::int64_t hard_threshold(const NodeRun& node) const;
+  SimTime eviction_due(const NodeRun& node) const;
   void eviction_pass(NodeRun& node);
   void pod_cleaned_up(NodeRun& node);
   void exhausted(NodeRun& node);
+  void begin_stall(NodeRun& node, SimDuration span, bool kills);
   void end_stall(NodeRun& node);
+  struct Victim {
+    PodRun* pod = nullptr;
+    ContainerRun* container = nullptr;
+    std::size_t index = 0;
+    std::int64_t bytes = 0;
+    std::int64_t badness = 0;
+  };
+  Victim worst_process(NodeRun& node, std::int64_t total);
+  void kill_process(const Victim& victim);
   void oom_kill(NodeRun& node);
+  void pods_exhausted(NodeRun& node);
   void restart_mirror(PodRun& run, ContainerRun& c);
+
+  // ---- contention.cpp
+  void set_wants(PodRun& run, ContainerRun& c);
+  void clear_wants(PodRun& run, ContainerRun& c);
+  void share_machine(NodeRun& node);
+  void set_speed(PodRun& run, ContainerRun& c, double speed);
+  void update_slowdown(NodeRun& node);
+
+  // ---- kernel_memory.cpp
+  /// What the runtime does takes longer on a host that is short of memory or CPU.
+  SimDuration slowed(const NodeRun& node, SimDuration span) const {
+    const double factor = hosts.slowdown(node.host);
+    return factor == 1.0 ? span : from_seconds(seconds(span) * factor);
+  }
+  std::int64_t committed(const NodeRun& node) const;
+  std::int64_t working_set(const NodeRun& node) const { return used(node) + node.kernel->active_file(); }
+  bool make_cgroups(PodRun& run);
+  void cgroups_failed(PodRun& run, std::string_view error, CauseId cause);
+  void adopt_cgroups(PodRun& run);
+  void remove_cgroups(PodRun& run);
+  void restart_cgroup(PodRun& run);
+  void wake_for_cgroups(NodeRun& node);
+  void read_files(PodRun& run);
+  void settle_kernel(NodeRun& node);
+  void note_kernel_memory(NodeRun& node);
+  void lose_kernel_memory(NodeRun& node);
+  void grow_kernel_memory(NodeRun& node, double bytes_per_second);
+  void drop_caches(NodeRun& node, host::DropCaches what);
+  void update_thrashing(NodeRun& node);
+  void thrash(NodeRun& node);
+  double thrash_depth(const NodeRun& node) const;
+  std::string kernel_story(const NodeRun& node) const;
 };
 
 }  // namespace sim::k8s

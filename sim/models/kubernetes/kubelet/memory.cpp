@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,7 +19,6 @@ using kubelet::ContainerRun;
 using kubelet::grid_at;
 using kubelet::human_bytes;
 using kubelet::kEvictionPeriod;
-using kubelet::kPressureTransition;
 using kubelet::NodeRun;
 using kubelet::PodRun;
 using kubelet::Stage;
@@ -29,6 +29,7 @@ using kubelet::Step;
 void Kubelets::Impl::charge(PodRun& run, ContainerRun& c) {
   if (is_init(run, c) || c.memory != 0) return;  // sidecars and init containers are part of the pod's figure
   const auto index = static_cast<std::size_t>(&c - run.containers.data());
+  settle_kernel(*run.node);
   c.memory = kubelet::memory_shares(*run.spec, run.behaviour.memory_bytes)[index];
   run.node->charged += c.memory;
   run.node->found_no_victim = false;
@@ -40,13 +41,16 @@ void Kubelets::Impl::charge(PodRun& run, ContainerRun& c) {
     c.exit_code_next = 137;
     c.exit_reason_next = reasons.oom_killed;
   }
+  set_wants(run, c);
   memory_changed(*run.node);
 }
 
 void Kubelets::Impl::uncharge(PodRun& run, ContainerRun& c) {
   if (is_init(run, c)) return;
+  clear_wants(run, c);
   const bool leaked_here = &c == run.containers.data() && run.is_leaking;
   if (c.memory == 0 && !leaked_here) return;
+  for (const auto& listener : memory_listeners) listener(run.node->ref);  // as it was before
   run.node->charged -= std::exchange(c.memory, 0);
   if (leaked_here) stop_leak(run);
   memory_changed(*run.node);
@@ -111,20 +115,32 @@ double Kubelets::Impl::leak_rate(const NodeRun& node) const {
   return rate;
 }
 
-/// The first instant at which `level` bytes are used; now when they already are.
-SimTime Kubelets::Impl::reaches_level(const NodeRun& node, std::int64_t level) const {
-  const std::int64_t missing = level - used(node);
-  if (missing <= 0) return engine.now();
-  const double rate = leak_rate(node);
+namespace {
+
+/// The first instant at which `missing` more bytes are used; now when they already are.
+SimTime reaches(SimTime now, std::int64_t missing, double rate) {
+  if (missing <= 0) return now;
   if (rate <= 0.0) return kEndOfTime;
   const double wait = static_cast<double>(missing) / rate;
   constexpr double kNever = 200.0 * 365 * 86400;
   if (wait > kNever) return kEndOfTime;
-  return engine.now() + std::max(SimDuration(1), from_seconds(wait) + SimDuration(1));
+  return now + std::max(SimDuration(1), from_seconds(wait) + SimDuration(1));
+}
+
+}  // namespace
+
+/// The kubelet's view: what its eviction manager adds up.
+SimTime Kubelets::Impl::reaches_level(const NodeRun& node, std::int64_t level) const {
+  return reaches(engine.now(), level - working_set(node), leak_rate(node));
+}
+
+/// The kernel's view: everything that no reclaim gives back.
+SimTime Kubelets::Impl::commits(const NodeRun& node, std::int64_t level) const {
+  return reaches(engine.now(), level - committed(node), leak_rate(node) + node.kernel->unreclaimable_rate());
 }
 
 /// From here on the kernel has nothing left to give.
-std::int64_t Kubelets::Impl::exhausted_at(const NodeRun& node) const { return node.memory - kubelet::kernel_reserve(node.memory); }
+std::int64_t Kubelets::Impl::exhausted_at(const NodeRun& node) const { return node.memory - node.kernel->marks().min; }
 
 /// Why memory is short: the leaks on the node, the largest first.
 std::vector<CauseId> Kubelets::Impl::leak_causes(const NodeRun& node) const {
@@ -142,10 +158,14 @@ std::vector<CauseId> Kubelets::Impl::leak_causes(const NodeRun& node) const {
 void Kubelets::Impl::memory_changed(NodeRun& node) {
   engine.cancel(std::exchange(node.memory_timer, TimerId{}));
   if (!node.is_started || node.is_stalled || !hosts.is_running(node.host)) return;
+  for (const auto& listener : memory_listeners) listener(node.ref);
   const SimTime now = engine.now();
   NodeRun* place = &node;
 
-  SimTime next = reaches_level(node, exhausted_at(node));
+  settle_kernel(node);
+  update_thrashing(node);
+  SimTime next = commits(node, exhausted_at(node));
+  if (!node.is_thrashing) next = std::min(next, commits(node, exhausted_at(node) - node.kernel->kernel().running_files));
   for (const PodRun* run : node.leaking) {
     const Container& spec = run->spec->containers.front();
     if (run->is_mirror || run->containers.front().is_dying || spec.limits.memory <= 0 || run->leak_rate <= 0.0) continue;
@@ -154,13 +174,20 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
     next = std::min(next, now + from_seconds(std::min(wait, 1e9)) + SimDuration(1));
   }
 
+  // The kubepods cgroup has a limit of its own: its pods are killed there without the host being short of anything.
+  if (used(node) < pods_full_at(node)) node.pods_have_no_victim = false;
+  if (!node.pods_have_no_victim) next = std::min(next, reaches(now, pods_full_at(node) - used(node), leak_rate(node)));
+
   if (node.kubelet_running) {
-    const std::int64_t threshold = node.memory - config.hard_eviction_memory + 1;
-    const bool below = used(node) >= threshold;
+    const bool below = available(node) < threshold(node);
+    if (!below) {
+      node.soft_since = kEndOfTime;
+      node.hard_met = false;
+    }
     if (node.pressure && !below && std::exchange(node.below_threshold, false)) {
-      // The condition outlives the shortage by five minutes.
+      // The condition outlives the shortage.
       engine.cancel(node.pressure_timer);
-      node.pressure_timer = engine.after(kPressureTransition, [this, place] {
+      node.pressure_timer = engine.after(config.pressure_transition, [this, place] {
         place->pressure = false;
         place->pressure_cause = engine.cause();
         schedule_status(*place);
@@ -168,7 +195,7 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
     }
     if (!below) node.found_no_victim = false;
     if (node.evicting == nullptr && !node.found_no_victim) {
-      const SimTime crossing = reaches_level(node, threshold);
+      const SimTime crossing = eviction_due(node);
       if (crossing != kEndOfTime) {
         const SimTime look = crossing <= node.next_pass ? node.next_pass : grid_at(crossing, node.monitor_phase, kEvictionPeriod);
         next = std::min(next, std::max(look, now));
@@ -181,11 +208,15 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
 void Kubelets::Impl::on_memory_timer(NodeRun& node) {
   node.memory_timer = TimerId{};
   if (kill_over_limit(node)) return;  // which calls memory_changed()
-  if (used(node) >= exhausted_at(node)) {
+  if (committed(node) >= exhausted_at(node)) {
     exhausted(node);
     return;
   }
-  const bool below = used(node) > node.memory - config.hard_eviction_memory;
+  if (used(node) >= pods_full_at(node) && !node.pods_have_no_victim) {
+    pods_exhausted(node);
+    return;
+  }
+  const bool below = available(node) < threshold(node);
   const SimTime turn = engine.now() == node.next_pass ? engine.now() : grid_at(engine.now(), node.monitor_phase, kEvictionPeriod);
   if (below && node.kubelet_running && node.evicting == nullptr && turn == engine.now()) eviction_pass(node);
   memory_changed(node);
@@ -206,23 +237,60 @@ bool Kubelets::Impl::kill_over_limit(NodeRun& node) {
 
 // ---- the eviction manager
 
+/// The smaller of memory.available and allocatableMemory.available (the kubepods limit less what pods use).
+std::int64_t Kubelets::Impl::available(const NodeRun& node) const {
+  return std::max<std::int64_t>(0, std::min(node.memory, pods_limit(node) + node.system_memory) - working_set(node));
+}
+
+std::int64_t Kubelets::Impl::pods_limit(const NodeRun& node) const { return std::min(node.memory, node.pods_limit); }
+
+/// At so much used, pods have all that the kubepods cgroup may have. Never before the host is exhausted unless something is reserved that the system
+/// does not use.
+std::int64_t Kubelets::Impl::pods_full_at(const NodeRun& node) const {
+  const std::int64_t full = pods_limit(node) + node.system_memory;
+  return full < exhausted_at(node) ? full : std::numeric_limits<std::int64_t>::max();
+}
+
+/// Below it the eviction manager sees a shortage: the highest threshold, and what must be reclaimed beyond it once it was met.
+std::int64_t Kubelets::Impl::threshold(const NodeRun& node) const {
+  return std::max(config.hard_eviction_memory, config.soft_eviction_memory) + (node.below_threshold ? config.minimum_reclaim_memory : 0);
+}
+
+std::int64_t Kubelets::Impl::hard_threshold(const NodeRun& node) const {
+  return config.hard_eviction_memory + (node.hard_met ? config.minimum_reclaim_memory : 0);
+}
+
+/// When the next look of the eviction manager may change something; now when it may already.
+SimTime Kubelets::Impl::eviction_due(const NodeRun& node) const {
+  const auto falls_below = [&](std::int64_t level) {
+    return reaches(engine.now(), available(node) - level + 1, leak_rate(node));
+  };
+  if (!node.below_threshold) return falls_below(threshold(node));
+  SimTime due = falls_below(hard_threshold(node));
+  if (node.soft_since != kEndOfTime) due = std::min(due, std::max(engine.now(), node.soft_since + config.soft_eviction_grace));
+  return due;
+}
+
 void Kubelets::Impl::eviction_pass(NodeRun& node) {
-  const std::int64_t available = std::max<std::int64_t>(0, node.memory - used(node));
+  const std::int64_t left = available(node);
   node.below_threshold = true;
   node.next_pass = SimTime{};
   engine.cancel(std::exchange(node.pressure_timer, TimerId{}));
+  node.hard_met = left < hard_threshold(node);
+  if (config.soft_eviction_memory > 0 && node.soft_since == kEndOfTime) node.soft_since = engine.now();
+  const std::int64_t met = node.hard_met ? config.hard_eviction_memory : config.soft_eviction_memory;
   if (!std::exchange(node.pressure, true)) {
     const std::vector<CauseId> causes = leak_causes(node);
     const CauseId before = engine.cause();
     const ScopedCause because(engine, causes.empty() ? CauseId{} : causes.front());
-    node.pressure_cause =
-        log.record("EvictionThresholdMet", node.subject,
-                   fmt::format("Attempting to reclaim memory: {} available, threshold {}", human_bytes(available),
-                               human_bytes(config.hard_eviction_memory)));
+    node.pressure_cause = log.record("EvictionThresholdMet", node.subject,
+                                     fmt::format("Attempting to reclaim memory: {} available, threshold {}", human_bytes(left), human_bytes(met)));
     for (const CauseId cause : causes) log.also_caused_by(node.pressure_cause, cause);
     if (causes.empty()) log.also_caused_by(node.pressure_cause, before);
     schedule_status(node);
   }
+  const bool soft_due = node.soft_since != kEndOfTime && engine.now() >= node.soft_since + config.soft_eviction_grace;
+  if (!node.hard_met && !soft_due) return;
   std::vector<kubelet::EvictionCandidate> candidates;
   for (std::size_t i = 0; i < node.pods.size(); ++i) {
     const PodRun& run = *node.pods[i];
@@ -236,11 +304,12 @@ void Kubelets::Impl::eviction_pass(NodeRun& node) {
     const ScopedCause because(engine, node.pressure_cause);
     const CauseId id = record(run, "Evicted",
                               fmt::format("The node was low on resource: memory. Threshold quantity: {}, available: {}. Pod uses {}, request is {}.",
-                                          human_bytes(config.hard_eviction_memory), human_bytes(available), human_bytes(candidate.usage),
-                                          human_bytes(candidate.request)));
+                                          human_bytes(met), human_bytes(left), human_bytes(candidate.usage), human_bytes(candidate.request)));
     const ScopedCause because_evicted(engine, id);
     node.evicting = &run;
-    end_with(run, PodPhase::kFailed, reasons.evicted, true, 1);
+    constexpr std::int64_t kHardGrace = 1;
+    const std::int64_t grace = node.hard_met ? kHardGrace : std::min(config.eviction_max_pod_grace_seconds, run.spec->termination_grace_seconds);
+    end_with(run, PodPhase::kFailed, reasons.evicted, true, grace);
     return;
   }
   node.found_no_victim = true;  // nothing but critical pods: looked at again when something changes
@@ -256,17 +325,24 @@ void Kubelets::Impl::pod_cleaned_up(NodeRun& node) {
 // ---- the kernel
 
 void Kubelets::Impl::exhausted(NodeRun& node) {
-  const std::vector<CauseId> causes = leak_causes(node);
-  const CauseId before = engine.cause();
+  std::vector<CauseId> causes = leak_causes(node);
+  const std::int64_t of_kernel = node.kernel->unreclaimable(engine.now());
   const PodRun* largest = nullptr;
   for (const auto& run : node.pods) {
     // The pod that took what it never asked for says more than the one that is merely big.
     const auto excess = [this](const PodRun& r) { return usage(r) - r.spec->requests.memory; };
     if (usage(*run) > 0 && (largest == nullptr || excess(*run) > excess(*largest))) largest = run.get();
   }
-  const std::string why = largest == nullptr ? std::string("memory exhausted")
-                                             : fmt::format("memory exhausted: pod {} uses {} of {}", pod_name(*largest),
-                                                           human_bytes(usage(*largest)), human_bytes(node.memory));
+  std::string why = largest == nullptr ? std::string("memory exhausted")
+                                       : fmt::format("memory exhausted: pod {} uses {} of {}", pod_name(*largest), human_bytes(usage(*largest)),
+                                                     human_bytes(node.memory));
+  constexpr std::int64_t kWorthTelling = 20;  // a twentieth of memory
+  if (of_kernel >= node.memory / kWorthTelling) {
+    const bool is_main = largest == nullptr || of_kernel > usage(*largest);
+    why = is_main ? fmt::format("memory exhausted: {}", kernel_story(node)) : fmt::format("{}; {}", why, kernel_story(node));
+    if (node.kernel_cause) causes.insert(is_main ? causes.begin() : causes.end(), node.kernel_cause);
+  }
+  const CauseId before = engine.cause();
   const host::HostSpec& spec = hosts.spec(node.host);
   const bool hangs = spec.memory_exhaustion == host::MemoryExhaustion::kHang;
   const ScopedCause because(engine, causes.empty() ? CauseId{} : causes.front());
@@ -284,13 +360,23 @@ void Kubelets::Impl::exhausted(NodeRun& node) {
     oom_kill(node);
     return;
   }
+  begin_stall(node, spec.oom_stall, true);
+}
+
+/// Nothing on the host makes progress for so long.
+void Kubelets::Impl::begin_stall(NodeRun& node, SimDuration span, bool kills) {
+  node.stall_kills = node.stall_kills || kills;
+  if (node.is_stalled) return;
+  for (TimerId* timer : {&node.memory_timer, &node.thrash_timer}) engine.cancel(std::exchange(*timer, TimerId{}));
   node.stalled_since = engine.now();
   node.is_stalled = true;
-  node.stalled_until = engine.now() + spec.oom_stall;
+  node.stalled_until = engine.now() + span;
+  node.psi.set(engine.now(), 1.0);
   NodeRun* place = &node;
   node.stall = engine.at(node.stalled_until, [this, place] { end_stall(*place); });
   node.images->freeze(true);
   control_plane.set_stalled(node.host, true);
+  hosts.set_stalled(node.host, true);
   update_contact(node);
   for (const auto& run : node.pods) update_serving(*run);
 }
@@ -302,6 +388,7 @@ void Kubelets::Impl::end_stall(NodeRun& node) {
     run->leak_since = engine.now();
   }
   node.is_stalled = false;
+  node.psi.set(engine.now(), 0.0);
   node.lost_at = engine.now();  // its connections are still there: no reflector has given up
   node.images->freeze(false);
   for (const auto& run : node.pods) {
@@ -312,44 +399,78 @@ void Kubelets::Impl::end_stall(NodeRun& node) {
       if (c.step == Step::kRunning) arm(*run, c);
     }
   }
+  hosts.set_stalled(node.host, false);
   control_plane.set_stalled(node.host, false);
   for (const auto& run : node.pods) update_serving(*run);
   update_contact(node);
-  oom_kill(node);
+  if (std::exchange(node.stall_kills, false)) {
+    oom_kill(node);
+  } else {
+    memory_changed(node);
+  }
+}
+
+/// The process with the highest badness, of all that run in pods. `total`: what the badness is thousandths of.
+Kubelets::Impl::Victim Kubelets::Impl::worst_process(NodeRun& node, std::int64_t total) {
+  Victim worst;
+  for (const auto& run : node.pods) {
+    for (std::size_t i = 0; i < run->containers.size(); ++i) {
+      ContainerRun& c = run->containers[i];
+      if (c.step != Step::kRunning || c.is_dying) continue;
+      const std::int64_t bytes = c.memory + (i == 0 ? leaked(*run) : 0);
+      const std::int64_t badness =
+          kubelet::oom_badness(bytes, total, kubelet::oom_score_adjust(*run->spec, run->spec->containers[i], node.memory));
+      if (bytes <= 0 || (worst.pod != nullptr && badness <= worst.badness)) continue;
+      worst = {run.get(), &c, i, bytes, badness};
+    }
+  }
+  return worst;
+}
+
+void Kubelets::Impl::kill_process(const Victim& victim) {
+  const bool is_mirror = victim.pod->is_mirror;
+  die(*victim.pod, *victim.container, 137, reasons.oom_killed);  // which may forget the pod
+  if (is_mirror) restart_mirror(*victim.pod, *victim.container);
 }
 
 void Kubelets::Impl::oom_kill(NodeRun& node) {
   const ScopedCause because(engine, node.exhaustion_cause);
-  while (used(node) >= exhausted_at(node)) {
-    PodRun* victim = nullptr;
-    ContainerRun* container = nullptr;
-    std::int64_t worst = 0;
-    for (const auto& run : node.pods) {
-      for (std::size_t i = 0; i < run->containers.size(); ++i) {
-        ContainerRun& c = run->containers[i];
-        if (c.step != Step::kRunning || c.is_dying) continue;
-        const std::int64_t bytes = c.memory + (i == 0 ? leaked(*run) : 0);
-        const std::int64_t badness =
-            kubelet::oom_badness(bytes, node.memory, kubelet::oom_score_adjust(*run->spec, run->spec->containers[i], node.memory));
-        if (bytes <= 0 || (victim != nullptr && badness <= worst)) continue;
-        victim = run.get();
-        container = &c;
-        worst = badness;
-      }
-    }
-    if (victim == nullptr) {
-      hosts.hang(node.host, "memory exhausted, and no process is left to kill");
+  while (committed(node) >= exhausted_at(node)) {
+    const Victim victim = worst_process(node, node.memory);
+    if (victim.pod == nullptr) {
+      hosts.hang(node.host, fmt::format("memory exhausted{}, and no process is left to kill",
+                                        node.kernel_cause ? ": " + kernel_story(node) : std::string()));
       return;
     }
-    const auto index = static_cast<std::size_t>(container - victim->containers.data());
-    const std::int64_t bytes = container->memory + (index == 0 ? leaked(*victim) : 0);
     const CauseId id = log.record("SystemOOM", node.subject,
                                   fmt::format("System OOM encountered, victim process: {} of pod {} with {} (badness {})",
-                                              api.names().text(victim->spec->containers[index].name), pod_name(*victim), human_bytes(bytes), worst));
+                                              api.names().text(victim.pod->spec->containers[victim.index].name), pod_name(*victim.pod),
+                                              human_bytes(victim.bytes), victim.badness));
     const ScopedCause because_killed(engine, id);
-    const bool is_mirror = victim->is_mirror;
-    die(*victim, *container, 137, reasons.oom_killed);  // which may forget the pod
-    if (is_mirror) restart_mirror(*victim, *container);
+    kill_process(victim);
+  }
+  memory_changed(node);
+}
+
+/// The kubepods cgroup is at its limit: its own OOM killer acts, at once, and the host has memory enough.
+void Kubelets::Impl::pods_exhausted(NodeRun& node) {
+  const std::vector<CauseId> causes = leak_causes(node);
+  const CauseId before = engine.cause();
+  while (used(node) >= pods_full_at(node)) {
+    const Victim victim = worst_process(node, pods_limit(node));
+    if (victim.pod == nullptr) {
+      node.pods_have_no_victim = true;  // looked at again when something changes
+      break;
+    }
+    const ScopedCause because(engine, causes.empty() ? CauseId{} : causes.front());
+    const CauseId id = log.record("AllocatableExhausted", node.subject,
+                                  fmt::format("pods use all of the {} that the kubepods cgroup may: the kernel kills {} of pod {} with {}",
+                                              human_bytes(pods_limit(node)), api.names().text(victim.pod->spec->containers[victim.index].name),
+                                              pod_name(*victim.pod), human_bytes(victim.bytes)));
+    for (const CauseId cause : causes) log.also_caused_by(id, cause);
+    if (causes.empty()) log.also_caused_by(id, before);
+    const ScopedCause because_killed(engine, id);
+    kill_process(victim);
   }
   memory_changed(node);
 }

@@ -171,6 +171,7 @@ void Kubelets::Impl::adopt(NodeRun& node, Ref<Pod> ref, const Pod& pod) {
       arm(run, c);
     }
   };
+  adopt_cgroups(run);
   take(run.init_containers, pod.init_containers, true);
   take(run.containers, pod.containers, false);
   adopt_volumes(run);
@@ -316,7 +317,7 @@ void Kubelets::Impl::sync(PodRun& run) {
   if (run.stage == Stage::kAdmitted) {
     if (begin_volumes(run)) return;
     run.stage = Stage::kSandbox;
-    set_timer(run, engine.now() + kubelet::kSandboxTime);
+    set_timer(run, engine.now() + slowed(*run.node, kubelet::kSandboxTime));
     return;
   }
   if (run.stage == Stage::kVolumes || run.stage == Stage::kSandbox) return;
@@ -369,7 +370,7 @@ void Kubelets::Impl::on_pod_timer(PodRun& run) {
     mount_timed_out(run);
     return;
   }
-  if (run.stage != Stage::kSandbox) return;
+  if (run.stage != Stage::kSandbox || !make_cgroups(run)) return;
   run.ip_serial = ++ip_serial;
   run.stage = Stage::kInit;
   sync(run);
@@ -563,17 +564,21 @@ void Kubelets::Impl::on_image_arrived(NodeRun& node, Symbol image) {
 void Kubelets::Impl::create(PodRun& run, ContainerRun& c) {
   c.step = Step::kCreating;
   run.node->images->touch(spec_of(run, c).image);
-  set_timer(run, c, engine.now() + kubelet::kContainerCreateTime);
+  set_timer(run, c, engine.now() + slowed(*run.node, kubelet::kContainerCreateTime));
 }
 
 void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
   const Container& spec = spec_of(run, c);
   const bool init = is_init(run, c);
   const bool plain_init = init && !spec.is_sidecar;
-  if (std::exchange(c.has_run, true)) ++c.status.restart_count;
+  if (std::exchange(c.has_run, true)) {
+    ++c.status.restart_count;
+    restart_cgroup(run);
+  }
   c.step = Step::kRunning;
   c.told_of_pull = false;
   c.is_healthy = c.is_killed = c.is_hung = c.is_dying = false;
+  c.speed = 1.0;
   c.exit_at = c.healthy_at = c.probe_at = kEndOfTime;
   c.finding = Finding::kNothing;
   c.status.state = ContainerState::kRunning;
@@ -604,6 +609,7 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
     look_ahead(run, c);
   }
   charge(run, c);
+  if (!init) read_files(run);
   if (run.is_io_blocked && is_blocked(run, spec)) hang(run, c);
   arm(run, c);
   if (!plain_init) update_process(run);

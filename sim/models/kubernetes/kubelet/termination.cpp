@@ -90,6 +90,7 @@ void Kubelets::Impl::finish(PodRun& run) {
   for (ContainerRun& c : run.init_containers) close(c);
   for (ContainerRun& c : run.containers) close(c);
   update_serving(run);
+  remove_cgroups(run);
   NodeRun& node = *run.node;
   if (node.evicting == &run) pod_cleaned_up(node);
   publish(run);
@@ -152,6 +153,7 @@ void Kubelets::Impl::drop(PodRun& run) {
   engine.cancel(std::exchange(run.timer, TimerId{}));
   engine.cancel(std::exchange(run.deadline, TimerId{}));
   run.stage = Stage::kFinished;
+  remove_cgroups(run);
   release_volumes(run);
   update_process(run);
   if (run.is_serving) {

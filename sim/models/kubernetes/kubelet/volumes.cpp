@@ -213,7 +213,7 @@ void Kubelets::Impl::check_volumes(PodRun& run) {
   const SimTime seen = run.volumes_since + (since + kPollPeriod - SimDuration(1)) / kPollPeriod * kPollPeriod;
   run.told_mount.clear();
   run.stage = Stage::kSandbox;
-  set_timer(run, seen + kubelet::kSandboxTime);
+  set_timer(run, seen + slowed(*run.node, kubelet::kSandboxTime));
   update_io(run);
 }
 
