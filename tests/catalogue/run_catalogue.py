@@ -24,6 +24,9 @@ STORIES = {
     "ceph-two-mons-on-one-host": ("ceph-no-quorum", [r"MonQuorumLost", r"HostCrashed"]),
     "ceph-one-reboot-osd-domain": ("service-down", [r"PGs of pool rbd answer no writes", r"FaultInjected .*reboot"]),
     "volumes-attach-limit-block": ("pod-pending", [r"exceed max volume count", r"FaultInjected .*maintenance"]),
+    "incident-3-registry-on-ceph": ("pod-pending", [r"RegistryDown", r"VolumeIoBlocked|VolumesHang|Quorum", r"HostCrashed", r"FaultInjected .*ceph-breaks"]),
+    "registry-thousand-nodes": ("pod-pending", [r"Pulling"]),
+    "image-pulls-fill-disk": ("pod-pending", [r"no space left on device"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 
