@@ -11,6 +11,7 @@
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/cycles.hpp"
 #include "sim/scenario/lookups.hpp"
+#include "sim/scenario/monitoring_builder.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/path.hpp"
 #include "sim/scenario/printable.hpp"
@@ -28,13 +29,16 @@ constexpr std::string_view kApiVersion = "squall.dev/v1alpha1";
 constexpr std::string_view kOverrideFile = "--set ";
 constexpr std::int64_t kMachineLimit = 1'000'000;
 
-/// A path as it stands in a file, from that file's folder.
+}  // namespace
+
 std::string beside(const Reference& reference, const std::string& scenario_file) {
   if (fs::path(reference.text).is_absolute()) return reference.text;
   std::string file = reference.where.file ? reference.where.file->name() : scenario_file;
   if (file.starts_with(kOverrideFile)) file = scenario_file;
   return (fs::path(file).parent_path() / reference.text).lexically_normal().string();
 }
+
+namespace {
 
 // ---- extends and overrides ------------------------------------------------------------------------------------------
 
@@ -116,6 +120,7 @@ class Checker {
     control_plane();
     registry();
     ceph();
+    check_monitoring(spec_, diagnostics_);
   }
 
  private:

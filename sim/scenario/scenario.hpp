@@ -30,6 +30,7 @@
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/ceph_spec.hpp"
 #include "sim/scenario/manifests.hpp"
+#include "sim/scenario/monitoring_spec.hpp"
 #include "sim/scenario/reference.hpp"
 #include "sim/scenario/registry_spec.hpp"
 #include "sim/scenario/services_spec.hpp"
@@ -131,6 +132,7 @@ struct ScenarioSpec {
   std::optional<NetworkSpec> network;
   std::optional<CephSpec> ceph;
   ServicesSpec platform;  // `services`, `vms` and behaviours[].needs
+  std::optional<MonitoringSpec> monitoring;
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs
   /// The sections of other layers, as they stand; absent when the file has none.

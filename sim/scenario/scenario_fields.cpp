@@ -87,6 +87,7 @@ void describe(Fields<ScenarioFile>& fields) {
   platform_part("vms", &ServicesSpec::vms, "VMs", "Virtual machines of tenants on the nodes of pools, by a name of yours.");
   fields.add("serviceFiles", &ScenarioFile::service_files,
              "Files with sections `services` and `vms` of their own (kind: Services), relative to the file in which this stands; what the scenario says itself goes before them.");
+  sub("monitoring", &ScenarioSpec::monitoring, "Prometheus, Alertmanager, probes and dead man's switches: who notices what.");
   fields.add("behaviours", &ScenarioFile::behaviours,
              "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
   sub("manifests", &ScenarioSpec::manifests, "Kubernetes manifests or dumps: files, folders, or patterns with * and ?, relative to the file in which they stand.");

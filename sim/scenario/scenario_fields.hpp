@@ -81,5 +81,11 @@ void describe(Fields<VmPoolSpec>& fields);
 void describe(Fields<services::QuorumConfig>& fields);
 void describe(Fields<services::BrokerConfig>& fields);
 void describe(Fields<services::ElectionConfig>& fields);
+void describe(Fields<MonitoringSpec>& fields);
+void describe(Fields<PrometheusSpec>& fields);
+void describe(Fields<AlertmanagerSpec>& fields);
+void describe(Fields<ReceiverSpec>& fields);
+void describe(Fields<DeadMansSwitchSpec>& fields);
+void describe(Fields<ProbeSpec>& fields);
 
 }  // namespace sim::scenario

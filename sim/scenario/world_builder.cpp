@@ -7,8 +7,10 @@
 #include "sim/core/check.hpp"
 #include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/models/network/network.hpp"
+#include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/rook/rook.hpp"
 #include "sim/scenario/ceph_builder.hpp"
+#include "sim/scenario/monitoring_builder.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/services_builder.hpp"
@@ -52,6 +54,7 @@ class Builder {
       world_.rook->create_objects();
     }
     build_services(spec_, world_);
+    if (spec_.monitoring) world_.monitoring = make_monitoring(spec_, world_);
   }
 
  private:

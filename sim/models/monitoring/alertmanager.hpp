@@ -19,11 +19,9 @@
 #include "sim/core/engine.hpp"
 #include "sim/core/event_log.hpp"
 #include "sim/models/monitoring/prometheus.hpp"
+#include "sim/models/monitoring/tells.hpp"
 
 namespace sim::monitoring {
-
-/// Who is told: a person at once, a queue that somebody reads in the morning, or nobody.
-enum class Tells : std::uint8_t { kNobody, kNotice, kAlert };
 
 struct ReceiverConfig {
   std::string name;
