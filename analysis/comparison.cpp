@@ -22,6 +22,10 @@ const AvailabilityStats* find(const std::vector<AvailabilityStats>& list, const 
   return nullptr;
 }
 
+/// Users saw it, for a minute at least. Without monitoring nobody was told of it.
+bool is_seen(const Outage& outage) { return outage.severity == chaos::Severity::kAlert && outage.length() >= std::chrono::minutes(1); }
+std::optional<sim::SimDuration> alerted_after(const Outage& outage) { return outage.detection ? outage.detection->alerted_after : std::nullopt; }
+
 double longest_outage(const Verdict& verdict, bool services) {
   sim::SimDuration longest{};
   for (const AvailabilityStats& stats : services ? verdict.services : verdict.components) longest = std::max(longest, stats.longest);
@@ -153,6 +157,21 @@ Comparison compare(const std::vector<std::string>& names, const std::vector<std:
   collect.add(figures, "longest outage of a component", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, false); });
   collect.add(figures, "longest outage of a service", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, true); });
   collect.add(figures, "service outages, sum over services", Unit::kSeconds, false, service_down_seconds);
+  const bool monitored = std::any_of(replications.begin(), replications.end(), [](const std::vector<Replication>& list) {
+    return std::any_of(list.begin(), list.end(), [](const Replication& run) { return run.outcome.verdict.monitored; });
+  });
+  if (monitored) {
+    collect.add(figures, "outages of which no person was told", Unit::kCount, false, [](const Verdict& v) {
+      return static_cast<double>(std::count_if(v.outages.begin(), v.outages.end(), [](const Outage& o) { return is_seen(o) && !alerted_after(o); }));
+    });
+    collect.add(figures, "time in outages before a person was told", Unit::kSeconds, false, [](const Verdict& v) {
+      double sum = 0.0;
+      for (const Outage& o : v.outages) {
+        if (is_seen(o)) sum += sim::seconds(std::min(alerted_after(o).value_or(o.length()), o.length()));
+      }
+      return sum;
+    });
+  }
   collect.add(figures, "pods Pending for more than a minute", Unit::kCount, false, [](const Verdict& v) { return static_cast<double>(v.pods_pending_long); });
   collect.add(figures, "longest wait of a Pending pod", Unit::kSeconds, false, [](const Verdict& v) { return sim::seconds(v.pods_pending_longest); });
   collect.add(figures, "node availability", Unit::kRatio, true, [](const Verdict& v) { return v.nodes.availability; });

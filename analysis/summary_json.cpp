@@ -54,6 +54,24 @@ void write_objectives(Writer& writer, const chaos::Verdict& verdict) {
   writer.EndArray();
 }
 
+void write_detection(Writer& writer, const chaos::Detection& detection) {
+  key(writer, "detection");
+  writer.StartObject();
+  field(writer, "class", chaos::to_string(detection.told));
+  const auto one = [&](const char* name, const std::optional<sim::SimDuration>& after, const std::string& by, const std::string& source) {
+    if (!after) return;
+    key(writer, name);
+    writer.StartObject();
+    field(writer, "seconds", *after);
+    field(writer, "by", by);
+    field(writer, "source", source);
+    writer.EndObject();
+  };
+  one("noticed", detection.noticed_after, detection.noticed_by, detection.noticed_source);
+  one("alerted", detection.alerted_after, detection.alerted_by, detection.alerted_source);
+  writer.EndObject();
+}
+
 void write_outages(Writer& writer, const chaos::Verdict& verdict) {
   writer.StartArray();
   for (const chaos::Outage& outage : verdict.outages) {
@@ -67,9 +85,40 @@ void write_outages(Writer& writer, const chaos::Verdict& verdict) {
     field(writer, "open", outage.open);
     key(writer, "why");
     write_why(writer, outage.why);
+    if (outage.detection) write_detection(writer, *outage.detection);
     writer.EndObject();
   }
   writer.EndArray();
+}
+
+void write_monitoring(Writer& writer, const chaos::Verdict& verdict) {
+  const chaos::DetectionStats& stats = verdict.detection;
+  writer.StartObject();
+  field(writer, "outages", stats.outages);
+  field(writer, "alerted", stats.alerted);
+  field(writer, "noticed", stats.noticed);
+  field(writer, "untold", stats.untold);
+  field(writer, "unseenSeconds", stats.unseen);
+  field(writer, "longestToAlertSeconds", stats.longest_to_alert);
+  key(writer, "notifications");
+  writer.StartArray();
+  for (const chaos::ToldNote& note : verdict.notifications) {
+    writer.StartObject();
+    field(writer, "at", note.at);
+    field(writer, "by", note.by);
+    field(writer, "subject", note.subject);
+    field(writer, "severity", note.severity);
+    field(writer, "class", chaos::to_string(note.tells));
+    field(writer, "source", note.source);
+    field(writer, "receiver", note.receiver);
+    if (note.over) field(writer, "over", *note.over);
+    key(writer, "why");
+    write_why(writer, note.why);
+    writer.EndObject();
+  }
+  writer.EndArray();
+  field(writer, "notificationsLeftOut", verdict.notifications_left_out);
+  writer.EndObject();
 }
 
 void write_availability(Writer& writer, const chaos::AvailabilityStats& stats) {
@@ -137,6 +186,10 @@ std::string summary_json(const RunReport& report) {
   key(writer, "outages");
   write_outages(writer, verdict);
   field(writer, "outagesLeftOut", verdict.outages_left_out);
+  if (verdict.monitored) {
+    key(writer, "monitoring");
+    write_monitoring(writer, verdict);
+  }
   key(writer, "services");
   writer.StartArray();
   for (const chaos::AvailabilityStats& stats : verdict.services) write_availability(writer, stats);

@@ -82,6 +82,39 @@ void write_objectives(std::string& out, const chaos::Verdict& verdict, const Sty
   out += '\n';
 }
 
+/// "a person was told after 6m 30s, by CephPGsInactive"
+std::string told_text(const chaos::Detection& detection) {
+  const auto by = [](const std::string& name, const std::string& source) {
+    return source == "probe" ? "the probe " + name : source == "dead-mans-switch" ? "the dead man's switch " + name : name;
+  };
+  const auto after = [](sim::SimDuration time) { return time == sim::SimDuration::zero() ? std::string("known before") : "after " + sim::humanize(time); };
+  if (detection.alerted_after) return fmt::format("a person was told: {}, by {}", after(*detection.alerted_after), by(detection.alerted_by, detection.alerted_source));
+  if (detection.noticed_after) return fmt::format("nobody was paged; a ticket: {}, by {}", after(*detection.noticed_after), by(detection.noticed_by, detection.noticed_source));
+  return "nobody was told";
+}
+
+void write_monitoring(std::string& out, const chaos::Verdict& verdict, const Style& style) {
+  if (!verdict.monitored) return;
+  const chaos::DetectionStats& stats = verdict.detection;
+  out += style.bold("  Who noticed") + "\n";
+  if (stats.outages > 0) {
+    const std::string line = fmt::format("   of {} outages that users saw: {} paged, {} only ticketed, {} untold; {} passed before a person was told",
+                                         stats.outages, stats.alerted, stats.noticed, stats.untold, sim::humanize(stats.unseen));
+    out += (stats.untold + stats.noticed > 0 ? style.bad(line) : line) + "\n";
+  }
+  constexpr std::size_t kShown = 12;
+  std::size_t shown = 0;
+  for (const chaos::ToldNote& note : verdict.notifications) {
+    if (++shown > kShown) break;
+    out += fmt::format("   {:>10}  {:<7} {:<10} {}{}\n", at(note.at), note.tells == chaos::Severity::kAlert ? "page" : "ticket", cut(note.receiver, 10), cut(note.subject, 70),
+                       note.over ? style.dim(fmt::format("  until {}", at(*note.over))) : std::string());
+  }
+  const std::uint64_t more = verdict.notifications_left_out + (verdict.notifications.size() > kShown ? verdict.notifications.size() - kShown : 0);
+  if (more > 0) out += style.dim(fmt::format("   … {} more in summary.json\n", more));
+  if (verdict.notifications.empty()) out += style.bad("   nobody was told of anything\n");
+  out += '\n';
+}
+
 void write_outages(std::string& out, const chaos::Verdict& verdict, const Style& style, std::size_t width) {
   constexpr std::size_t kShown = 12;
   if (verdict.outages.empty()) {
@@ -105,6 +138,10 @@ void write_outages(std::string& out, const chaos::Verdict& verdict, const Style&
     const bool is_alert = outage.severity == chaos::Severity::kAlert;
     const std::string because = outage.why.fault.empty() ? std::string() : "  ← " + outage.why.fault;
     out += (is_alert ? style.bad(head) : style.warn(head)) + style.dim(cut(because, width > 95 ? width - 75 : 20)) + "\n";
+    if (outage.detection && is_alert) {
+      const std::string told = told_text(*outage.detection);
+      out += fmt::format("{:<25}{}\n", "", outage.detection->told == chaos::Severity::kAlert ? style.dim(told) : style.bad(told));
+    }
   }
   out += '\n';
 }
@@ -168,6 +205,7 @@ std::string terminal_summary(const RunReport& report, bool colour, int width_ask
     if (fault.failed) out += fmt::format("  {} {}: {}\n", style.warn("fault"), fault.name, fault.outcome);
   }
   write_outages(out, verdict, style, width);
+  write_monitoring(out, verdict, style);
   write_services(out, verdict, style);
   out += fmt::format("  {}\n", style.dim("eventLogHash " + outcome.event_log_hash));
   return out;

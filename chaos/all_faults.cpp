@@ -17,6 +17,7 @@ const FaultKinds& all_faults() {
     add_kernel_memory(list);
     // Processes and disks
     add_process_kill(list);
+    add_certificate_expiry(list);
     add_disk_slow(list);
     add_etcd_quota(list);
     // Ceph

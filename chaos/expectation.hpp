@@ -26,6 +26,7 @@ struct Judgement {
   SimTime ended{};          // where the run stopped
   bool complete = true;     // it reached the time that the scenario asks for
   std::size_t why_steps_max = 40;
+  const Verdict* verdict = nullptr;  // outages with who was told of them; expectations are not in it yet
 };
 
 /// One expectation in one world.

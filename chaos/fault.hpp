@@ -53,7 +53,7 @@ class FaultEnvironment {
 
   /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
   /// A fault without a duration never releases.
-  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready };
+  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate };
   using HeldThing = std::pair<std::uint64_t, std::uint64_t>;
   void hold(Held what, HeldThing thing) { ++holds_[{what, thing}]; }
   /// True when nobody holds it any more.
@@ -115,6 +115,8 @@ class FaultSpec {
   virtual Lasting lasting() const = 0;
   /// Reads the world, and changes nothing yet.
   virtual std::unique_ptr<Injection> make(InjectionContext context) const = 0;
+  /// Before the start: what can be known of it beforehand (a certificate's last day). `context` is that of the first injection.
+  virtual void foresee(InjectionContext context) const { (void)context; }
   /// Says what cannot be right in this world as it is before the start.
   virtual void check(FaultEnvironment& environment, Problems& problems) const = 0;
 

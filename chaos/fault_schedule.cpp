@@ -17,7 +17,10 @@ FaultSchedule::FaultSchedule(sim::World& world, std::vector<std::shared_ptr<cons
     : world_(world), faults_(std::move(faults)), environment_(world, std::move(pools)) {}
 
 void FaultSchedule::start() {
-  for (const std::shared_ptr<const FaultSpec>& spec : faults_) plan(spec, 1);
+  for (const std::shared_ptr<const FaultSpec>& spec : faults_) {
+    spec->foresee(InjectionContext{environment_, spec->name, world_.random.stream("fault/target", spec->name)});
+    plan(spec, 1);
+  }
 }
 
 void FaultSchedule::plan(const std::shared_ptr<const FaultSpec>& spec, std::int64_t number) {

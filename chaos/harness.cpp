@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chaos/fault_schedule.hpp"
+#include "chaos/outages/detection.hpp"
 #include "chaos/outages/outages.hpp"
 #include "chaos/plan.hpp"
 #include "sim/core/check.hpp"
@@ -118,8 +119,9 @@ RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64
   summary.lanes_max = options.lanes_max;
   summary.why_steps_max = options.why_steps_max;
   summarize(listeners->observers, summary, verdict);
+  summarize_detection(world, options.why_steps_max, verdict);
   const Judgement judgement{world,         listeners->observers, verdict.faults, verdict.measured_from, verdict.ended,
-                            verdict.complete, options.why_steps_max};
+                            verdict.complete, options.why_steps_max, &verdict};
   for (std::size_t i = 0; i < listeners->checks.size(); ++i) {
     verdict.expectations.push_back(judge(*listeners->plan.expectations[i], *listeners->checks[i], judgement));
     verdict.held = verdict.held && verdict.expectations.back().held;

@@ -113,6 +113,17 @@ enum class OutageKind : std::uint8_t {
 };
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 
+/// Who was told of an outage, and how long after it began.
+struct Detection {
+  Severity told = Severity::kNone;  // alert: a person at once; notice: a queue; none: nobody
+  std::optional<SimDuration> noticed_after;  // by any message
+  std::string noticed_by;                    // alert, probe or dead man's switch
+  std::string noticed_source;                // "alert", "probe", "dead-mans-switch"
+  std::optional<SimDuration> alerted_after;  // by one that reaches a person at once
+  std::string alerted_by;
+  std::string alerted_source;
+};
+
 /// Something was not as it should be, from `start` to `end`.
 struct Outage {
   OutageKind kind = OutageKind::kServiceDown;
@@ -124,6 +135,7 @@ struct Outage {
   CauseId cause{};    // the record that tells why it began
   std::vector<CauseId> contributing;
   Why why;
+  std::optional<Detection> detection;  // absent: the scenario has no monitoring
   SimDuration length() const { return end - start; }
 };
 
@@ -168,6 +180,31 @@ struct FaultRun {
   CauseId cause{};        // its FaultInjected record
 };
 
+// ---- Monitoring ---------------------------------------------------------------------------------------------------
+
+/// What somebody was told.
+struct ToldNote {
+  SimTime at{};
+  std::string by;       // alert, probe or dead man's switch
+  std::string subject;  // with its labels
+  std::string severity;
+  std::string receiver;
+  std::string source;   // "alert", "probe", "dead-mans-switch"
+  Severity tells = Severity::kNotice;
+  std::optional<SimTime> over;  // when it was said to be over
+  Why why;
+};
+
+/// Of the outages that users saw and that lasted a minute at least.
+struct DetectionStats {
+  std::uint64_t outages = 0;
+  std::uint64_t alerted = 0;   // a person was told at once
+  std::uint64_t noticed = 0;   // only a queue was
+  std::uint64_t untold = 0;    // nobody was
+  SimDuration unseen{};        // sum of the time before a person was told (all of it, when none was)
+  SimDuration longest_to_alert{};
+};
+
 // ---- All of it ----------------------------------------------------------------------------------------------------
 
 struct Verdict {
@@ -181,6 +218,10 @@ struct Verdict {
   std::vector<FaultRun> faults;                 // in the order of injection
   std::vector<Outage> outages;                  // by start, then kind, then subject
   std::uint64_t outages_left_out = 0;           // beyond RunOptions::outages_max: the shortest are left out first
+  bool monitored = false;                       // the scenario has monitoring: what follows is filled, and `detection` of each outage
+  std::vector<ToldNote> notifications;          // in the order of their arrival
+  std::uint64_t notifications_left_out = 0;
+  DetectionStats detection;
   std::vector<AvailabilityStats> services;      // by subject
   std::vector<AvailabilityStats> components;    // "kube-apiserver (read)", "kube-apiserver (write)", "etcd", "kube-scheduler", "kube-controller-manager"
   AvailabilityStats nodes;                      // all nodes together: availability = share of node time that was Ready

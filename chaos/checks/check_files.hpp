@@ -8,6 +8,7 @@ namespace chaos {
 void add_component(ExpectationKinds& kinds);
 void add_event(ExpectationKinds& kinds);
 void add_ceph(ExpectationKinds& kinds);
+void add_detection(ExpectationKinds& kinds);
 void add_fault_completes(ExpectationKinds& kinds);
 void add_host_memory(ExpectationKinds& kinds);
 void add_nodes_not_ready(ExpectationKinds& kinds);

@@ -208,6 +208,10 @@ void Alertmanager::flush(GroupKey key) {
       if (name != "alertname" && name != "severity") text += fmt::format("{}{}=\"{}\"", text.empty() ? "" : ", ", name, v);
     }
     note.subject = note.by + "{" + text + "}";
+    const std::string node = value(labels, "node");
+    const std::string pod = value(labels, "pod");
+    if (!pod.empty()) note.object = "Pod/" + value(labels, "namespace") + "/" + pod;
+    else if (!node.empty()) note.object = "Node/" + node;
     note.severity = value(labels, "severity");
     note.receiver = receiver.name;
     note.tells = receiver.tells;

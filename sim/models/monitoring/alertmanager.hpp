@@ -46,6 +46,7 @@ struct Notification {
   SimTime at{};            // delivered
   std::string by;          // name of the alert, probe or dead man's switch
   std::string subject;     // its labels
+  std::string object;      // what they name, as the log calls it ("Node/w1", "Pod/shop/web-0"); empty: nothing of ours
   std::string severity;    // of the alert; "critical" of probes and dead man's switches
   std::string receiver;
   Tells tells = Tells::kNotice;

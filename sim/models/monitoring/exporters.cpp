@@ -453,7 +453,9 @@ void Exporters::kubelet(Ref<k8s::Node> ref) {
   const std::string& name = text(object->meta.name);
   const host::HostId host = world_.kubelets.host_of(ref);
   if (!host) return;
-  const TargetId kubelet = target("kubelet", name + ":10250", "kube-system", "kubelet", host, world_.kubelets.is_kubelet_running(ref), name);
+  // Whoever scrapes a kubelet is authenticated by the API server, which the kubelet must be able to ask.
+  const bool works = world_.kubelets.is_kubelet_running(ref) && !world_.kubelets.is_certificate_expired(ref);
+  const TargetId kubelet = target("kubelet", name + ":10250", "kube-system", "kubelet", host, works, name);
   const Owner owner{kKubeletOwner, host.value};
   begin(owner, kubelet);
   emit("kubelet_node_name", {{"node", name}}, 1.0);

@@ -78,6 +78,7 @@ void Probe::set_answers(bool answers) {
     note.at = engine_.now() + config_.delivery;
     note.by = config_.name;
     note.subject = fmt::format("{} does not answer", config_.service);
+    note.object = "Service/" + config_.service;
     note.severity = "critical";
     note.receiver = config_.name;
     note.tells = config_.tells;

@@ -394,6 +394,11 @@ void Kubelets::set_certificate_expired(Ref<Node> ref, bool expired) {
   impl_->update_contact(*node);
 }
 
+bool Kubelets::is_certificate_expired(Ref<Node> ref) const {
+  const NodeRun* node = impl_->find_node(ref);
+  return node != nullptr && node->certificate_expired;
+}
+
 bool Kubelets::is_kubelet_running(Ref<Node> ref) const {
   const NodeRun* node = impl_->find_node(ref);
   return node != nullptr && node->kubelet_running && impl_->hosts.is_running(node->host);

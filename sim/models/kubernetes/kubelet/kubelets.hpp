@@ -105,6 +105,7 @@ class Kubelets : public Watcher {
   void set_certificate_expiry(Ref<Node> node, std::optional<SimTime> when);
   std::optional<SimTime> certificate_expiry(Ref<Node> node) const;
   void set_certificate_expired(Ref<Node> node, bool expired);
+  bool is_certificate_expired(Ref<Node> node) const;
   /// The process runs, whether or not it reaches anybody.
   bool is_kubelet_running(Ref<Node> node) const;
 
