@@ -157,10 +157,10 @@ class Graph {
     if (workload.claim_templates != nullptr) {
       for (const k8s::ClaimTemplate& claim : *workload.claim_templates) storage(index, claim.spec);
     }
-    for (const k8s::PodBehaviour& behaviour : spec_.behaviours) {
-      if (behaviour.needs.empty() || (behaviour.ns && behaviour.ns != workload.ns)) continue;
-      if (behaviour.selector && !behaviour.selector->matches(*workload.labels, names_)) continue;
-      for (const k8s::PodBehaviour::Need& service : behaviour.needs) need(index, service_thing({names_.text(service.ns), names_.text(service.service)}));
+    for (const NeedySpec& needy : spec_.platform.needy) {
+      if (needy.ns && needy.ns != workload.ns) continue;
+      if (needy.has_selector && !needy.selector.matches(*workload.labels, names_)) continue;
+      for (const std::string& service : needy.needs) need(index, service_thing(split_service(service)));
     }
     if (!workload.pod->host_network) {
       for (const Workload& network : pod_networks_) {

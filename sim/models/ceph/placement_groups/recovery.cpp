@@ -360,7 +360,7 @@ double Recovery::object_rate() {
   double total = 0.0;
   for (const auto& [index, job] : jobs_) {
     for (const Copy& copy : job.copies) {
-      if (!copy.done && copy.bytes > 0.0) total += bandwidth_.rate(copy.flow) * copy.objects / copy.bytes;
+      if (!copy.done && copy.bytes > 0.0) total += bandwidth_->rate(copy.flow) * copy.objects / copy.bytes;
     }
   }
   return total;
