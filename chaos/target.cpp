@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/models/rook/rook.hpp"
+
 namespace chaos {
 
 using sim::Symbol;
@@ -55,6 +57,21 @@ std::optional<Component> parse_component(const std::string& text) {
 
 // ---- NodeTarget ---------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// Where the leading monitor, the active manager, or the metadata server of rank 0 of the first file system is.
+sim::host::HostId leader_of_ceph(const sim::World& world, const std::string& daemon) {
+  if (world.rook == nullptr) return {};
+  const sim::ceph::CephCluster& cluster = world.rook->cluster();
+  if (daemon == "ceph-mon") return cluster.monitors().leader() ? cluster.monitors().host(*cluster.monitors().leader()) : sim::host::HostId{};
+  if (daemon == "ceph-mgr") return cluster.managers().active() ? cluster.managers().host(*cluster.managers().active()) : sim::host::HostId{};
+  const sim::ceph::FileSystems& all = cluster.file_systems();
+  if (daemon != "ceph-mds" || all.size() == 0 || !all.at(0).ranks.front().mds) return {};
+  return all.mdss()[*all.at(0).ranks.front().mds].host;
+}
+
+}  // namespace
+
 bool NodeTarget::is_given() const {
   return !nodes.empty() || !pool.empty() || !selector.empty() || !in.empty() || !leader_of.empty();
 }
@@ -86,6 +103,7 @@ std::vector<Ref<Node>> NodeTarget::resolve(FaultEnvironment& environment, sim::R
   const LabelSelector labels = to_selector(selector, world.names);
   std::optional<std::size_t> leader;
   if (const std::optional<Component> component = parse_component(leader_of)) leader = world.control_plane.leader(*component);
+  const sim::host::HostId leading_host = leader ? world.control_plane.member_host(*leader) : leader_of_ceph(world, leader_of);
 
   std::erase_if(candidates, [&](Ref<Node> ref) {
     const Node& node = world.api.all<Node>().at(ref);
@@ -95,7 +113,7 @@ std::vector<Ref<Node>> NodeTarget::resolve(FaultEnvironment& environment, sim::R
     if (!selector.empty() && !labels.matches(node.meta.labels, world.names)) return true;
     if (!leader_of.empty()) {
       const sim::host::HostId host = world.kubelets.host_of(ref);
-      if (!leader || !host || world.control_plane.member_host(*leader) != host) return true;
+      if (!host || leading_host != host) return true;
     }
     return false;
   });
@@ -129,7 +147,12 @@ void NodeTarget::check(FaultEnvironment& environment, Problems& problems) const 
     known = false;
   }
   if (!leader_of.empty()) {
-    if (leader_of == "kube-apiserver" || !parse_component(leader_of)) {
+    if (leader_of.starts_with("ceph-")) {
+      if (world.rook == nullptr || (leader_of == "ceph-mds" && world.rook->cluster().file_systems().size() == 0)) {
+        problems.error(fmt::format("target.leaderOf: this scenario has no {}", leader_of == "ceph-mds" ? "file system of Ceph" : "Ceph"));
+        known = false;
+      }
+    } else if (leader_of == "kube-apiserver" || !parse_component(leader_of)) {
       const std::vector<std::string> leading = {"etcd", "kube-scheduler", "kube-controller-manager"};
       problems.unknown("component with a leader", leader_of, leading);
       known = false;
@@ -253,8 +276,8 @@ void describe(sim::scenario::Fields<NodeTarget>& fields) {
       .add("in", &NodeTarget::in, "Nodes that stand in, or need, this element of the topology: a zone, rack, power feed, switch or host.")
       .choice("leaderOf", &NodeTarget::leader_of,
               std::vector<std::pair<std::string, std::string>>{
-                  {"etcd", "etcd"}, {"kube-scheduler", "kube-scheduler"}, {"kube-controller-manager", "kube-controller-manager"}},
-              "The node whose member leads this component when the fault is injected.")
+                  {"etcd", "etcd"}, {"kube-scheduler", "kube-scheduler"}, {"kube-controller-manager", "kube-controller-manager"}, {"ceph-mon", "ceph-mon"}, {"ceph-mgr", "ceph-mgr"}, {"ceph-mds", "ceph-mds"}},
+              "The node whose member leads this component when the fault is injected; of Ceph the leading monitor, the active manager, the metadata server of rank 0.")
       .add("count", &NodeTarget::count, 1, 1'000'000, "Only so many of them.")
       .choice("pick", &NodeTarget::pick, kPickWords, "Which ones, with `count`: the first, or at random (the same ones for the same seed).");
 }

@@ -42,6 +42,8 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kPodPending: return "pod-pending";
     case OutageKind::kMonNoQuorum: return "ceph-no-quorum";
     case OutageKind::kCephPoolBlocked: return "ceph-pool-blocked";
+    case OutageKind::kCephFsUnavailable: return "cephfs-unavailable";
+    case OutageKind::kObjectStoreBlocked: return "object-store-blocked";
     case OutageKind::kRegistryDown: return "registry-down";
     case OutageKind::kOperationImpossible: return "operation-impossible";
     case OutageKind::kOperationDegraded: return "operation-degraded";

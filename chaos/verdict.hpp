@@ -103,6 +103,8 @@ enum class OutageKind : std::uint8_t {
   kPodPending,             ///< longer than the threshold
   kMonNoQuorum,            ///< Ceph's monitors: no map changes, nothing is mounted
   kCephPoolBlocked,        ///< some PGs of the pool do not answer writes
+  kCephFsUnavailable,      ///< a rank of the file system answers no metadata requests
+  kObjectStoreBlocked,     ///< no gateway of the object store answers every request
   kRegistryDown,           ///< no image can be pulled from it
   kOperationImpossible,    ///< users cannot do it
   kOperationDegraded,      ///< works, but not as it should

@@ -272,6 +272,10 @@ void summarize_ceph(const CephObserver& observer, const SummaryOptions& options,
   };
   add(observer.quorum(), OutageKind::kMonNoQuorum, Severity::kAlert, "Ceph/quorum", "no quorum");
   for (const CephPoolHistory& pool : observer.pools()) add(pool.serves, OutageKind::kCephPoolBlocked, Severity::kAlert, "CephPool/" + pool.name, "I/O blocked");
+  for (const CephServiceHistory& fs : observer.file_systems()) add(fs.serves, OutageKind::kCephFsUnavailable, Severity::kAlert, "CephFS/" + fs.name, "metadata requests hang");
+  for (const CephServiceHistory& store : observer.object_stores()) {
+    if (!store.serves.empty()) add(store.serves, OutageKind::kObjectStoreBlocked, Severity::kAlert, "ObjectStore/" + store.name, "requests hang");
+  }
 }
 
 void summarize_registries(const RegistryObserver& observer, const SummaryOptions& options, Verdict& verdict) {

@@ -48,6 +48,7 @@ constexpr CephCommand kCephCommands[] = {
     {"osd df tree", sim::ceph::osd_df_tree_text, sim::ceph::osd_df_tree_json},
     {"osd stat", sim::ceph::osd_stat_text, sim::ceph::osd_stat_json},
     {"osd dump", sim::ceph::osd_dump_json, sim::ceph::osd_dump_json},
+    {"osd perf", sim::ceph::osd_perf_text, sim::ceph::osd_perf_json},
     {"pg stat", sim::ceph::pg_stat_text, sim::ceph::pg_stat_json},
     {"pg dump", sim::ceph::pg_dump_text, sim::ceph::pg_dump_json},
     {"mds stat", sim::ceph::mds_stat_text, sim::ceph::mds_stat_json},

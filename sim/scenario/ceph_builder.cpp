@@ -46,6 +46,7 @@ class CephPlan {
     place("managers", managers, mgr_nodes, true, config.mgrs);
     for (const CephOsdSpec& group : ceph_.osds) osds(group, config);
     for (const CephPoolSpec& pool : ceph_.pools) config.pools.push_back(pool_of(pool));
+    file_systems(config);
     options(config);
     for (const std::string& host : used_) {
       const double bytes_per_second = nic_of_[host] / 8.0;
@@ -121,6 +122,44 @@ class CephPlan {
     }
   }
 
+  /// Metadata servers are numbered by letters, like monitors; where they run is the scheduler's.
+  void file_systems(ceph::ClusterConfig& config) {
+    for (const CephFilesystemSpec& fs : ceph_.filesystems) {
+      nodes_of(fs);
+      known_pool(fs.metadata_pool, fs.metadata_pool_name(), fs.where, "file system", fs.name);
+      for (const std::string& pool : fs.data_pool_names()) {
+        const auto named = std::find_if(fs.data_pools.begin(), fs.data_pools.end(), [&](const Reference& one) { return one.text == pool; });
+        known_pool(named == fs.data_pools.end() ? Reference{} : *named, pool, fs.where, "file system", fs.name);
+      }
+      ceph::FileSystemConfig one;
+      one.name = fs.name;
+      one.metadata_pool = fs.metadata_pool_name();
+      one.data_pools = fs.data_pool_names();
+      one.active_count = static_cast<int>(fs.active_count);
+      one.standby_replay = fs.active_standby;
+      one.standby_count_wanted = fs.active_standby ? one.active_count : 0;
+      config.file_systems.push_back(std::move(one));
+      const std::int64_t servers = fs.active_count * (fs.active_standby ? 2 : 1);
+      for (std::int64_t i = 0; i < servers; ++i) config.mdss.push_back({rook::mds_name(fs.name, static_cast<std::size_t>(i)), fs.name, ""});
+    }
+    for (const CephObjectStoreSpec& store : ceph_.object_stores) {
+      nodes_of(store);
+      known_pool(store.metadata_pool, store.metadata_pool_name(), store.where, "object store", store.name);
+      known_pool(store.data_pool, store.data_pool_name(), store.where, "object store", store.name);
+    }
+  }
+
+  void known_pool(const Reference& named, const std::string& pool, Place where, std::string_view what, const std::string& owner) {
+    std::vector<std::string> known;
+    for (const CephPoolSpec& one : ceph_.pools) {
+      if (one.name == pool) return;
+      known.push_back(one.name);
+    }
+    Diagnostic& d = diagnostics_.error(named.text.empty() ? where : named.where, fmt::format("{} '{}' needs the Ceph pool '{}', which does not exist", what, owner, pool));
+    d.expected = "one of ceph.pools";
+    d.hint = did_you_mean(pool, known);
+  }
+
   static ceph::PoolConfig pool_of(const CephPoolSpec& pool) {
     ceph::PoolConfig config;
     config.name = pool.name;
@@ -161,6 +200,9 @@ class CephPlan {
     to.osd.nearfull_ratio = from.mon_osd_nearfull_ratio;
     to.osd.backfillfull_ratio = from.mon_osd_backfillfull_ratio;
     to.osd.full_ratio = from.mon_osd_full_ratio;
+    to.mds.beacon_grace = from.mds_beacon_grace;
+    to.mds.beacon_mon_down_grace = from.mds_beacon_mon_down_grace;
+    to.mds.reconnect_timeout = from.mds_reconnect_timeout;
   }
 
   void use(const std::string& host) {
@@ -205,6 +247,29 @@ std::vector<std::string> mon_nodes(const ScenarioSpec& spec) {
   return CephPlan(spec, told).nodes_of(spec.ceph->mons);
 }
 
+namespace {
+
+rook::RookConfig rook_config(const ScenarioSpec& spec) {
+  rook::RookConfig config = spec.ceph->rook;
+  Diagnostics told;
+  CephPlan plan(spec, told);
+  for (const CephFilesystemSpec& fs : spec.ceph->filesystems) {
+    config.file_systems.push_back({fs.name, static_cast<int>(fs.active_count), fs.active_standby, fs.anti_affinity, plan.nodes_of(fs)});
+  }
+  for (const CephObjectStoreSpec& store : spec.ceph->object_stores) {
+    config.object_stores.push_back({store.name, store.metadata_pool_name(), store.data_pool_name(), static_cast<int>(store.instances), plan.nodes_of(store),
+                                    store.requests_per_second, spec.ceph->config.rgw_max_concurrent_requests});
+  }
+  for (const CephIoTimeoutSpec& one : spec.ceph->io_timeouts) {
+    rook::IoTimeout timeout{one.name_space, {}, one.within};
+    for (const auto& [key, value] : one.labels) timeout.labels.emplace_back(key, value);
+    config.io_timeouts.push_back(std::move(timeout));
+  }
+  return config;
+}
+
+}  // namespace
+
 std::unique_ptr<rook::Rook> make_rook(const ScenarioSpec& spec, World& world) {
   Diagnostics diagnostics;
   ceph::ClusterConfig config = ceph_cluster(spec, diagnostics);
@@ -215,7 +280,7 @@ std::unique_ptr<rook::Rook> make_rook(const ScenarioSpec& spec, World& world) {
   at_once.start_up = SimDuration::zero();
   at_once.start_up_sigma = 0.0;
   world.behaviours.insert(world.behaviours.begin(), at_once);
-  return std::make_unique<rook::Rook>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, world.storage, spec.ceph->rook,
+  return std::make_unique<rook::Rook>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, world.storage, rook_config(spec),
                                       std::move(config), mon_nodes(spec), spec.ceph->mons.allow_multiple_per_node);
 }
 

@@ -82,6 +82,41 @@ void describe(Fields<CephPoolSpec>& fields) {
       });
 }
 
+void describe(Fields<CephFilesystemSpec>& fields) {
+  fields.title("A CephFilesystem of Rook: metadata servers as pods, with a pool for metadata and pools for data.")
+      .add("metadataPool", &CephFilesystemSpec::metadata_pool, "One of `pools`.")
+      .default_text("NAME-metadata")
+      .add("dataPools", &CephFilesystemSpec::data_pools, "Some of `pools`; the first is the default.")
+      .default_text("NAME-data0")
+      .add("activeCount", &CephFilesystemSpec::active_count, 1, 64, "Ranks: metadata servers that are active at a time.")
+      .add("activeStandby", &CephFilesystemSpec::active_standby, "As many again stand by, each following the journal of a rank.")
+      .add("antiAffinity", &CephFilesystemSpec::anti_affinity, "No two metadata servers on one node, as in Rook's example; its Helm chart leaves that out.")
+      .add("pools", &CephFilesystemSpec::pools, "Machine pools on whose nodes its metadata servers may run; without pools and nodes: anywhere.")
+      .add("nodes", &CephFilesystemSpec::nodes, "Nodes by name, beside those of the pools.");
+}
+
+void describe(Fields<CephObjectStoreSpec>& fields) {
+  fields.title("A CephObjectStore of Rook: gateways (RGW) as pods behind the Service rook-ceph-rgw-NAME.")
+      .add("metadataPool", &CephObjectStoreSpec::metadata_pool, "One of `pools`: the bucket indexes.")
+      .default_text("NAME.rgw.buckets.index")
+      .add("dataPool", &CephObjectStoreSpec::data_pool, "One of `pools`: the objects.")
+      .default_text("NAME.rgw.buckets.data")
+      .add("instances", &CephObjectStoreSpec::instances, 1, 1000, "Gateways.")
+      .add("requestsPerSecond", &CephObjectStoreSpec::requests_per_second, 0.001, 1e9, "Requests of all clients: how soon those that hang take up all places of a gateway.")
+      .add("pools", &CephObjectStoreSpec::pools, "Machine pools on whose nodes its gateways may run; without pools and nodes: anywhere.")
+      .add("nodes", &CephObjectStoreSpec::nodes, "Nodes by name, beside those of the pools.");
+}
+
+void describe(Fields<CephIoTimeoutSpec>& fields) {
+  fields.title("Pods that answer nobody, and are unready, while a write to one of their volumes takes longer. A readiness probe's own timeout counts without it.")
+      .add("namespace", &CephIoTimeoutSpec::name_space, "Their namespace.")
+      .default_text("any")
+      .add("labels", &CephIoTimeoutSpec::labels, "Labels that they have.")
+      .default_text("any")
+      .add("within", &CephIoTimeoutSpec::within, "What one write may take.")
+      .required();
+}
+
 void describe(Fields<CephOptions>& fields) {
   using O = CephOptions;
   fields.title("Options of Ceph, by Ceph's names (`ceph config set`). Those that are not here are not modelled.")
@@ -108,7 +143,11 @@ void describe(Fields<CephOptions>& fields) {
       .choice("osd_op_queue", &O::osd_op_queue, {{"mclock_scheduler", ceph::OpQueue::kMclock}, {"wpq", ceph::OpQueue::kWpq}}, "The OSDs' scheduler.")
       .add("mon_osd_nearfull_ratio", &O::mon_osd_nearfull_ratio, 0.0, 1.0, "A disk fuller than this gives a warning.")
       .add("mon_osd_backfillfull_ratio", &O::mon_osd_backfillfull_ratio, 0.0, 1.0, "A disk fuller than this takes no backfill.")
-      .add("mon_osd_full_ratio", &O::mon_osd_full_ratio, 0.0, 1.0, "A disk fuller than this stops all writes to its pools.");
+      .add("mon_osd_full_ratio", &O::mon_osd_full_ratio, 0.0, 1.0, "A disk fuller than this stops all writes to its pools.")
+      .add("mds_beacon_grace", &O::mds_beacon_grace, "A metadata server silent for so long is laggy, and replaced when a standby is there.")
+      .add("mds_beacon_mon_down_grace", &O::mds_beacon_mon_down_grace, "... while a monitor is down or the quorum younger than this, not before so long.")
+      .add("mds_reconnect_timeout", &O::mds_reconnect_timeout, "How long a metadata server that takes over waits for clients.")
+      .add("rgw_max_concurrent_requests", &O::rgw_max_concurrent_requests, 1, 1'000'000, "Requests that one gateway works on at a time; more are refused with 503.");
 }
 
 void describe(Fields<CephSpec>& fields) {
@@ -122,6 +161,9 @@ void describe(Fields<CephSpec>& fields) {
       .named("osds", &CephSpec::osds, "OSDs", "Disks, by a name of yours.")
       .required()
       .named("pools", &CephSpec::pools, "Ceph pool", "Pools, by name.")
+      .named("filesystems", &CephSpec::filesystems, "filesystem", "File systems, by name.")
+      .named("objectStores", &CephSpec::object_stores, "object store", "Object stores, by name.")
+      .add("ioTimeouts", &CephSpec::io_timeouts, "What pods can bear of slow volumes; of several that match the smallest counts.")
       .custom("monOutTimeout", Codec<SimDuration>::type(), "A monitor out of quorum for so long is replaced on another node; 0s: never.",
               [](Node node, CephSpec& to, Reader& reader) { return detail::read_duration(node, to.rook.mon_out_timeout, reader); })
       .default_text("10m")

@@ -1,9 +1,10 @@
 /// The section `ceph:` of a scenario: a Ceph cluster that Rook runs on the nodes.
 ///
-/// Leaves out: CephFS and RGW daemons, several Ceph clusters in one scenario.
-/// Checked by: tests/chaos/ceph_test.cpp.
+/// Leaves out: several Ceph clusters in one scenario; realms and zones of object stores.
+/// Checked by: tests/chaos/ceph_test.cpp, cephfs_test.cpp.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,45 @@ struct CephPoolSpec {
   double client_bandwidth = 0.0;
 };
 
+/// A CephFilesystem; where its metadata servers may stand: anywhere when nothing is named.
+struct CephFilesystemSpec : CephNodes {
+  std::string name;
+  Place where;
+  Reference metadata_pool;            // empty: NAME-metadata
+  std::vector<Reference> data_pools;  // empty: NAME-data0
+  std::int64_t active_count = 1;
+  bool active_standby = true;
+  bool anti_affinity = true;
+
+  std::string metadata_pool_name() const { return metadata_pool.text.empty() ? name + "-metadata" : metadata_pool.text; }
+  std::vector<std::string> data_pool_names() const {
+    if (data_pools.empty()) return {name + "-data0"};
+    std::vector<std::string> names;
+    for (const Reference& pool : data_pools) names.push_back(pool.text);
+    return names;
+  }
+};
+
+/// A CephObjectStore.
+struct CephObjectStoreSpec : CephNodes {
+  std::string name;
+  Place where;
+  Reference metadata_pool;  // empty: NAME.rgw.buckets.index
+  Reference data_pool;      // empty: NAME.rgw.buckets.data
+  std::int64_t instances = 1;
+  double requests_per_second = 100.0;
+
+  std::string metadata_pool_name() const { return metadata_pool.text.empty() ? name + ".rgw.buckets.index" : metadata_pool.text; }
+  std::string data_pool_name() const { return data_pool.text.empty() ? name + ".rgw.buckets.data" : data_pool.text; }
+};
+
+/// Pods that answer nobody while a write to one of their volumes takes longer.
+struct CephIoTimeoutSpec {
+  std::string name_space;
+  std::map<std::string, std::string> labels;
+  SimDuration within = std::chrono::seconds(1);
+};
+
 /// Options by Ceph's names.
 struct CephOptions {
   SimDuration mon_lease = ceph::MonOptions{}.lease;
@@ -77,6 +117,10 @@ struct CephOptions {
   double mon_osd_nearfull_ratio = ceph::OsdOptions{}.nearfull_ratio;
   double mon_osd_backfillfull_ratio = ceph::OsdOptions{}.backfillfull_ratio;
   double mon_osd_full_ratio = ceph::OsdOptions{}.full_ratio;
+  SimDuration mds_beacon_grace = ceph::MdsOptions{}.beacon_grace;
+  SimDuration mds_beacon_mon_down_grace = ceph::MdsOptions{}.beacon_mon_down_grace;
+  SimDuration mds_reconnect_timeout = ceph::MdsOptions{}.reconnect_timeout;
+  std::int64_t rgw_max_concurrent_requests = rook::ObjectStoreConfig{}.max_concurrent_requests;
 };
 
 struct CephSpec {
@@ -85,6 +129,9 @@ struct CephSpec {
   std::optional<CephMgrSpec> mgrs;
   std::vector<CephOsdSpec> osds;
   std::vector<CephPoolSpec> pools;
+  std::vector<CephFilesystemSpec> filesystems;
+  std::vector<CephObjectStoreSpec> object_stores;
+  std::vector<CephIoTimeoutSpec> io_timeouts;
   CephOptions config;
 };
 

@@ -110,7 +110,7 @@ std::vector<std::string> CephCluster::problems(const ClusterConfig& config, cons
 }
 
 CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ClusterConfig config)
-    : engine_(engine), log_(log), random_(random), hosts_(hosts), config_(std::move(config)), network_(hosts) {
+    : engine_(engine), log_(log), random_(random), hosts_(hosts), config_(std::move(config)), network_(hosts), latency_(engine) {
   const std::vector<std::string> wrong = problems(config_, hosts);
   SIM_CHECK(wrong.empty(), "the configuration was checked before");
   const Context context{engine_, log_, random_, hosts_, network_, config_};
@@ -149,7 +149,15 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
     if (!gathering_) links_changed();
   };
   daemons_->on_data_lost = [this](int id) { pgs_->data_lost(id); };
-  daemons_->on_speed = [this](int) { recovery_->speeds_changed(); };
+  daemons_->on_speed = [this](int) {
+    recovery_->speeds_changed();
+    has_slow_disk_ = std::any_of(osds_.begin(), osds_.end(), [](const Osd& osd) { return osd.slow_factor > 1.0; });
+    latency_changed();
+  };
+  // Who acts decides whose disk is waited for.
+  pgs_->on_state([this](const Pg&, std::uint32_t) {
+    if (has_slow_disk_) latency_changed();
+  });
   pgs_->on_usage = [this](int id) {
     if (started_) fullness_->usage_changed(id);
   };
@@ -165,8 +173,8 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
   }
   managers_->on_available = [this](bool available) {
     frozen_states_.clear();
-    if (available) return;
-    for (std::uint32_t i = 0; i < pgs_->size(); ++i) frozen_states_.push_back(pgs_->pg(i).state);
+    for (std::uint32_t i = 0; !available && i < pgs_->size(); ++i) frozen_states_.push_back(pgs_->pg(i).state);
+    for (std::size_t i = 0; i < manager_listeners_.size(); ++i) manager_listeners_[i](available);
   };
   build_crush();
 }
@@ -297,6 +305,43 @@ void CephCluster::epoch_changed(const EpochChange& change) {
   if (!change.osds.empty()) recovery_->speeds_changed();
   if (change.flags) osd_monitor_->retry();
   for (std::size_t i = 0; i < epoch_listeners_.size(); ++i) epoch_listeners_[i]();
+}
+
+void CephCluster::latency_changed() {
+  if (latency_listeners_.empty() || latency_.is_pending()) return;
+  latency_.set_after(SimDuration::zero(), [this] {
+    for (std::size_t i = 0; i < latency_listeners_.size(); ++i) latency_listeners_[i]();
+  });
+}
+
+SimDuration CephCluster::operation_time(int id) const {
+  const Osd& one = osd(id);
+  return from_seconds(seconds(one.is_rotational ? config_.osd.client_latency_hdd : config_.osd.client_latency_ssd) * one.slow_factor);
+}
+
+SimDuration CephCluster::write_latency(const Pg& pg) const {
+  SimDuration slowest{};
+  for (const int id : pg.acting) {
+    if (id != kNoOsd) slowest = std::max(slowest, operation_time(id));
+  }
+  return slowest;
+}
+
+SimDuration CephCluster::read_latency(const Pg& pg) const { return pg.primary < 0 ? SimDuration{} : operation_time(pg.primary); }
+
+WriteLatency CephCluster::write_latency(std::size_t index) const {
+  const PoolState& pool = pgs_->pools()[index];
+  WriteLatency result;
+  SimDuration sum{};
+  for (std::uint32_t i = 0; i < pool.pg_num; ++i) {
+    const SimDuration one = write_latency(pgs_->pg(pool.first_pg + i));
+    sum += one;
+    if (one <= result.worst) continue;
+    result.worst = one;
+    result.slowest_pg = pool.first_pg + i;
+  }
+  result.mean = sum / static_cast<std::int64_t>(std::max(1u, pool.pg_num));
+  return result;
 }
 
 void CephCluster::kill_mon(std::string_view name) {

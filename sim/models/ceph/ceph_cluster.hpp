@@ -38,6 +38,20 @@ struct Volume {
   std::int64_t bytes = 0;
 };
 
+/// How long a write to a pool takes: that of its slowest placement group, and the mean.
+struct WriteLatency {
+  SimDuration worst{};
+  SimDuration mean{};
+  std::uint32_t slowest_pg = 0;  // index
+};
+
+/// Gateways (RGW) that have told the manager of themselves; each store is a zone of its own.
+struct GatewayCount {
+  std::size_t daemons = 0;
+  std::size_t hosts = 0;
+  std::size_t zones = 0;
+};
+
 class CephCluster {
  public:
   /// What is wrong with a configuration, one sentence each; empty when nothing is.
@@ -100,14 +114,29 @@ class CephCluster {
   bool volume_serves(const Volume& volume, host::HostId client) const;
   bool all_clean() const;
 
+  /// One operation on the disk of an OSD, without a queue.
+  SimDuration operation_time(int osd) const;
+  /// A write is answered when the slowest OSD of the acting set has it on its disk; a read when the primary's disk has found it. Of a PG that answers.
+  SimDuration write_latency(const Pg& pg) const;
+  SimDuration read_latency(const Pg& pg) const;
+  WriteLatency write_latency(std::size_t pool) const;
+  bool has_slow_disk() const { return has_slow_disk_; }
+  /// The latency of some placement groups may have changed; told once an instant, at its end; the current cause explains it.
+  void on_latency(std::function<void()> listener) { latency_listeners_.push_back(std::move(listener)); }
+
   /// An active quorum was formed, or is gone.
   void on_quorum(std::function<void(bool)> listener) { monitors_->on_quorum(std::move(listener)); }
   /// After each change of a PG's state.
   void on_pg_state(std::function<void(const Pg&, std::uint32_t before)> listener) { pgs_->on_state(std::move(listener)); }
   /// After a PG began or ceased to answer writes; the record "PoolIoBlocked" or "PoolIoRestored", or what else stopped it, is the current cause.
   void on_io(std::function<void(const Pg&, bool serves)> listener) { pgs_->on_io(std::move(listener)); }
+  /// A manager became available, or no longer is.
+  void on_manager(std::function<void(bool)> listener) { manager_listeners_.push_back(std::move(listener)); }
   /// After each epoch of the OSD map.
   void on_epoch(std::function<void()> listener) { epoch_listeners_.push_back(std::move(listener)); }
+
+  void set_gateways(GatewayCount count) { gateways_ = count; }
+  const GatewayCount& gateways() const { return gateways_; }
 
   // Its parts, for views and tests.
   SimTime now() const { return engine_.now(); }
@@ -141,6 +170,7 @@ class CephCluster {
   void host_changed(const host::Hosts::Change& change);
   void links_changed();
   void epoch_changed(const EpochChange& change);
+  void latency_changed();
   std::optional<std::size_t> pool_index(std::string_view name) const;
 
   Engine& engine_;
@@ -162,7 +192,12 @@ class CephCluster {
   std::unique_ptr<FullnessWatch> fullness_;
   std::unique_ptr<FileSystems> file_systems_;
   std::vector<std::function<void()>> epoch_listeners_;
+  std::vector<std::function<void(bool)>> manager_listeners_;
+  std::vector<std::function<void()>> latency_listeners_;
+  Timer latency_;
+  bool has_slow_disk_ = false;
   std::vector<std::uint32_t> frozen_states_;  // while no manager is available
+  GatewayCount gateways_;
   bool started_ = false;
   bool gathering_ = false;        // changes of one host: answered once
   std::vector<int> gathered_;

@@ -40,6 +40,9 @@ Rook::Rook(Engine& engine, EventLog& log, const Randomness& random, host::Hosts&
       multiple_mons_per_node_(multiple_mons_per_node),
       cluster_(engine, log, random, hosts, std::move(cluster)),
       csi_(engine, log, api, hosts, storage, cluster_),
+      fs_csi_(engine, log, api, hosts, kubelets, storage, cluster_),
+      object_stores_(engine, log, random, hosts, api, kubelets, cluster_, config_),
+      slow_volumes_(engine, log, api, kubelets, cluster_, csi_, fs_csi_, config_),
       subject_(log.names().intern(fmt::format("CephCluster/{}", config_.name_space))),
       mon_check_(engine),
       osd_check_(engine) {
@@ -57,14 +60,57 @@ std::vector<k8s::Taint> Rook::taints_of(const std::string& node) const {
 
 void Rook::create_daemon(DaemonType type, const std::string& id, const std::string& node, const std::string& domain) {
   DaemonPod pod{type, id, node, domain, {}};
-  for (const std::string& place : node.empty() ? mon_nodes_ : std::vector<std::string>{node}) {
+  pod.places = node.empty() ? mon_nodes_ : std::vector<std::string>{node};
+  create_daemon(std::move(pod));
+}
+
+/// It tolerates the taints of where it may run.
+void Rook::create_daemon(DaemonPod pod) {
+  for (const std::string& place : pod.places) {
     for (const k8s::Taint& taint : taints_of(place)) {
       if (std::find(pod.tolerated.begin(), pod.tolerated.end(), taint) == pod.tolerated.end()) pod.tolerated.push_back(taint);
     }
   }
-  const std::string name = deployment_name(type, id);
-  daemons_[name] = Daemon{type, id, node, {}, false};
+  // Monitors, managers and OSDs are pinned, and the operator runs anywhere.
+  if (pod.type != DaemonType::kMds && pod.type != DaemonType::kRgw) pod.places.clear();
+  if (pod.type != DaemonType::kRgw) daemons_[deployment_name(pod.type, pod.id)] = Daemon{pod.type, pod.id, pod.node, {}, false};
   api_.create(daemon_deployment(api_.names(), config_, pod));
+}
+
+void Rook::create_file_system(const FileSystemConfig& fs) {
+  const std::size_t count = static_cast<std::size_t>(fs.active_count) * (fs.active_standby ? 2 : 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    DaemonPod pod;
+    pod.type = DaemonType::kMds;
+    pod.id = mds_name(fs.name, i);
+    pod.owner = fs.name;
+    pod.places = fs.nodes;
+    pod.anti_affinity = fs.anti_affinity;
+    create_daemon(std::move(pod));
+  }
+  // As many as are active, less one; with standbys all of them.
+  const std::int64_t available = fs.active_count - 1 + (fs.active_standby ? 1 : 0);
+  if (!config_.manage_pod_budgets || available < 1) return;
+  BudgetOf budget{fmt::format("rook-ceph-mds-{}", fs.name), DaemonType::kMds, "", {}, 1};
+  budget.owner = fs.name;
+  budget.min_available = available;
+  set_budget(budget);
+}
+
+void Rook::create_object_store(const ObjectStoreConfig& store) {
+  DaemonPod pod;
+  pod.type = DaemonType::kRgw;
+  pod.id = fmt::format("{}-a", store.name);
+  pod.owner = store.name;
+  pod.places = store.nodes;
+  pod.replicas = store.instances;
+  create_daemon(std::move(pod));
+  api_.create(gateway_service(api_.names(), config_, store.name));
+  if (!config_.manage_pod_budgets || store.instances < 2) return;
+  BudgetOf budget{fmt::format("rook-ceph-rgw-{}", store.name), DaemonType::kRgw, "", {}, 1};
+  budget.owner = store.name;
+  budget.min_available = store.instances - 1;
+  set_budget(budget);
 }
 
 std::string Rook::domain_of(int osd) const {
@@ -81,6 +127,8 @@ void Rook::create_objects() {
   for (std::size_t i = 0; i < cluster.osds.size(); ++i) {
     create_daemon(DaemonType::kOsd, fmt::format("{}", i), cluster.osds[i].host, domain_of(static_cast<int>(i)));
   }
+  for (const FileSystemConfig& fs : config_.file_systems) create_file_system(fs);
+  for (const ObjectStoreConfig& store : config_.object_stores) create_object_store(store);
   if (!config_.manage_pod_budgets) return;
   if (cluster.mons.size() > 2) set_budget({"rook-ceph-mon-pdb", DaemonType::kMon, "", {}, cluster.mons.size() >= 5 ? 2 : 1});
   set_budget({kBudgetOfAllOsds, DaemonType::kOsd, "", {}, 1});
@@ -89,6 +137,9 @@ void Rook::create_objects() {
 void Rook::start() {
   cluster_.start();
   csi_.start();
+  fs_csi_.start();
+  object_stores_.start();
+  slow_volumes_.start();
   const auto guarded = [alive = std::weak_ptr<bool>(alive_)](auto action) {
     return [alive, action](auto... arguments) {
       if (!alive.expired()) action(arguments...);
@@ -133,6 +184,7 @@ void Rook::pod_changed(Ref<k8s::Pod> ref, bool serving) {
 void Rook::container_started(Daemon& daemon, Ref<k8s::Pod> pod) {
   daemon.pod = pod;
   daemon.has_pod = true;
+  if (daemon.type == DaemonType::kMds) return metadata_server_started(daemon, pod);
   if (is_alive(daemon)) return;
   switch (daemon.type) {
     case DaemonType::kMon:
@@ -148,7 +200,24 @@ void Rook::container_started(Daemon& daemon, Ref<k8s::Pod> pod) {
       watch_mons();
       watch_osds();
       return;
+    case DaemonType::kMds:
+    case DaemonType::kRgw: return;
   }
+}
+
+/// Its pod can be on any node: it begins where the first one starts, and moves with the next.
+void Rook::metadata_server_started(Daemon& daemon, Ref<k8s::Pod> ref) {
+  const k8s::Pod* pod = api_.get(ref);
+  ceph::FileSystems& file_systems = cluster_.file_systems();
+  const std::optional<std::size_t> mds = file_systems.find_mds(daemon.id);
+  if (pod == nullptr || !mds) return;
+  daemon.node = api_.names().text(pod->node_name);
+  const host::HostId host = hosts_.find(daemon.node);
+  const host::HostId before = file_systems.mdss()[*mds].host;
+  if (file_systems.is_alive(*mds) && !before) return file_systems.place(*mds, host);
+  if (file_systems.is_alive(*mds) && before == host) return;
+  if (file_systems.mdss()[*mds].runs) file_systems.kill(*mds, ceph::Kill::kSilent, fmt::format("another process of its name starts on {}", daemon.node));
+  file_systems.start_daemon(*mds, host);
 }
 
 void Rook::container_stopped(Daemon& daemon, bool by_deletion) {
@@ -177,6 +246,11 @@ bool Rook::is_alive(const Daemon& daemon) const {
       return false;
     }
     case DaemonType::kOsd: return cluster_.osd(number_of(daemon.id)).process != ceph::OsdProcess::kStopped;
+    case DaemonType::kMds: {
+      const std::optional<std::size_t> mds = cluster_.file_systems().find_mds(daemon.id);
+      return mds && cluster_.file_systems().is_alive(*mds);
+    }
+    case DaemonType::kRgw:
     case DaemonType::kOperator: return false;
   }
   return false;
@@ -187,6 +261,8 @@ void Rook::stop_process(const Daemon& daemon, ceph::Kill how, const std::string&
     case DaemonType::kMon: cluster_.kill_mon(daemon.id); return;
     case DaemonType::kMgr: cluster_.kill_mgr(daemon.id); return;
     case DaemonType::kOsd: cluster_.kill_osd(number_of(daemon.id), how, why); return;
+    case DaemonType::kMds: cluster_.kill_mds(daemon.id, how, why); return;
+    case DaemonType::kRgw:
     case DaemonType::kOperator: return;
   }
 }
@@ -291,8 +367,7 @@ std::string Rook::free_mon_node() const {
 std::string Rook::next_mon_name() const {
   // a to z, then aa, ab, ...: a name is never used twice.
   for (std::size_t index = cluster_.monitors().size();; ++index) {
-    std::string name;
-    for (std::size_t rest = index + 1; rest > 0; rest = (rest - 1) / 26) name.insert(name.begin(), static_cast<char>('a' + (rest - 1) % 26));
+    std::string name = letters_of(index);
     if (!cluster_.monitors().find(name) && !daemons_.contains(deployment_name(DaemonType::kMon, name))) return name;
   }
 }
@@ -407,6 +482,7 @@ void Rook::set_budget(const BudgetOf& budget) {
   api_.update(ref, k8s::Change::kSpec, [&](k8s::PodDisruptionBudget& to) {
     to.selector = object.selector;
     to.max_unavailable = object.max_unavailable;
+    to.min_available = object.min_available;
   });
 }
 

@@ -24,8 +24,11 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 #include "sim/models/rook/ceph_csi.hpp"
+#include "sim/models/rook/ceph_fs_csi.hpp"
 #include "sim/models/rook/daemon_pods.hpp"
+#include "sim/models/rook/object_stores.hpp"
 #include "sim/models/rook/rook_config.hpp"
+#include "sim/models/rook/slow_volumes.hpp"
 
 namespace sim::rook {
 
@@ -44,6 +47,8 @@ class Rook {
   const RookConfig& config() const { return config_; }
   ceph::CephCluster& cluster() { return cluster_; }
   const ceph::CephCluster& cluster() const { return cluster_; }
+  ObjectStores& object_stores() { return object_stores_; }
+  const ObjectStores& object_stores() const { return object_stores_; }
 
  private:
   /// A daemon and the pod that carries it.
@@ -56,6 +61,10 @@ class Rook {
   };
 
   void create_daemon(DaemonType type, const std::string& id, const std::string& node, const std::string& domain);
+  void create_daemon(DaemonPod pod);
+  void create_file_system(const FileSystemConfig& fs);
+  void create_object_store(const ObjectStoreConfig& store);
+  void metadata_server_started(Daemon& daemon, k8s::Ref<k8s::Pod> pod);
   void pod_changed(k8s::Ref<k8s::Pod> pod, bool serving);
   void container_started(Daemon& daemon, k8s::Ref<k8s::Pod> pod);
   void container_stopped(Daemon& daemon, bool by_deletion);
@@ -94,6 +103,9 @@ class Rook {
   bool multiple_mons_per_node_;
   ceph::CephCluster cluster_;
   CephCsi csi_;
+  CephFsCsi fs_csi_;
+  ObjectStores object_stores_;
+  SlowVolumes slow_volumes_;
   Symbol subject_;
   std::string failure_domain_ = "host";  // the lowest of all pools
 

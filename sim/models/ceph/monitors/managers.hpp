@@ -35,6 +35,7 @@ class Managers {
 
   std::size_t size() const { return mgrs_.size(); }
   const std::string& name(std::size_t mgr) const { return mgrs_[mgr].name; }
+  host::HostId host(std::size_t mgr) const { return mgrs_[mgr].host; }
   bool is_alive(std::size_t mgr) const { return mgrs_[mgr].runs && context_.hosts.is_running(mgrs_[mgr].host); }
   /// What the map calls active: it can be dead and not yet dropped.
   std::optional<std::size_t> active() const { return active_; }

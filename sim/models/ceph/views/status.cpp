@@ -98,6 +98,9 @@ std::string status_text(const CephCluster& cluster) {
   if (const std::size_t remapped = remapped_pgs(cluster)) text += fmt::format("; {} remapped pgs", remapped);
   const std::vector<std::string>& flags = cluster.map().flags;
   if (!flags.empty()) text += fmt::format("\n         flags {}", fmt::join(flags, ","));
+  if (const GatewayCount& rgw = cluster.gateways(); rgw.daemons > 0) {
+    text += fmt::format("\n    rgw: {} daemon{} active ({} hosts, {} zones)", rgw.daemons, rgw.daemons == 1 ? "" : "s", rgw.hosts, rgw.zones);
+  }
   const DataTotals totals = data_totals(cluster);
   text += "\n \n  data:\n";
   if (has_file_systems) text += fmt::format("    volumes: {}\n", fs_summary(cluster));

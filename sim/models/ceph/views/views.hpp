@@ -49,6 +49,8 @@ std::string osd_df_tree_json(const CephCluster& cluster);
 std::string osd_stat_text(const CephCluster& cluster);             ///< ceph osd stat
 std::string osd_stat_json(const CephCluster& cluster);
 std::string osd_dump_json(const CephCluster& cluster);             ///< ceph osd dump -f json
+std::string osd_perf_text(const CephCluster& cluster);             ///< ceph osd perf
+std::string osd_perf_json(const CephCluster& cluster);
 std::string pg_stat_text(const CephCluster& cluster);              ///< ceph pg stat
 std::string pg_stat_json(const CephCluster& cluster);
 std::string pg_dump_text(const CephCluster& cluster);              ///< ceph pg dump

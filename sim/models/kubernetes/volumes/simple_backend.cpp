@@ -17,6 +17,9 @@ constexpr SimpleBackendParams kLocal{false, std::nullopt, 0s, 0s, 0s, 0s, 100ms,
 /// A cloud's disk: attach and detach are calls that take seconds (assumed), and a machine takes so many.
 constexpr SimpleBackendParams cloud_disk(std::int64_t volumes_per_node) { return {true, volumes_per_node, 3s, 3s, 5s, 5s, 2s, 500ms}; }
 
+// What a call can need.
+constexpr std::uint32_t kIo = 1;
+
 struct Known {
   std::string_view name;
   SimpleBackendParams params;
@@ -52,32 +55,7 @@ SimpleBackendParams simple_backend_params(std::string_view provisioner) {
   return {};
 }
 
-bool SimpleBackend::hangs(const Call& call) const { return all_blocked_ || (call.needs_io && blocked_.contains(call.volume)); }
-
-void SimpleBackend::begin(Call call) {
-  const std::uint64_t id = ++serial_;
-  Call& entry = calls_.emplace(id, std::move(call)).first->second;
-  if (!hangs(entry)) arm(id, entry);
-}
-
-void SimpleBackend::arm(std::uint64_t id, Call& call) {
-  call.timer = engine_.after(call.takes, [this, id] {
-    const auto found = calls_.find(id);
-    if (hangs(found->second)) {
-      found->second.timer = TimerId{};  // it began when all was well, and hangs now
-      return;
-    }
-    const std::function<void()> answer = std::move(found->second.answer);
-    calls_.erase(found);
-    answer();
-  });
-}
-
-void SimpleBackend::wake() {
-  for (auto& [id, call] : calls_) {
-    if (!engine_.is_pending(call.timer) && !hangs(call)) arm(id, call);
-  }
-}
+bool SimpleBackend::hangs(const PendingCalls::Call& call) const { return all_blocked_ || (call.needs == kIo && blocked_.contains(call.volume)); }
 
 void SimpleBackend::tell(const std::set<Symbol>& volumes) {
   for (const Symbol volume : volumes) io_changed_(volume);
@@ -90,7 +68,7 @@ void SimpleBackend::block(Symbol volume) {
 
 void SimpleBackend::unblock(Symbol volume) {
   if (blocked_.erase(volume) == 0 || all_blocked_) return;
-  wake();
+  calls_.wake();
   tell({volume});
 }
 
@@ -109,7 +87,7 @@ void SimpleBackend::unblock_all() {
   if (!all_blocked_) return;
   all_blocked_ = false;
   all_cause_ = CauseId{};
-  wake();
+  calls_.wake();
   std::set<Symbol> affected;
   for (const auto& [volume, node] : mounted_) {
     if (!blocked_.contains(volume)) affected.insert(volume);
@@ -118,33 +96,33 @@ void SimpleBackend::unblock_all() {
 }
 
 void SimpleBackend::provision(const ProvisionRequest& request, std::function<void(const Provisioned&)> done) {
-  begin(Call{request.volume, Symbol{}, false, params_.provision, [done = std::move(done)] { done(Provisioned{}); }, TimerId{}});
+  calls_.begin({request.volume, Symbol{}, 0, params_.provision, [done = std::move(done)] { done(Provisioned{}); }, TimerId{}});
 }
 
 void SimpleBackend::remove(Symbol volume, Done done) {
-  begin(Call{volume, Symbol{}, true, params_.remove, [this, volume, done = std::move(done)] {
+  calls_.begin({volume, Symbol{}, kIo, params_.remove, [this, volume, done = std::move(done)] {
                blocked_.erase(volume);
                done({});
              }, TimerId{}});
 }
 
 void SimpleBackend::attach(Symbol volume, Symbol, Done done) {
-  begin(Call{volume, Symbol{}, false, params_.attach, [done = std::move(done)] { done({}); }, TimerId{}});
+  calls_.begin({volume, Symbol{}, 0, params_.attach, [done = std::move(done)] { done({}); }, TimerId{}});
 }
 
 void SimpleBackend::detach(Symbol volume, Symbol, Done done) {
-  begin(Call{volume, Symbol{}, false, params_.detach, [done = std::move(done)] { done({}); }, TimerId{}});
+  calls_.begin({volume, Symbol{}, 0, params_.detach, [done = std::move(done)] { done({}); }, TimerId{}});
 }
 
 void SimpleBackend::mount(Symbol volume, Symbol node, Done done) {
-  begin(Call{volume, node, true, params_.mount, [this, volume, node, done = std::move(done)] {
+  calls_.begin({volume, node, kIo, params_.mount, [this, volume, node, done = std::move(done)] {
                mounted_.emplace(volume, node);
                done({});
              }, TimerId{}});
 }
 
 void SimpleBackend::unmount(Symbol volume, Symbol node, Done done) {
-  begin(Call{volume, node, true, params_.unmount, [this, volume, node, done = std::move(done)] {
+  calls_.begin({volume, node, kIo, params_.unmount, [this, volume, node, done = std::move(done)] {
                mounted_.erase({volume, node});
                done({});
              }, TimerId{}});
@@ -152,14 +130,7 @@ void SimpleBackend::unmount(Symbol volume, Symbol node, Done done) {
 
 void SimpleBackend::forget_node(Symbol node) {
   std::erase_if(mounted_, [node](const auto& entry) { return entry.second == node; });
-  for (auto call = calls_.begin(); call != calls_.end();) {
-    if (call->second.node != node) {
-      ++call;
-      continue;
-    }
-    engine_.cancel(call->second.timer);
-    call = calls_.erase(call);
-  }
+  calls_.forget_node(node);
 }
 
 bool SimpleBackend::is_io_possible(Symbol volume, Symbol) const { return !all_blocked_ && !blocked_.contains(volume); }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "sim/core/engine.hpp"
+#include "sim/models/kubernetes/volumes/pending_calls.hpp"
 #include "sim/models/kubernetes/volumes/storage_backend.hpp"
 
 namespace sim::k8s {
@@ -34,7 +35,7 @@ class SimpleBackend final : public StorageBackend {
  public:
   using IoChanged = std::function<void(Symbol volume)>;
   SimpleBackend(Engine& engine, SimpleBackendParams params, IoChanged io_changed)
-      : engine_(engine), params_(params), io_changed_(std::move(io_changed)) {}
+      : engine_(engine), params_(params), io_changed_(std::move(io_changed)), calls_(engine, [this](const PendingCalls::Call& call) { return !hangs(call); }) {}
 
   /// The volume's I/O hangs from now on, and so do mounts and unmounts of it, until unblock(). The current cause explains it.
   void block(Symbol volume);
@@ -57,26 +58,13 @@ class SimpleBackend final : public StorageBackend {
   CauseId io_cause(Symbol volume, Symbol node) const override;
 
  private:
-  /// A call that is on its way, or hangs.
-  struct Call {
-    Symbol volume;
-    Symbol node;          // empty: of the controller
-    bool needs_io = false;
-    SimDuration takes{};
-    std::function<void()> answer;
-    TimerId timer{};
-  };
-  void begin(Call call);
-  void arm(std::uint64_t id, Call& call);
-  bool hangs(const Call& call) const;
-  void wake();
+  bool hangs(const PendingCalls::Call& call) const;
   void tell(const std::set<Symbol>& volumes);
 
   Engine& engine_;
   SimpleBackendParams params_;
   IoChanged io_changed_;
-  std::map<std::uint64_t, Call> calls_;  // by serial number: woken in the order in which they came
-  std::uint64_t serial_ = 0;
+  PendingCalls calls_;
   std::map<Symbol, CauseId> blocked_;
   bool all_blocked_ = false;
   CauseId all_cause_{};
