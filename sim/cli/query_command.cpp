@@ -11,6 +11,7 @@
 #include "chaos/harness.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
+#include "sim/cli/query_monitoring.hpp"
 #include "sim/models/ceph/views/views.hpp"
 #include "sim/models/kubernetes/views/get.hpp"
 #include "sim/models/rook/rook.hpp"
@@ -99,7 +100,7 @@ int wrong(const std::string& what) {
 }
 
 /// Nothing when the words ask for nothing that is known here.
-std::string problem_of(const Arguments& arguments, bool has_ceph) {
+std::string problem_of(const Arguments& arguments, bool has_ceph, bool has_monitoring) {
   const std::string& first = arguments.words.front();
   if (first == "ceph") {
     if (!has_ceph) return "this scenario has no Ceph: it has no section 'ceph'";
@@ -113,11 +114,14 @@ std::string problem_of(const Arguments& arguments, bool has_ceph) {
     return fmt::format("'ceph {}' is not known{}; there are: ceph {}", command, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", ceph "));
   }
   if (arguments.words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", arguments.words[1]);
+  if (first == "metrics") return {};
+  if (is_monitoring_word(first)) return has_monitoring ? std::string() : "nobody looks at this cluster: the scenario has no section 'monitoring'";
   if (first == "events" || sim::k8s::views::resource_of(first)) return {};
   std::vector<std::string> known;
   for (const std::string_view resource : sim::k8s::views::resources()) known.emplace_back(resource);
   known.emplace_back("events");
   known.emplace_back("ceph");
+  for (const char* word : {"metrics", "rules", "alerts", "notifications"}) known.emplace_back(word);
   const std::string hint = sim::scenario::did_you_mean(first, known);
   return fmt::format("'{}' is nothing that can be asked for{}; there are: {}", first, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", "));
 }
@@ -125,7 +129,7 @@ std::string problem_of(const Arguments& arguments, bool has_ceph) {
 int query(const Arguments& arguments) {
   const LoadedScenario loaded = load_scenario(arguments.file, arguments.overrides, true);
   if (loaded.spec == nullptr) return kWrongInput;
-  if (const std::string problem = problem_of(arguments, loaded.spec->ceph.has_value()); !problem.empty()) return wrong(problem);
+  if (const std::string problem = problem_of(arguments, loaded.spec->ceph.has_value(), loaded.spec->monitoring.has_value()); !problem.empty()) return wrong(problem);
   chaos::RunOptions options;
   options.stop = &stop_on_interrupt();
   options.until = arguments.at.empty() ? loaded.until : sim::SimTime(*sim::parse_duration(arguments.at));
@@ -139,6 +143,12 @@ int query(const Arguments& arguments) {
     const auto found = std::find_if(std::begin(kCephCommands), std::end(kCephCommands), [&](const CephCommand& one) { return one.words == command; });
     text = (json ? found->json : found->text)(world.rook->cluster());
     if (!text.ends_with('\n')) text += '\n';
+  } else if (arguments.words.front() == "metrics") {
+    text = metrics_text(*outcome.world);
+  } else if (is_monitoring_word(arguments.words.front())) {
+    const sim::k8s::views::TextTable table = monitoring_table(world, arguments.words.front());
+    text = json ? table_json(arguments.words.front(), table) : table.text();
+    if (text.empty()) std::fputs("No resources found\n", stderr);
   } else {
     const bool is_events = arguments.words.front() == "events";
     const std::string_view resource = is_events ? std::string_view("events") : *sim::k8s::views::resource_of(arguments.words.front());
@@ -162,7 +172,7 @@ void add_query_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("query", "Runs a scenario up to an instant and shows it in the words of kubectl and ceph");
   command->add_option("scenario", arguments->file, "Scenario file")->required();
-  command->add_option("what", arguments->words, "pods, nodes, deployments, events, ... or: ceph status, ceph health detail, ceph osd tree, ...")->required();
+  command->add_option("what", arguments->words, "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: metrics, rules, alerts, notifications")->required();
   command->add_option("--at", arguments->at, "The instant, as time since the start: 90s, 2h30m (default: the end of the run)")
       ->check([](const std::string& text) {
         const auto span = sim::parse_duration(text);

@@ -581,13 +581,11 @@ void Prometheus::fall_silent(GroupRun& group) {
   }
 }
 
-std::vector<Prometheus::Alert> Prometheus::firing() const {
-  std::vector<Alert> all;
+std::vector<Prometheus::Active> Prometheus::active() const {
+  std::vector<Active> all;
   for (const GroupRun& group : groups_) {
     for (const RuleRun& run : group.rules) {
-      for (const auto& [labels, alert] : run.active) {
-        if (alert.is_firing) all.push_back(alert.alert);
-      }
+      for (const auto& [labels, alert] : run.active) all.push_back(Active{labels, run.rule, alert.is_firing, alert.active_at});
     }
   }
   return all;

@@ -82,8 +82,14 @@ class Prometheus final : public promql::SampleSource {
   void set_connected(bool connected);
   bool is_connected() const { return connected_; }
 
-  /// Alerts that fire, for whoever asks.
-  std::vector<Alert> firing() const;
+  /// Alerts that are pending or fire, for whoever asks.
+  struct Active {
+    LabelsId labels;
+    const Rule* rule = nullptr;
+    bool is_firing = false;
+    SimTime since{};
+  };
+  std::vector<Active> active() const;
   std::uint64_t evaluations() const { return evaluations_; }
   /// The first error of each rule that could not be evaluated.
   const std::map<const Rule*, std::string>& failures() const { return failures_; }
