@@ -165,7 +165,7 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
   settle_kernel(node);
   update_thrashing(node);
   SimTime next = commits(node, exhausted_at(node));
-  if (!node.is_thrashing) next = std::min(next, commits(node, exhausted_at(node) - node.kernel->kernel().running_files));
+  if (!node.is_thrashing) next = std::min(next, commits(node, exhausted_at(node) - node.kernel->kernel().running_files + 1));
   for (const PodRun* run : node.leaking) {
     const Container& spec = run->spec->containers.front();
     if (run->is_mirror || run->containers.front().is_dying || spec.limits.memory <= 0 || run->leak_rate <= 0.0) continue;
