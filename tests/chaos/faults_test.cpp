@@ -41,6 +41,7 @@ const FaultCase kFaultCases[] = {
     {"process-kill of two etcd members", "{kind: process-kill, at: 2m, duration: 5m, target: {nodes: [cp-1, cp-2]}, component: etcd}", "EtcdQuorumLost", ""},
     {"process-kill of a scheduler", "{kind: process-kill, at: 2m, target: {leaderOf: kube-scheduler}, component: kube-scheduler}", "LeaderLost", "", 1, false},
     {"process-kill of a kubelet", "{kind: process-kill, at: 2m, duration: 5m, target: {nodes: [w1]}, component: kubelet}", "KubeletDied", "Node/w1"},
+    {"certificate-expiry", "{kind: certificate-expiry, at: 2m, duration: 5m, target: {pool: workers, count: 1}}", "NodeNotReady", "Node/w1"},
     {"disk-slow", "{kind: disk-slow, at: 2m, duration: 5m, target: {leaderOf: etcd}, factor: 100000}", "EtcdLeaderLost", ""},
     {"etcd-quota", "{kind: etcd-quota, at: 2m, duration: 5m}", "EtcdNoSpace", ""},
     {"pod-kill", "{kind: pod-kill, at: 2m, target: {namespace: shop, selector: {app: web}, count: 2}}", "SuccessfulCreate", "", 2, false},
