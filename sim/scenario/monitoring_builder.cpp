@@ -146,7 +146,10 @@ class RuleFileReader {
         place.line += lines + 1;
         const std::string_view line = place.line <= place.file->line_count() ? place.file->line(place.line) : std::string_view();
         const std::size_t indent = line.find_first_not_of(' ');
-        place.column = static_cast<std::uint32_t>((indent == std::string_view::npos ? 0 : indent) + in_line + 1);
+        // The text's own line has lost the block's indentation, and kept what stands beyond it.
+        const std::string_view text_line = std::string_view(result.expression).substr(before.size() - in_line);
+        const std::size_t kept = std::min(text_line.find_first_not_of(' '), text_line.size());
+        place.column = static_cast<std::uint32_t>((indent == std::string_view::npos ? 0 : indent - std::min(indent, kept)) + in_line + 1);
       } else if (lines == 0) {
         const bool quoted = begin < source.size() && (source[begin] == '"' || source[begin] == '\'');
         place.column += static_cast<std::uint32_t>(in_line) + (quoted ? 1 : 0);

@@ -27,6 +27,8 @@ STORIES = {
     "incident-3-registry-on-ceph": ("pod-pending", [r"RegistryDown", r"VolumeIoBlocked|VolumesHang|Quorum", r"HostCrashed", r"FaultInjected .*ceph-breaks"]),
     "registry-thousand-nodes": ("pod-pending", [r"Pulling"]),
     "image-pulls-fill-disk": ("pod-pending", [r"no space left on device"]),
+    "incident-4-monitoring-inside": ("service-down", [r"DependencyDown", r"VolumesHang|VolumeIoBlocked", r"FaultInjected .*power"]),
+    "certificates-expire-unwarned": ("node-not-ready", [r"CertificateExpired", r"FaultInjected .*certificates"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

@@ -17,6 +17,8 @@ PAIRS = [
     ("incident-2-colocated", "incident-2-five-nodes", "kube-apiserver (write) availability"),
     ("incident-2-colocated", "incident-2-five-nodes", "CephPool/rbd availability"),
     ("incident-2-colocated", "incident-2-seven-nodes", "CephPool/rbd availability"),
+    ("incident-4-monitoring-inside", "incident-4-monitoring-outside", "time in outages before a person was told"),
+    ("incident-4-monitoring-inside", "incident-4-dead-mans-switch", "time in outages before a person was told"),
     ("incident-5-few-large", "incident-5-many-small", "longest wait of a Pending pod"),
     ("ceph-rack-loss-host-domain", "ceph-rack-loss-rack-domain", "CephPool/rbd availability"),
     ("ceph-one-reboot-osd-domain", "ceph-one-reboot-host-domain", "Service/shop/postgres availability"),

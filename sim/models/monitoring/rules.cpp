@@ -100,10 +100,7 @@ void RuleSet::check_metrics() {
           if (need.metric.empty() || there.contains(need.metric)) continue;
           if (std::find(rule.not_modelled.begin(), rule.not_modelled.end(), need.metric) == rule.not_modelled.end()) rule.not_modelled.push_back(need.metric);
         }
-        const bool none = !rule.needs.empty() && std::all_of(rule.needs.begin(), rule.needs.end(), [&](const Rule::Need& need) {
-          return !need.metric.empty() && !there.contains(need.metric);
-        });
-        if (!rule.is_alert && none && there.erase(rule.name) > 0) changed = true;
+        if (!rule.is_alert && !rule.not_modelled.empty() && there.erase(rule.name) > 0) changed = true;
       }
     }
   }
