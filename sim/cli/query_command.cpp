@@ -144,7 +144,7 @@ int query(const Arguments& arguments) {
     text = (json ? found->json : found->text)(world.rook->cluster());
     if (!text.ends_with('\n')) text += '\n';
   } else if (arguments.words.front() == "metrics") {
-    text = metrics_text(*outcome.world);
+    text = metrics_text(*outcome.world, loaded.spec->run.start_unix_seconds);
   } else if (is_monitoring_word(arguments.words.front())) {
     const sim::k8s::views::TextTable table = monitoring_table(world, arguments.words.front());
     text = json ? table_json(arguments.words.front(), table) : table.text();

@@ -15,7 +15,9 @@ using sim::monitoring::Tells;
 
 bool is_monitoring_word(std::string_view word) { return word == "metrics" || word == "rules" || word == "alerts" || word == "notifications"; }
 
-std::string metrics_text(sim::World& world) { return sim::monitoring::exposition(world); }
+std::string metrics_text(sim::World& world, std::int64_t start_unix_seconds) {
+  return sim::monitoring::exposition(world, start_unix_seconds, world.monitoring ? world.monitoring->config().exporters : sim::monitoring::ExporterConfig{});
+}
 
 sim::k8s::views::TextTable monitoring_table(const sim::World& world, std::string_view word) {
   sim::k8s::views::TextTable table;

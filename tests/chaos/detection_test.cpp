@@ -178,7 +178,7 @@ TEST(Detection, AnExpectationWithoutMonitoringIsRefused) {
 
 TEST(Detection, WhatIsExportedIsWhatIsListed) {
   const RunOutcome outcome = run(ceph_scenario("", "{until: 10m, warmUp: 1m}"));
-  const std::string text = sim::monitoring::exposition(*outcome.world);
+  const std::string text = sim::monitoring::exposition(*outcome.world, 1'767'225'600);
   const std::vector<std::string>& listed = sim::monitoring::exported_metrics();
   std::set<std::string> seen;
   for (std::size_t begin = 0; begin < text.size();) {

@@ -689,11 +689,11 @@ void Exporters::follow() {
   });
 }
 
-std::string exposition(World& world) {
+std::string exposition(World& world, std::int64_t start_unix_seconds, ExporterConfig config) {
   LabelTable labels;
-  Store store(world.engine, labels, 0);
+  Store store(world.engine, labels, start_unix_seconds);
   store.want({}, true);
-  Exporters exporters(world, store, ExporterConfig{});
+  Exporters exporters(world, store, std::move(config));
   exporters.expose();
   std::vector<std::string> lines;
   for (const SeriesId id : store.all()) {

@@ -112,7 +112,7 @@ class Exporters final : public k8s::Watcher {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-/// The exposition format of everything that is exposed at this instant.
-std::string exposition(World& world);
+/// The exposition format of everything that is exposed at this instant. `start_unix_seconds`: of virtual time 0.
+std::string exposition(World& world, std::int64_t start_unix_seconds, ExporterConfig config = {});
 
 }  // namespace sim::monitoring
