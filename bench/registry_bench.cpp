@@ -20,7 +20,7 @@ run: {{until: 10h}}
 pools:
   control-plane: {{count: 3, controlPlane: true, nodeName: "cp-{{n}}", cpu: 16, memory: 64Gi}}
   worker: {{count: {}, nodeName: "w{{n}}", cpu: 16, memory: 64Gi}}
-images: {{default: 800Mi, peerToPeer: {}}}
+images: {{preloaded: false, default: 800Mi, peerToPeer: {}}}
 registries: {{registry.example: {{bandwidth: 1250MB/s}}}}
 objects:
 - apiVersion: apps/v1

@@ -25,6 +25,9 @@ using registry::RegistryKind;
 constexpr double kBitsPerByte = 8.0;
 constexpr double kPvcBytesPerSecond = 500e6;  // reference platform 8.3: 200 to 1000 MB/s of one RBD volume
 
+/// Without a warm-up: what is up by then was up before.
+constexpr SimDuration kStartUp = std::chrono::minutes(2);
+
 /// Keys that say nothing without `registries:`, and those that say nothing with it.
 constexpr std::pair<std::string_view, std::string_view> kOnlyWith[] = {
     {"images", "layers"},           {"images", "peerToPeer"},
@@ -214,6 +217,7 @@ void make_registries(const ScenarioSpec& spec, World& world) {
   config.peers = images.peers;
   config.unpack_bytes_per_second = images.unpack_bytes_per_second;
   config.disk_used = images.disk_used;
+  if (spec.images.preloaded) config.running_until = SimTime{} + (spec.run.warm_up > SimDuration::zero() ? spec.run.warm_up : kStartUp);
   for (const std::string& image : images.pinned) config.pinned.push_back(world.names.intern(k8s::normalised_image(image)));
   world.registries = std::make_unique<registry::Registries>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, *world.network,
                                                             spec.kubelet, std::move(catalogue), std::move(config));

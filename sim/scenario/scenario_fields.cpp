@@ -200,7 +200,7 @@ void describe(Fields<ImagesSpec>& fields) {
       .bytes_per_second("registryBandwidth", &ImagesSpec::registry_bytes_per_second, "Without `registries`: what one node gets from the registry, unpacking included.")
       .add("registryService", &ImagesSpec::registry_service,
            "Without `registries`: the registry runs in this cluster, behind this Service (namespace/name), and nothing can be pulled while no endpoint serves. Without it the registry is outside and always up.")
-      .add("preloaded", &ImagesSpec::preloaded, "Nodes start with the images of the pods that run on them at the start.");
+      .add("preloaded", &ImagesSpec::preloaded, "Nodes start with the images of the pods that run on them at the start. With `registries` also of those that start within the warm-up (without one: within 2m): the cluster has been running.");
   // What says something with `registries` only: see registry_builder.cpp.
   const auto with_registries = [&fields](std::string_view name, TypeInfo type, std::string_view doc, auto read) {
     fields.custom(name, std::move(type), doc, [read](Node node, ImagesSpec& to, Reader& reader) { return read(node, to.with_registries, reader); });

@@ -120,6 +120,15 @@ void NodeStore::add(Symbol image) {
   filesystem_changed();
 }
 
+bool NodeStore::was_running(Symbol image) {
+  if (engine_.now() >= registries_.config().running_until) return false;
+  if (!has(image)) {
+    add(image);
+    hooks_.arrived(image);
+  }
+  return true;
+}
+
 void NodeStore::touch(Symbol image) {
   for (Held& held : held_) {
     if (held.image == image) held.last_used = engine_.now();

@@ -37,6 +37,7 @@ class NodeStore final : public k8s::kubelet::NodeImages {
 
   bool has(Symbol image) const override;
   void add(Symbol image) override;
+  bool was_running(Symbol image) override;
   const std::vector<Symbol>& images() const override { return names_; }
   void pull(Symbol image, Waiter waiter) override;
   void forget(Waiter waiter) override;

@@ -67,6 +67,7 @@ struct RegistriesConfig {
   double unpack_bytes_per_second = 150e6;  // unpacked bytes, one image
   std::int64_t disk_used = 0;              // on every node's disk beside images
   std::vector<Symbol> pinned;              // never collected
+  SimTime running_until{};                 // containers that start before this run since before the beginning
 };
 
 /// `*` and `?` in a pattern stand for anything and for one character.

@@ -60,6 +60,8 @@ class NodeImages {
   virtual bool has(Symbol image) const = 0;
   /// It is there without having been pulled.
   virtual void add(Symbol image) = 0;
+  /// The world begins with a cluster that has been running: a container that starts now runs already, so its image is there. True: nothing is to be pulled.
+  virtual bool was_running(Symbol) { return false; }
   /// In the order of arrival.
   virtual const std::vector<Symbol>& images() const = 0;
   /// Asks for an image. With the image on the node only its manifest is looked up (imagePullPolicy Always).

@@ -442,6 +442,10 @@ void Kubelets::Impl::arm(PodRun& run, ContainerRun& c) {
 void Kubelets::Impl::begin(PodRun& run, ContainerRun& c) {
   const Container& spec = spec_of(run, c);
   NodeRun& node = *run.node;
+  if (node.images->was_running(spec.image)) {
+    create(run, c);
+    return;
+  }
   const bool present = node.images->has(spec.image);
   if (present && spec.pull_policy != PullPolicy::kAlways) {
     create(run, c);
