@@ -76,8 +76,17 @@ void PendingObserver::on_event(const WatchEvent& event) {
     if (pending && filter_.matches(*pod, api_.names())) begin(ref, *pod);
     return;
   }
-  if (!pending) return finish(waiting_[ref.slot]);
   Waiting& waiting = waiting_[ref.slot];
+  if (pod != nullptr && pod->meta.cause && pod->meta.cause != waiting.cause) {
+    // Not every record comes with a change of the pod that is watched ("Pulling"): one that led to the newest has stood since its own time.
+    const sim::EventLog& log = api_.log();
+    const sim::EventLog::Record& newest = log.at(pod->meta.cause);
+    if (newest.cause && newest.cause != waiting.cause && log.at(newest.cause).subject == newest.subject && log.at(newest.cause).time >= waiting.cause_since) {
+      waiting.blame_until(log.at(newest.cause).time);
+      waiting.cause = newest.cause;
+    }
+  }
+  if (!pending) return finish(waiting);
   if (pod->meta.cause && pod->meta.cause != waiting.cause) {
     waiting.blame_until(api_.engine().now());
     waiting.cause = pod->meta.cause;

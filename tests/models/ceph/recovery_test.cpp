@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "sim/models/network/network.hpp"
 #include "tests/models/ceph/lab.hpp"
 
 namespace sim::ceph {
@@ -64,6 +65,33 @@ TEST(Recovery, BackfillTakesBytesOverBandwidth) {
   const auto took = lab.until([&] { return lab.count_with(kPgBackfilling) == 0; }, 2h);
   ASSERT_TRUE(took);
   EXPECT_NEAR(seconds(*took), 1024.0, 1.0);  // 150 GiB at 150 MiB/s: idle disks, no clients
+}
+
+TEST(Recovery, SharesTheNetworkWithWhateverElseCrossesIt) {
+  Lab lab({.hosts = 4, .osds_per_host = 1});
+  lab.config.pools[0].size = 2;
+  lab.config.pools[0].pg_num = 1;
+  lab.config.pools[0].stored_bytes = 150ll << 30;
+  lab.config.pools[0].writes_per_second = 0.0;
+  lab.config.osd.peering = {};
+  lab.start();
+  network::Network network(lab.engine, lab.hosts, lab.topology, {});
+  lab.cluster->recovery().share(network);
+  lab.run(1min);
+  // 99 transfers into each host that never end: 10 Gbit/s in 100 equal parts.
+  for (const host::HostId host : lab.ids) {
+    network::Network::Links links;
+    network.add_path_from_outside(host, links);
+    for (int i = 0; i < 99; ++i) network.bandwidth().start(links, 1e15, [] {});
+  }
+  const int gone = lab.cluster->pgs().pg(0).acting[1];
+  lab.cluster->kill_osd(gone, Kill::kCrash, "killed");
+  lab.run(5s);
+  lab.cluster->mark_out(gone);
+  ASSERT_TRUE(lab.until([&] { return lab.count_with(kPgBackfilling) == 1; }, 1min)) << lab.all_states();
+  const auto took = lab.until([&] { return lab.count_with(kPgBackfilling) == 0; }, 10h);
+  ASSERT_TRUE(took);
+  EXPECT_NEAR(seconds(*took), static_cast<double>(150ll << 30) / 12.5e6, 2.0);  // 1024 s when it has the network to itself
 }
 
 TEST(Recovery, ClientsTakeTheirShare) {
