@@ -15,6 +15,7 @@
 #include "sim/models/ceph/views/views.hpp"
 #include "sim/models/kubernetes/views/get.hpp"
 #include "sim/models/rook/rook.hpp"
+#include "sim/models/services/views.hpp"
 #include "sim/models/world.hpp"
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/scenario.hpp"
@@ -99,6 +100,11 @@ int wrong(const std::string& what) {
   return kWrongInput;
 }
 
+bool is_platform_view(std::string_view word) {
+  const std::vector<std::string_view>& views = sim::services::platform_views();
+  return std::find(views.begin(), views.end(), word) != views.end();
+}
+
 /// Nothing when the words ask for nothing that is known here.
 std::string problem_of(const Arguments& arguments, bool has_ceph, bool has_monitoring) {
   const std::string& first = arguments.words.front();
@@ -116,12 +122,13 @@ std::string problem_of(const Arguments& arguments, bool has_ceph, bool has_monit
   if (arguments.words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", arguments.words[1]);
   if (first == "metrics") return {};
   if (is_monitoring_word(first)) return has_monitoring ? std::string() : "nobody looks at this cluster: the scenario has no section 'monitoring'";
-  if (first == "events" || sim::k8s::views::resource_of(first)) return {};
+  if (first == "events" || is_platform_view(first) || sim::k8s::views::resource_of(first)) return {};
   std::vector<std::string> known;
   for (const std::string_view resource : sim::k8s::views::resources()) known.emplace_back(resource);
   known.emplace_back("events");
   known.emplace_back("ceph");
   for (const char* word : {"metrics", "rules", "alerts", "notifications"}) known.emplace_back(word);
+  for (const std::string_view view : sim::services::platform_views()) known.emplace_back(view);
   const std::string hint = sim::scenario::did_you_mean(first, known);
   return fmt::format("'{}' is nothing that can be asked for{}; there are: {}", first, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", "));
 }
@@ -149,6 +156,10 @@ int query(const Arguments& arguments) {
     const sim::k8s::views::TextTable table = monitoring_table(world, arguments.words.front());
     text = json ? table_json(arguments.words.front(), table) : table.text();
     if (text.empty()) std::fputs("No resources found\n", stderr);
+  } else if (is_platform_view(arguments.words.front())) {
+    const sim::k8s::views::TextTable table = *sim::services::platform_view(world, arguments.words.front());
+    text = json ? table_json(arguments.words.front(), table) : table.text();
+    if (text.empty()) std::fputs("this scenario has none\n", stderr);
   } else {
     const bool is_events = arguments.words.front() == "events";
     const std::string_view resource = is_events ? std::string_view("events") : *sim::k8s::views::resource_of(arguments.words.front());
@@ -172,7 +183,9 @@ void add_query_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("query", "Runs a scenario up to an instant and shows it in the words of kubectl and ceph");
   command->add_option("scenario", arguments->file, "Scenario file")->required();
-  command->add_option("what", arguments->words, "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: metrics, rules, alerts, notifications")->required();
+  command->add_option("what", arguments->words,
+                      "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: platform, members, operations, vms, or: metrics, rules, alerts, notifications")
+      ->required();
   command->add_option("--at", arguments->at, "The instant, as time since the start: 90s, 2h30m (default: the end of the run)")
       ->check([](const std::string& text) {
         const auto span = sim::parse_duration(text);

@@ -69,6 +69,8 @@ class ModeModel {
   virtual void added(std::size_t) {}
   virtual void process_changed(std::size_t member, k8s::ProcessState before) = 0;
   virtual void network_changed() {}
+  /// The API can be written again, or no more.
+  virtual void api_changed() {}
   /// Of mode proxy: its backend answers otherwise than before.
   virtual void backend_changed() {}
   /// This member lets clients through, as far as its cluster is concerned.

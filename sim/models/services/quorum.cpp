@@ -72,6 +72,9 @@ class Quorum final : public ModeModel {
     if (was_peer != is_peer || before == ProcessState::kHung || process.state == ProcessState::kHung) look();
   }
   void network_changed() override { look(); }
+  void api_changed() override {
+    if (!primary_) look();
+  }
 
   bool answers(std::size_t member) const override {
     return primary_ && !is_stalled_ && !is_paused_ && nodes_[member].is_synced && in_view(member) && context_.member(member).process.state == ProcessState::kUp;
@@ -200,9 +203,10 @@ class Quorum final : public ModeModel {
     }
     std::vector<std::size_t> silent;
     const std::vector<std::vector<std::size_t>> groups = context_.groups(view_);
+    const auto largest = std::max_element(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
     for (const std::size_t i : view_) {
-      const bool with_first = !groups.empty() && std::find(groups.front().begin(), groups.front().end(), i) != groups.front().end();
-      if (!with_first) silent.push_back(i);
+      const bool is_heard = largest != groups.end() && std::find(largest->begin(), largest->end(), i) != largest->end();
+      if (!is_heard) silent.push_back(i);
     }
     if (silent == silent_ && is_stalled_) return;
     silent_ = silent;

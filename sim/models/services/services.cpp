@@ -153,9 +153,7 @@ void Services::start() {
   api_.on_availability([this] {
     set_external(std::string(kKubernetesApi), api_.writable());
     for (std::size_t i = 0; i < providers_.size(); ++i) look_at_gates(i);
-    for (const auto& group : groups_) {
-      if (group->config.mode == Mode::kQuorum) group->mode->network_changed();
-    }
+    for (const auto& group : groups_) group->mode->api_changed();
   });
   for (std::size_t group = 0; group < groups_.size(); ++group) look_at_needs(group);
 }
@@ -289,6 +287,8 @@ void Services::process_changed(PodRef ref) {
     if (!process.host) member.process.host = host;
     if (before == process.state) continue;
     if (process.state == ProcessState::kUp) member.is_set_up = true;
+    const bool is_worse = process.state == ProcessState::kGone || process.state == ProcessState::kFrozen || process.state == ProcessState::kHung;
+    if (is_worse && !group.status.up) contribute(group.status.cause, engine_.cause());
     if (process.state != ProcessState::kUp) engine_.cancel(std::exchange(member.reconnect, TimerId{}));
     // What starts now finds what is there, or does not.
     if (before != ProcessState::kHung && process.state == ProcessState::kUp) member.is_connected = group.needs_met;
@@ -483,6 +483,15 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
   it.cause = cause;
   it.since = engine_.now();
   const ScopedCause because(engine_, cause);
+  if (!up) {
+    for (const std::size_t group : it.needed_by) {
+      const Group& needy = *groups_[group];
+      if (needy.provider != SIZE_MAX && !needy.status.up) contribute(needy.status.cause, cause);
+    }
+    for (const std::size_t operation : it.operations) {
+      if (!operations_[operation].status.up) contribute(operations_[operation].status.cause, cause);
+    }
+  }
   for (const std::size_t group : it.needed_by) look_at_needs(group);
   for (const std::size_t group : it.used_by) look_at_status(group);
   for (const std::size_t group : it.probed_by) {
@@ -494,6 +503,18 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
 }
 
 // ---- status ---------------------------------------------------------------------------------------------------------
+
+void Services::contribute(CauseId down, CauseId reason) {
+  if (!down || !reason || reason == down) return;
+  constexpr std::size_t kSteps = 6;
+  const std::vector<CauseId> known = log_.chain(down);
+  std::size_t steps = 0;
+  for (const CauseId step : log_.chain(reason)) {
+    // Where both paths meet the rest is told already.
+    if (++steps > kSteps || std::find(known.begin(), known.end(), step) != known.end()) return;
+    log_.also_caused_by(down, step);
+  }
+}
 
 std::string Services::why_down(const Group& group) const {
   std::string missing;

@@ -167,6 +167,8 @@ class Services final : public k8s::Watcher {
   bool answers(const Group& group, std::size_t member) const;
   bool lets_clients_in(const Group& group, std::size_t member) const;
   void look_at_status(std::size_t group);
+  /// One more reason for what is down already, with what led to it.
+  void contribute(CauseId down, CauseId reason);
   std::string why_down(const Group& group) const;
   std::string why_degraded(const Group& group) const;
   void look_at_endpoints(std::size_t provider);
