@@ -412,10 +412,11 @@ void Services::look_at_needs(std::size_t index) {
   for (Bridge& bridge : group.bridges) {
     const bool is_away = !providers_[bridge.of]->up;
     const bool is_kept = providers_[bridge.in]->up;
+    bridge.is_spent = is_away && (bridge.is_spent || !is_kept);
     if (bridge.is_holding && (!is_away || !is_kept)) {
       bridge.is_holding = false;
       engine_.cancel(std::exchange(bridge.expiry, TimerId{}));
-    } else if (!bridge.is_holding && is_away && is_kept && group.needs_met && std::find(group.needs.begin(), group.needs.end(), bridge.of) != group.needs.end()) {
+    } else if (!bridge.is_holding && is_away && !bridge.is_spent && group.needs_met && std::find(group.needs.begin(), group.needs.end(), bridge.of) != group.needs.end()) {
       bridge.is_holding = true;
       const std::string& of = providers_[bridge.of]->name;
       const CauseId id = log_.record("BridgedByCache", "platform/" + group.config.name,
@@ -425,6 +426,7 @@ void Services::look_at_needs(std::size_t index) {
       bridge.expiry = engine_.after(bridge.lasts, [this, index, place] {
         place->expiry = TimerId{};
         place->is_holding = false;
+        place->is_spent = true;
         const CauseId expired = log_.record("CacheExpired", "platform/" + groups_[index]->config.name,
                                             fmt::format("what {} held of {} is no longer good", providers_[place->in]->name, providers_[place->of]->name));
         const ScopedCause again(engine_, expired);

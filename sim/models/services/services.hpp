@@ -102,6 +102,7 @@ class Services final : public k8s::Watcher {
     std::size_t in = 0;
     SimDuration lasts{};
     bool is_holding = false;
+    bool is_spent = false;  // nothing good is left of what it held, until `of` answers again
     TimerId expiry{};
   };
   struct Group {
