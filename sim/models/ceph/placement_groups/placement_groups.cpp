@@ -360,8 +360,8 @@ void PlacementGroups::map_pg(Pg& pg, bool raw_may_change, bool recheck) {
     int raw_primary = -1;
     const std::vector<int> before = pg.raw;
     map_.pg_to_raw(pg.id, pg.raw, raw_primary);
-    if (pg.raw == before && !recheck && !map_.pg_temp.contains(pg.id)) {
-      // Same OSDs, none of which went up or down.
+    if (pg.raw == before && !recheck && pg.acting == pg.up && !map_.pg_temp.contains(pg.id)) {
+      // Same OSDs, none of which went up or down, and no exception that came or went.
       return;
     }
   }
@@ -706,7 +706,10 @@ void PlacementGroups::mark_clean(Pg& pg) {
   // Members of older intervals throw their copies away; one that is down does so when it comes back, which it does with old data only.
   for (std::size_t i = 0; i < pg.shards.size();) {
     Shard& shard = pg.shards[i];
-    if (std::find(pg.acting.begin(), pg.acting.end(), shard.osd) != pg.acting.end() && slot_of(pg, shard.osd, pg.acting) == shard.slot) {
+    // An OSD can act at several positions of an erasure-coded PG.
+    const bool acts = shard.slot < 0 ? std::find(pg.acting.begin(), pg.acting.end(), shard.osd) != pg.acting.end()
+                                     : pg.acting[static_cast<std::size_t>(shard.slot)] == shard.osd;
+    if (acts) {
       ++i;
       continue;
     }
@@ -750,10 +753,11 @@ std::uint32_t PlacementGroups::state_of(const Pg& pg) const {
     case RecoveryPhase::kTooFull: state |= backfill ? kPgBackfillWait | kPgBackfillToofull : kPgRecoveryWait | kPgRecoveryToofull; break;
     case RecoveryPhase::kUnfound: state |= kPgRecoveryUnfound; break;
   }
-  const bool whole = std::all_of(pg.acting.begin(), pg.acting.end(), [&](int osd) {
-    const Shard* shard = osd == kNoOsd ? nullptr : pg.shard(osd, slot_of(pg, osd, pg.acting));
-    return shard != nullptr && shard->is_complete() && !shard->has_gap();
-  });
+  bool whole = true;
+  for (std::size_t i = 0; i < pg.acting.size(); ++i) {
+    const Shard* shard = pg.acting[i] == kNoOsd ? nullptr : pg.shard(pg.acting[i], pool.config.erasure ? static_cast<int>(i) : -1);
+    whole = whole && shard != nullptr && shard->is_complete() && !shard->has_gap();
+  }
   if (pg.phase == PgPhase::kActive && whole && pg.acting_count() == pool.size && pg.past.empty()) state |= kPgClean;
   return state;
 }
