@@ -7,6 +7,7 @@
 #include <set>
 
 #include "sim/core/check.hpp"
+#include "sim/models/ceph/views/views.hpp"
 #include "sim/models/rook/rook.hpp"
 #include "sim/models/world.hpp"
 #include "sim/scenario/names.hpp"
@@ -67,7 +68,9 @@ class CephPlan {
         diagnostics_.error(pool.where, fmt::format("there is no pool of nodes '{}'", pool.text)).hint = did_you_mean(pool.text, known);
         continue;
       }
-      result.insert(result.end(), found->machine_names.begin(), found->machine_names.end());
+      for (const std::string& name : found->machine_names) {
+        if (std::find(result.begin(), result.end(), name) == result.end()) result.push_back(name);
+      }
     }
     for (const Reference& node : where.nodes) {
       if (!rack_of_.contains(node.text)) {
@@ -218,6 +221,43 @@ class CephPlan {
   std::set<std::string> is_used_;
 };
 
+/// Where the pool stands that a problem names, or the whole section.
+Place place_of_problem(const ScenarioSpec& spec, std::string_view problem) {
+  for (const CephPoolSpec& pool : spec.ceph->pools) {
+    if (problem.starts_with(fmt::format("pool '{}':", pool.name))) return pool.where;
+  }
+  return spec.place_of("ceph");
+}
+
+/// What pools hold must fit on the disks that they may use.
+void check_space(const ScenarioSpec& spec, const ceph::ClusterConfig& config, Diagnostics& diagnostics) {
+  double wanted = 0.0;
+  double capacity = 0.0;
+  for (const ceph::OsdConfig& osd : config.osds) {
+    wanted += static_cast<double>(osd.other_used_bytes);
+    capacity += static_cast<double>(osd.capacity_bytes);
+  }
+  for (std::size_t i = 0; i < config.pools.size(); ++i) {
+    const ceph::PoolConfig& pool = config.pools[i];
+    const double copies = pool.erasure ? static_cast<double>(pool.k + pool.m) / pool.k : pool.size;
+    const double raw = copies * static_cast<double>(pool.stored_bytes);
+    wanted += raw;
+    double own = 0.0;
+    for (const ceph::OsdConfig& osd : config.osds) {
+      if (pool.device_class.empty() || osd.device_class == pool.device_class) own += static_cast<double>(osd.capacity_bytes - osd.other_used_bytes);
+    }
+    if (raw > own) {
+      diagnostics.error(spec.ceph->pools[i].where, fmt::format("pool '{}' holds {} in all its copies, and its disks have room for {}", pool.name, ceph::si_bytes(raw),
+                                                               ceph::si_bytes(own)));
+      return;
+    }
+  }
+  if (wanted > capacity) {
+    diagnostics.error(spec.place_of("ceph"), fmt::format("the pools hold {} in all copies, and all disks together have room for {}", ceph::si_bytes(wanted),
+                                                         ceph::si_bytes(capacity)));
+  }
+}
+
 }  // namespace
 
 ceph::ClusterConfig ceph_cluster(const ScenarioSpec& spec, Diagnostics& diagnostics) { return CephPlan(spec, diagnostics).cluster(); }
@@ -239,7 +279,8 @@ void check_ceph(const ScenarioSpec& spec, Diagnostics& diagnostics) {
     machine.name = host.host;
     hosts.add(std::move(machine));
   }
-  for (const std::string& problem : ceph::CephCluster::problems(config, hosts)) diagnostics.error(spec.place_of("ceph"), problem);
+  for (const std::string& problem : ceph::CephCluster::problems(config, hosts)) diagnostics.error(place_of_problem(spec, problem), problem);
+  check_space(spec, config, diagnostics);
 }
 
 std::vector<std::string> mon_nodes(const ScenarioSpec& spec) {

@@ -1,11 +1,15 @@
 // The fields of the section `ceph:`. Options of Ceph stand under their own names in `config`.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sim/scenario/scenario_fields.hpp"
 
 namespace sim::scenario {
 
 namespace {
+
+constexpr SimDuration kTimerMin = std::chrono::milliseconds(100);
 
 template <class T>
 void describe_nodes(Fields<T>& fields) {
@@ -44,12 +48,22 @@ void describe(Fields<CephOsdSpec>& fields) {
       .default_text("150Mi of an hdd, 1200Mi of others")
       .bytes("otherUsed", &CephOsdSpec::other_used, "What is on each disk beside the pools' data.");
   describe_nodes(fields);
-  fields.rule([](const CephOsdSpec& to, Node node, Reader& reader) { must_stand_somewhere(to, node, reader, "these OSDs"); });
+  fields.rule([](const CephOsdSpec& to, Node node, Reader& reader) {
+    must_stand_somewhere(to, node, reader, "these OSDs");
+    if (to.size == 0) reader.diagnostics.error(node.find("size"), "a disk needs a size above 0");
+    if (to.other_used > to.size) reader.diagnostics.error(node.find("otherUsed"), "more is used than the disk holds");
+    const bool is_word = !to.device_class.empty() && std::all_of(to.device_class.begin(), to.device_class.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    });
+    if (!is_word) {
+      reader.diagnostics.error(node.find("deviceClass"), fmt::format("'{}' is no device class", to.device_class)).expected = "letters, digits, '-', '_' and '.'";
+    }
+  });
 }
 
 void describe(Fields<ErasureSpec>& fields) {
   fields.title("Erasure coding: k data and m coding chunks; any k of them are enough.")
-      .add("k", &ErasureSpec::k, 1, 32, "Data chunks.")
+      .add("k", &ErasureSpec::k, 2, 32, "Data chunks.")
       .add("m", &ErasureSpec::m, 1, 32, "Coding chunks.");
 }
 
@@ -66,6 +80,7 @@ void describe(Fields<CephPoolSpec>& fields) {
       .add("writesPerSecond", &CephPoolSpec::writes_per_second, 0.0, 1e9, "Writes of all clients, each to one object.")
       .bytes_per_second("clientBandwidth", &CephPoolSpec::client_bandwidth, "What clients take from the disks all the time.")
       .rule([](const CephPoolSpec& pool, Node node, Reader& reader) {
+        if (pool.name.empty()) reader.diagnostics.error(node, "a pool needs a name");
         const bool is_known = pool.failure_domain == "osd" || pool.failure_domain == "host" || pool.failure_domain == "rack";
         if (!is_known) {
           Diagnostic& d = reader.diagnostics.error(node.find("failureDomain"), fmt::format("'{}' is no failure domain", pool.failure_domain));
@@ -147,7 +162,23 @@ void describe(Fields<CephOptions>& fields) {
       .add("mds_beacon_grace", &O::mds_beacon_grace, "A metadata server silent for so long is laggy, and replaced when a standby is there.")
       .add("mds_beacon_mon_down_grace", &O::mds_beacon_mon_down_grace, "... while a monitor is down or the quorum younger than this, not before so long.")
       .add("mds_reconnect_timeout", &O::mds_reconnect_timeout, "How long a metadata server that takes over waits for clients.")
-      .add("rgw_max_concurrent_requests", &O::rgw_max_concurrent_requests, 1, 1'000'000, "Requests that one gateway works on at a time; more are refused with 503.");
+      .add("rgw_max_concurrent_requests", &O::rgw_max_concurrent_requests, 1, 1'000'000, "Requests that one gateway works on at a time; more are refused with 503.")
+      .rule([](const CephOptions& to, Node node, Reader& reader) {
+        // Timers of no length would fire for ever, or never.
+        const auto at_least = [&](const char* name, SimDuration value, SimDuration least) {
+          if (value < least) reader.diagnostics.error(node.find(name), "value out of range").expected = fmt::format("at least {}", format_duration(least));
+        };
+        at_least("mon_lease", to.mon_lease, kTimerMin);
+        at_least("mon_election_timeout", to.mon_election_timeout, kTimerMin);
+        at_least("mon_mgr_beacon_grace", to.mon_mgr_beacon_grace, kTimerMin);
+        at_least("osd_heartbeat_grace", to.osd_heartbeat_grace, kTimerMin);
+        at_least("osd_heartbeat_interval", to.osd_heartbeat_interval, kTimerMin);
+        at_least("mds_beacon_grace", to.mds_beacon_grace, kTimerMin);
+        if (to.mon_osd_nearfull_ratio > to.mon_osd_backfillfull_ratio || to.mon_osd_backfillfull_ratio > to.mon_osd_full_ratio) {
+          Diagnostic& d = reader.diagnostics.error(node, "full ratios out of order");
+          d.expected = fmt::format("nearfull ({}) <= backfillfull ({}) <= full ({})", to.mon_osd_nearfull_ratio, to.mon_osd_backfillfull_ratio, to.mon_osd_full_ratio);
+        }
+      });
 }
 
 void describe(Fields<CephSpec>& fields) {
