@@ -42,6 +42,19 @@ bool FaultEnvironment::release(Held what, HeldThing thing) {
   return true;
 }
 
+const std::vector<double>& FaultEnvironment::put(Held what, HeldThing thing, double value) {
+  std::vector<double>& values = degrees_[{what, thing}];
+  values.push_back(value);
+  return values;
+}
+
+const std::vector<double>& FaultEnvironment::take_back(Held what, HeldThing thing, double value) {
+  std::vector<double>& values = degrees_[{what, thing}];
+  const auto found = std::find(values.begin(), values.end(), value);
+  if (found != values.end()) values.erase(found);
+  return values;
+}
+
 void FaultEnvironment::slow_disk(std::size_t member, double factor, bool undo) {
   std::vector<double>& factors = disk_factors_[member];
   if (undo) {

@@ -53,11 +53,14 @@ class FaultEnvironment {
 
   /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
   /// A fault without a duration never releases.
-  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate };
+  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork };
   using HeldThing = std::pair<std::uint64_t, std::uint64_t>;
   void hold(Held what, HeldThing thing) { ++holds_[{what, thing}]; }
   /// True when nobody holds it any more.
   bool release(Held what, HeldThing thing);
+  /// The same of things that are done by degrees: the values that are in force now, this one among them or taken back.
+  const std::vector<double>& put(Held what, HeldThing thing, double value);
+  const std::vector<double>& take_back(Held what, HeldThing thing, double value);
 
  private:
   struct Waiting {
@@ -73,6 +76,7 @@ class FaultEnvironment {
   std::map<sim::host::HostId, std::vector<std::uint32_t>> partitions_;
   std::map<std::size_t, std::vector<double>> disk_factors_;
   std::map<std::pair<Held, HeldThing>, std::size_t> holds_;
+  std::map<std::pair<Held, HeldThing>, std::vector<double>> degrees_;
 };
 
 /// One occurrence of a fault in one world.

@@ -31,8 +31,12 @@ struct CephDisk : FaultSpec {
       return;
     }
     const auto count = std::ssize(world.rook->cluster().osds());
-    for (const std::int64_t osd : osds) {
+    for (std::size_t i = 0; i < osds.size(); ++i) {
+      const std::int64_t osd = osds[i];
       if (osd < 0 || osd >= count) problems.error(fmt::format("there is no osd.{}: the OSDs are 0 to {}", osd, count - 1));
+      if (std::find(osds.begin(), osds.begin() + static_cast<std::ptrdiff_t>(i), osd) != osds.begin() + static_cast<std::ptrdiff_t>(i)) {
+        problems.error(fmt::format("osd.{} is listed twice", osd));
+      }
     }
     if (osds.empty()) problems.error("'osds' names no OSD");
   }
@@ -60,14 +64,20 @@ class CephDiskInjection : public Injection {
     for (const std::int64_t id : spec_.osds) {
       const int osd = static_cast<int>(id);
       switch (spec_.action) {
-        case DiskFault::kFail: cluster().fail_disk(osd); break;
-        case DiskFault::kHang: cluster().stick_disk(osd); break;
-        case DiskFault::kSlow: cluster().slow_disk(osd, spec_.factor); break;
+        case DiskFault::kFail:
+          environment().hold(Held::kCephDiskFailed, thing(osd));
+          cluster().fail_disk(osd);
+          break;
+        case DiskFault::kHang:
+          environment().hold(Held::kCephDiskHangs, thing(osd));
+          cluster().stick_disk(osd);
+          break;
+        case DiskFault::kSlow: slow(osd, environment().put(Held::kCephDiskSlow, thing(osd), spec_.factor)); break;
         case DiskFault::kFill: {
           const sim::ceph::Osd& one = cluster().osd(osd);
-          before_.push_back(one.other_used);
-          const auto wanted = static_cast<std::int64_t>(spec_.used * static_cast<double>(one.capacity)) - one.pg_used;
-          cluster().fill_disk(osd, std::max(one.other_used, wanted));
+          const double wanted = std::max(0.0, spec_.used * static_cast<double>(one.capacity) - static_cast<double>(one.pg_used));
+          taken_.push_back(wanted);
+          fill(osd, environment().put(Held::kCephDiskFilled, thing(osd), wanted));
           break;
         }
       }
@@ -78,21 +88,42 @@ class CephDiskInjection : public Injection {
       const int osd = static_cast<int>(spec_.osds[i]);
       switch (spec_.action) {
         case DiskFault::kFail:
+          if (!environment().release(Held::kCephDiskFailed, thing(osd))) break;
           cluster().replace_disk(osd);
-          cluster().start_osd(osd);
+          // Without its pod the daemon starts when the pod does.
+          if (rook().runs_osd(osd)) cluster().start_osd(osd);
           break;
-        case DiskFault::kHang: cluster().free_disk(osd); break;
-        case DiskFault::kSlow: cluster().slow_disk(osd, 1.0); break;
-        case DiskFault::kFill: cluster().fill_disk(osd, before_[i]); break;
+        case DiskFault::kHang:
+          if (environment().release(Held::kCephDiskHangs, thing(osd))) cluster().free_disk(osd);
+          break;
+        case DiskFault::kSlow: slow(osd, environment().take_back(Held::kCephDiskSlow, thing(osd), spec_.factor)); break;
+        case DiskFault::kFill: fill(osd, environment().take_back(Held::kCephDiskFilled, thing(osd), taken_[i])); break;
       }
     }
   }
 
  private:
-  sim::ceph::CephCluster& cluster() { return context_.environment.world().rook->cluster(); }
+  using Held = FaultEnvironment::Held;
+  static FaultEnvironment::HeldThing thing(int osd) { return {static_cast<std::uint64_t>(osd), 0}; }
+  FaultEnvironment& environment() { return context_.environment; }
+  sim::rook::Rook& rook() { return *environment().world().rook; }
+  sim::ceph::CephCluster& cluster() { return rook().cluster(); }
+  /// Several faults multiply.
+  void slow(int osd, const std::vector<double>& factors) {
+    double product = 1.0;
+    for (const double factor : factors) product *= factor;
+    cluster().slow_disk(osd, product);
+  }
+  /// Of several faults the one that takes most counts, and what was on the disk from the start.
+  void fill(int osd, const std::vector<double>& taken) {
+    double most = static_cast<double>(cluster().config().osds[static_cast<std::size_t>(osd)].other_used_bytes);
+    for (const double bytes : taken) most = std::max(most, bytes);
+    cluster().fill_disk(osd, static_cast<std::int64_t>(most));
+  }
+
   InjectionContext context_;
   const CephDisk& spec_;
-  std::vector<std::int64_t> before_;
+  std::vector<double> taken_;  // by OSD of the fault
 };
 
 std::unique_ptr<Injection> CephDisk::make(InjectionContext context) const { return std::make_unique<CephDiskInjection>(std::move(context), *this); }

@@ -33,10 +33,21 @@ class CephFlagInjection : public Injection {
  public:
   CephFlagInjection(InjectionContext context, const CephFlag& spec) : context_(std::move(context)), spec_(spec) {}
   std::vector<std::string> targets() const override { return {"CephCluster/" + context_.environment.world().rook->config().name_space}; }
-  void inject() override { context_.environment.world().rook->cluster().set_flag(spec_.flag, true); }
-  void end() override { context_.environment.world().rook->cluster().set_flag(spec_.flag, false); }
+  void inject() override {
+    for (const std::string& flag : flags()) {
+      context_.environment.hold(FaultEnvironment::Held::kCephFlag, thing(flag));
+      context_.environment.world().rook->cluster().set_flag(flag, true);
+    }
+  }
+  void end() override {
+    for (const std::string& flag : flags()) {
+      if (context_.environment.release(FaultEnvironment::Held::kCephFlag, thing(flag))) context_.environment.world().rook->cluster().set_flag(flag, false);
+    }
+  }
 
  private:
+  std::vector<std::string> flags() const { return spec_.flag == "pause" ? std::vector<std::string>{"pauserd", "pausewr"} : std::vector<std::string>{spec_.flag}; }
+  static FaultEnvironment::HeldThing thing(const std::string& flag) { return {sim::ceph::crush::osd_map_flag_bit(flag).value_or(0), 0}; }
   InjectionContext context_;
   const CephFlag& spec_;
 };

@@ -37,7 +37,15 @@ class CephNetworkInjection : public NodeInjection {
 
  private:
   void cut(bool on) {
-    for (const sim::host::HostId host : hosts_) world().rook->cluster().cut_network(world().hosts.spec(host).name, spec_.plane, on);
+    for (const sim::host::HostId host : hosts_) {
+      const FaultEnvironment::HeldThing thing{host.value, static_cast<std::uint64_t>(spec_.plane)};
+      if (on) {
+        context_.environment.hold(FaultEnvironment::Held::kCephNetwork, thing);
+      } else if (!context_.environment.release(FaultEnvironment::Held::kCephNetwork, thing)) {
+        continue;  // another fault keeps it cut
+      }
+      world().rook->cluster().cut_network(world().hosts.spec(host).name, spec_.plane, on);
+    }
   }
   const CephNetwork& spec_;
 };

@@ -165,6 +165,48 @@ TEST(Ceph, AFullDiskStopsThePool) {
   EXPECT_EQ(blocked->why.fault, "fill");
 }
 
+// An OSD that hangs on its disk ends itself after 150 s, and so does its container: the kubelet starts it again, as often as it takes.
+TEST(Ceph, AnOsdThatEndedByItselfIsStartedAgainByItsKubelet) {
+  const RunOutcome outcome = run(ceph_scenario("faults:\n  hang: {kind: ceph-disk, at: 10m, duration: 10m, osds: [0], action: hang}\n  fail: {kind: ceph-disk, at: 10m, duration: 10m, osds: [4], action: fail}\n",
+                                               "{until: 2h, warmUp: 5m}"));
+  const sim::ceph::CephCluster& cluster = outcome.world->rook->cluster();
+  EXPECT_EQ(records(outcome, "OsdStopped", "osd/0").size(), 1u) << log_text(outcome);
+  for (const int osd : {0, 4}) EXPECT_TRUE(cluster.osd_monitor().is_up(osd)) << osd << log_text(outcome);
+  EXPECT_TRUE(cluster.all_clean());
+  // The disk that gives errors: a crash loop until there is another.
+  int restarts = 0;
+  outcome.world->api.all<sim::k8s::Pod>().for_each([&](sim::k8s::Ref<sim::k8s::Pod>, const sim::k8s::Pod& pod) {
+    if (!outcome.world->names.text(pod.meta.name).starts_with("rook-ceph-osd-4-")) return;
+    for (const sim::k8s::ContainerStatus& status : pod.containers) restarts += static_cast<int>(status.restart_count);
+  });
+  EXPECT_GE(restarts, 4) << log_text(outcome);
+}
+
+TEST(Ceph, WhatSeveralFaultsDoToOneThingEndsWithTheLast) {
+  const RunOutcome outcome = run(ceph_scenario(R"(faults:
+  fill-1: {kind: ceph-disk, at: 10m, duration: 10m, osds: [0], action: fill, used: 90%}
+  fill-2: {kind: ceph-disk, at: 15m, duration: 10m, osds: [0], action: fill, used: 80%}
+  slow-1: {kind: ceph-disk, at: 10m, duration: 10m, osds: [2], action: slow, factor: 3}
+  slow-2: {kind: ceph-disk, at: 15m, duration: 10m, osds: [2], action: slow, factor: 4}
+  flag-1: {kind: ceph-flag, at: 10m, duration: 10m, flag: noout}
+  flag-2: {kind: ceph-flag, at: 15m, duration: 10m, flag: noout}
+  cut-1: {kind: ceph-network, at: 10m, duration: 10m, target: {nodes: [st-5]}, network: cluster}
+  cut-2: {kind: ceph-network, at: 15m, duration: 10m, target: {nodes: [st-5]}, network: cluster}
+)", "{until: 1h, warmUp: 5m}"));
+  const sim::ceph::CephCluster& cluster = outcome.world->rook->cluster();
+  const auto times = [&](const char* kind, const char* subject) {
+    std::vector<std::int64_t> minutes;
+    for (const auto* record : records(outcome, kind, subject)) minutes.push_back(record->time.time_since_epoch() / 1min);
+    return minutes;
+  };
+  EXPECT_EQ(times("OsdDiskFilled", "osd/0"), (std::vector<std::int64_t>{10, 15, 20, 25}));
+  EXPECT_EQ(cluster.osd(0).other_used, 0);
+  EXPECT_EQ(times("OsdDiskSlow", "osd/2"), (std::vector<std::int64_t>{10, 15, 20, 25}));
+  EXPECT_EQ(cluster.osd(2).slow_factor, 1.0);
+  EXPECT_EQ(times("OsdmapFlag", "ceph/osdmap"), (std::vector<std::int64_t>{10, 25}));
+  EXPECT_EQ(times("CephNetworkRestored", "host/st-5"), (std::vector<std::int64_t>{25}));
+}
+
 TEST(Ceph, WhatCannotBeRightIsSaidWithItsPlace) {
   const auto problems = [](const std::string& ceph) { return problems_of(ceph_scenario("", "{until: 1h}", ceph)); };
   EXPECT_NE(problems("  mons: {count: 7, pools: [storage]}\n  osds: {d: {pools: [storage]}}\n").find("7 monitors need as many nodes"), std::string::npos);
@@ -173,6 +215,20 @@ TEST(Ceph, WhatCannotBeRightIsSaidWithItsPlace) {
   EXPECT_NE(problems("  mons: {pools: [storage]}\n  osds: {d: {nodes: [w9]}}\n").find("there is no node 'w9'"), std::string::npos);
   const std::string wrong_pool = "  mons: {pools: [storage]}\n  osds: {d: {pools: [storage]}}\n  pools: {p: {failureDomain: row}}\n";
   EXPECT_NE(problems(wrong_pool).find("'row' is no failure domain"), std::string::npos) << problems(wrong_pool);
+  const std::string begin = "  mons: {pools: [storage]}\n  osds: {d: {pools: [storage], size: 1Ti";
+  const auto with_disks = [&](const std::string& more) { return problems(begin + more + "}}\n"); };
+  EXPECT_EQ(with_disks(""), "");
+  EXPECT_NE(with_disks(", deviceClass: \"a~b\"").find("'a~b' is no device class"), std::string::npos);
+  EXPECT_NE(with_disks(", otherUsed: 2Ti").find("more is used than the disk holds"), std::string::npos);
+  const auto with_pool = [&](const std::string& pool) { return problems(begin + "}}\n  pools: {p: {" + pool + "}}\n"); };
+  EXPECT_NE(with_pool("stored: 40Ti").find("pool 'p' holds 120 TiB in all its copies, and its disks have room for 5 TiB"), std::string::npos) << with_pool("stored: 40Ti");
+  EXPECT_NE(with_pool("erasureCoded: {k: 1, m: 1}").find("expected an integer from 2 to 32"), std::string::npos) << with_pool("erasureCoded: {k: 1, m: 1}");
+  const auto with_config = [&](const std::string& config) { return problems(begin + "}}\n  config: {" + config + "}\n"); };
+  EXPECT_NE(with_config("mon_lease: 0s").find("expected at least 100ms"), std::string::npos) << with_config("mon_lease: 0s");
+  EXPECT_NE(with_config("osd_heartbeat_grace: 1ns").find("expected at least 100ms"), std::string::npos);
+  EXPECT_NE(with_config("mon_osd_full_ratio: 0.8").find("full ratios out of order"), std::string::npos);
+  EXPECT_NE(problems("  mons: {count: 7, pools: [storage, storage]}\n  osds: {d: {pools: [storage]}}\n").find("7 monitors need as many nodes"), std::string::npos);
+  EXPECT_NE(problems_of(ceph_scenario("faults:\n  f: {kind: ceph-disk, at: 1m, osds: [3, 3]}\n")).find("osd.3 is listed twice"), std::string::npos);
   EXPECT_NE(problems_of(ceph_scenario("expect:\n  e: {kind: ceph, pool: cold, availability: 99%}\n")).find("no pool 'cold'"), std::string::npos);
   EXPECT_NE(problems_of(small_scenario("expect:\n  e: {kind: ceph, availability: 99%}\n")).find("no section 'ceph'"), std::string::npos);
   EXPECT_NE(problems_of(ceph_scenario("faults:\n  f: {kind: ceph-disk, at: 1m, osds: [99]}\n")).find("there is no osd.99"), std::string::npos);

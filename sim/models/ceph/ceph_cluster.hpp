@@ -132,6 +132,8 @@ class CephCluster {
   void on_io(std::function<void(const Pg&, bool serves)> listener) { pgs_->on_io(std::move(listener)); }
   /// A manager became available, or no longer is.
   void on_manager(std::function<void(bool)> listener) { manager_listeners_.push_back(std::move(listener)); }
+  /// After an OSD's process ended by itself; nobody told it to. The record of it is the current cause, or that of its disk.
+  void on_osd_exit(std::function<void(int osd)> listener) { daemons_->on_exit = std::move(listener); }
   /// After each epoch of the OSD map.
   void on_epoch(std::function<void()> listener) { epoch_listeners_.push_back(std::move(listener)); }
 

@@ -147,6 +147,7 @@ void Rook::start() {
   };
   kubelets_.on_serving(guarded([this](Ref<k8s::Pod> pod, bool serving) { pod_changed(pod, serving); }));
   cluster_.on_quorum(guarded([this](bool) { watch_mons(); }));
+  cluster_.on_osd_exit(guarded([this](int osd) { osd_exited(osd); }));
   cluster_.on_epoch(guarded([this] { watch_osds(); }));
   engine_.after(kPodsDue, guarded([this] { stop_daemons_without_pod(); }));
 }
@@ -230,6 +231,20 @@ void Rook::container_stopped(Daemon& daemon, bool by_deletion) {
   } else {
     stop_process(daemon, ceph::Kill::kCrash, "its container was killed");
   }
+}
+
+void Rook::osd_exited(int osd) {
+  const CauseId why = cluster_.osd(osd).cause;
+  engine_.after(SimDuration::zero(), [this, osd, why, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired() || !runs_osd(osd)) return;
+    const ScopedCause because(engine_, why);
+    kubelets_.kill_container(daemons_.at(deployment_name(DaemonType::kOsd, fmt::format("{}", osd))).pod);
+  });
+}
+
+bool Rook::runs_osd(int osd) const {
+  const auto found = daemons_.find(deployment_name(DaemonType::kOsd, fmt::format("{}", osd)));
+  return found != daemons_.end() && found->second.pod && api_.get(found->second.pod) != nullptr && kubelets_.is_really_running(found->second.pod);
 }
 
 bool Rook::is_alive(const Daemon& daemon) const {

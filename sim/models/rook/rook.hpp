@@ -50,6 +50,9 @@ class Rook {
   ObjectStores& object_stores() { return object_stores_; }
   const ObjectStores& object_stores() const { return object_stores_; }
 
+  /// The OSD's container runs.
+  bool runs_osd(int osd) const;
+
  private:
   /// A daemon and the pod that carries it.
   struct Daemon {
@@ -68,6 +71,8 @@ class Rook {
   void pod_changed(k8s::Ref<k8s::Pod> pod, bool serving);
   void container_started(Daemon& daemon, k8s::Ref<k8s::Pod> pod);
   void container_stopped(Daemon& daemon, bool by_deletion);
+  /// Its process ended by itself, so its container did: the kubelet starts it again, with its back-off.
+  void osd_exited(int osd);
   bool is_alive(const Daemon& daemon) const;
   void stop_process(const Daemon& daemon, ceph::Kill how, const std::string& why);
   void stop_daemons_without_pod();

@@ -4,6 +4,13 @@
 
 namespace sim::ceph {
 
+namespace {
+
+// A process whose disk gives errors, until it ends (proposed).
+constexpr SimDuration kFailedStart = std::chrono::seconds(3);
+
+}  // namespace
+
 OsdDaemons::OsdDaemons(const Context& context, OsdMonitor& monitor, std::vector<Osd>& osds) : context_(context), monitor_(monitor), osds_(osds) {}
 
 CauseId OsdDaemons::record(Osd& osd, std::string_view kind, std::string_view message) {
@@ -28,21 +35,34 @@ void OsdDaemons::ask_to_boot(Osd& osd) {
 
 void OsdDaemons::start_daemon(int id) {
   Osd& osd = at(id);
-  if (osd.process != OsdProcess::kStopped || osd.disk == Disk::kFailed || !context_.hosts.is_running(osd.host)) return;
+  if (osd.process != OsdProcess::kStopped || !context_.hosts.is_running(osd.host)) return;
+  if (osd.disk == Disk::kFailed) {
+    // It cannot mount its store, and ends.
+    if (on_exit && !osd.timer.is_pending()) osd.timer.set_after(kFailedStart, [this, id] { on_exit(id); });
+    return;
+  }
   osd.process = OsdProcess::kStarting;
   osd.refused = false;
   osd.answers_pings = false;
   osd.fresh_process = true;
   ++osd.starts;
   const SimDuration time = context_.draw(context_.config.osd.start, "ceph/osd-start", fmt::format("{}#{}", osd.name, osd.starts));
-  osd.timer.set_after(time, [this, id] {
-    Osd& started = at(id);
-    started.markdowns.clear();
-    const ScopedCause because(context_.engine, record(started, "OsdStarted", fmt::format("{} runs and asks to be marked up", started.name)));
-    started.answers_pings = started.disk == Disk::kGood;
-    ask_to_boot(started);
-    if (on_change) on_change(id);
-  });
+  osd.timer.set_after(time, [this, id] { mounted(id); });
+}
+
+void OsdDaemons::mounted(int id) {
+  Osd& osd = at(id);
+  if (osd.disk == Disk::kStuck) return;  // the mount hangs until the disk answers
+  osd.markdowns.clear();
+  const ScopedCause because(context_.engine, record(osd, "OsdStarted", fmt::format("{} runs and asks to be marked up", osd.name)));
+  osd.answers_pings = true;
+  ask_to_boot(osd);
+  if (on_change) on_change(id);
+}
+
+void OsdDaemons::die(int id, Kill how, std::string_view why) {
+  kill(id, how, why);
+  if (on_exit) on_exit(id);
 }
 
 void OsdDaemons::kill(int id, Kill how, std::string_view why) {
@@ -86,7 +106,7 @@ void OsdDaemons::stick_disk(int id) {
       stuck.silent_since = context_.engine.now();
       if (on_change) on_change(id);
       const SimDuration left = context_.config.osd.op_thread_suicide_timeout - context_.config.osd.op_thread_timeout;
-      stuck.timer.set_after(left, [this, id] { kill(id, Kill::kCrash, "its threads hang on the disk (suicide timeout)"); });
+      stuck.timer.set_after(left, [this, id] { die(id, Kill::kCrash, "its threads hang on the disk (suicide timeout)"); });
     });
   }
   if (on_change) on_change(id);
@@ -97,6 +117,7 @@ void OsdDaemons::free_disk(int id) {
   if (osd.disk != Disk::kStuck) return;
   osd.disk = Disk::kGood;
   const ScopedCause because(context_.engine, record(osd, "OsdDiskFreed", fmt::format("the disk of {} answers again", osd.name)));
+  if (osd.process == OsdProcess::kStarting && !osd.timer.is_pending()) mounted(id);
   if (osd.process == OsdProcess::kRunning || osd.process == OsdProcess::kBooting) {
     osd.timer.cancel();
     osd.answers_pings = true;
@@ -110,7 +131,7 @@ void OsdDaemons::fail_disk(int id) {
   if (osd.disk == Disk::kFailed) return;
   osd.disk = Disk::kFailed;
   const ScopedCause because(context_.engine, record(osd, "OsdDiskFailed", fmt::format("the disk of {} failed: what was on it is gone", osd.name)));
-  kill(id, Kill::kCrash, "its disk failed");
+  die(id, Kill::kCrash, "its disk failed");
   if (on_data_lost) on_data_lost(id);
 }
 
@@ -147,7 +168,7 @@ void OsdDaemons::map_changed(const std::vector<int>& changed) {
     if (osd.markdowns.size() > static_cast<std::size_t>(options.max_markdown_count)) {
       const ScopedCause because(context_.engine, record(osd, "OsdFlapping", fmt::format("{} was marked down {} times in {}: it shuts down", osd.name,
                                                                                         osd.markdowns.size(), humanize(options.max_markdown_period))));
-      kill(id, Kill::kStop, "marked down too often");
+      die(id, Kill::kStop, "marked down too often");
       continue;
     }
     ask_to_boot(osd);

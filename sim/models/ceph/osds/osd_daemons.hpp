@@ -46,6 +46,8 @@ class OsdDaemons {
 
   /// An OSD became responsive, or no longer is; the current cause says why.
   std::function<void(int osd)> on_change;
+  /// Its process ended by itself (hung on its disk for too long, errors, marked down too often): who runs it may start it again.
+  std::function<void(int osd)> on_exit;
   std::function<void(int osd)> on_data_lost;
   std::function<void(int osd)> on_speed;
 
@@ -54,6 +56,10 @@ class OsdDaemons {
   const Osd& at(int osd) const { return osds_[static_cast<std::size_t>(osd)]; }
   CauseId record(Osd& osd, std::string_view kind, std::string_view message);
   void ask_to_boot(Osd& osd);
+  /// Its store is mounted.
+  void mounted(int osd);
+  /// The process ends by itself.
+  void die(int osd, Kill how, std::string_view why);
 
   Context context_;
   OsdMonitor& monitor_;
