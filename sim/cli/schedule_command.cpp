@@ -13,7 +13,10 @@
 
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
+#include "sim/cli/schedule_explain.hpp"
 #include "sim/scenario/manifests.hpp"
+#include "sim/scenario/scheduler_configuration.hpp"
+#include "sim/scenario/start_times.hpp"
 
 namespace cli {
 
@@ -96,13 +99,17 @@ void no_nodes(const std::vector<std::string>& files, scenario::Diagnostics& diag
   d.hint = "name a file with nodes too: kubectl get nodes -o yaml > nodes.yaml";
 }
 
-int schedule(const std::vector<std::string>& files, bool json) {
+int schedule(const std::vector<std::string>& files, bool json, bool explain, const std::string& config_file) {
   Engine engine;
   Interner names;
   EventLog log(engine, names);
   ApiServer api(engine, log, names);
+  scenario::SchedulerConfiguration configuration;
   {
     scenario::Diagnostics diagnostics;
+    if (!config_file.empty()) {
+      if (const auto document = scenario::load_file(config_file, diagnostics)) configuration = scenario::read_scheduler_configuration(*document, names, diagnostics);
+    }
     const scenario::ManifestSet set = scenario::read_manifests(files, names, diagnostics);
     if (!diagnostics.has_errors() && set.nodes.empty()) no_nodes(files, diagnostics);
     diagnostics.print(stderr);
@@ -110,18 +117,26 @@ int schedule(const std::vector<std::string>& files, bool json) {
     for (const std::string& existing : scenario::store(set, api)) {
       std::fputs(fmt::format("warning: {} is there already, the later one is left out\n", existing).c_str(), stderr);
     }
+    scenario::keep_start_times(set, api);
   }
   for (const std::string& refused : expand_workloads(api).refused) std::fputs(fmt::format("warning: no pods are made of {}\n", refused).c_str(), stderr);
   const Randomness random(1);
-  const ScheduleResult result = schedule_all(api, SchedulerConfig{}, random);
-  const std::string output = json ? schedule_json(api, result) : schedule_text(api, result);
+  ScheduleExplanation explanation(api.names());
+  const CycleObserver observer = [&](const ObservedCycle& cycle) { explanation.add(cycle); };
+  const ScheduleResult result = schedule_all(api, configuration.queue, random, explain ? observer : CycleObserver{}, &configuration.profile);
+  std::string output;
+  if (json) {
+    output = schedule_json(api, result, explain ? explanation.json() : std::string_view{});
+  } else {
+    output = schedule_text(api, result) + (explain ? explanation.text() : std::string{});
+  }
   std::fwrite(output.data(), 1, output.size(), stdout);
   return kOk;
 }
 
 }  // namespace
 
-std::string schedule_json(const ApiServer& api, const ScheduleResult& result) {
+std::string schedule_json(const ApiServer& api, const ScheduleResult& result, std::string_view cycles) {
   rapidjson::StringBuffer buffer;
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
   writer.SetIndent(' ', 2);
@@ -153,6 +168,10 @@ std::string schedule_json(const ApiServer& api, const ScheduleResult& result) {
     writer.EndObject();
   }
   writer.EndArray();
+  if (!cycles.empty()) {
+    writer.Key("cycles");
+    writer.RawValue(cycles.data(), cycles.size(), rapidjson::kArrayType);
+  }
   writer.EndObject();
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }
@@ -222,13 +241,17 @@ void add_schedule_command(CLI::App& app, int& exit_code) {
   struct Arguments {
     std::vector<std::string> files;
     std::string format = "text";
+    bool explain = false;
+    std::string config;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("schedule", "Schedules the pods and workloads of manifests onto their nodes: what fits, what stays Pending, and why");
   command->add_option("file", arguments->files, "Manifests or dumps (YAML or JSON), folders of them, or patterns; - reads standard input")->required()->option_text(" ");
   command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
+  command->add_flag("--explain", arguments->explain, "Why: per cycle which plugin rejects which node, the scores before and after normalisation, the choice, preemption");
+  command->add_option("--config", arguments->config, "A KubeSchedulerConfiguration, as kube-scheduler takes it")->option_text("FILE");
   command->footer("The exit code is 0 whether everything fits or not.\n\nExamples: squall schedule nodes.yaml pods.yaml\n          kubectl get nodes,pods -A -o yaml | squall schedule -");
-  command->callback([arguments, &exit_code] { exit_code = schedule(arguments->files, arguments->format == "json"); });
+  command->callback([arguments, &exit_code] { exit_code = schedule(arguments->files, arguments->format == "json", arguments->explain, arguments->config); });
 }
 
 }  // namespace cli

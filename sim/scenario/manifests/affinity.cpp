@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <utility>
+
+#include "sim/models/kubernetes/api/own_label.hpp"
 #include "sim/scenario/manifests/object_reader.hpp"
 
 namespace sim::scenario::manifests {
@@ -20,8 +24,22 @@ std::vector<PodAffinityTerm> ObjectReader::affinity_terms(Yaml parent, std::stri
     if (node && !term.topology_key) impossible(node, "an affinity term needs 'topologyKey'");
     term.namespaces = strings(node, "namespaces");
     term.namespace_selector = optional_selector(node, "namespaceSelector");
-    not_simulated(node.find("matchLabelKeys"), "affinity.matchLabelKeys");
-    not_simulated(node.find("mismatchLabelKeys"), "affinity.mismatchLabelKeys");
+    for (const auto& [keys, op] : {std::pair{"matchLabelKeys", SelectorOperator::kIn}, std::pair{"mismatchLabelKeys", SelectorOperator::kNotIn}}) {
+      for (const Symbol key_of_own : strings(node, keys)) {
+        if (!term.selector) {
+          impossible(node.find(keys), fmt::format("{} needs 'labelSelector'", keys));
+          break;
+        }
+        const auto same_key = [&](const Requirement& requirement) { return requirement.key == key_of_own; };
+        const auto taken = std::find_if(term.selector->requirements.begin(), term.selector->requirements.end(), same_key);
+        if (taken == term.selector->requirements.end()) {
+          term.selector->requirements.push_back(own_label(key_of_own, op));
+        } else if (is_own_label(*taken)) {
+          impossible(node.find(keys), fmt::format("the key '{}' is named twice by matchLabelKeys and mismatchLabelKeys", names.text(key_of_own)));
+        }
+        // Otherwise the API server of a dump has merged the key already.
+      }
+    }
     result.push_back(std::move(term));
   }
   return result;

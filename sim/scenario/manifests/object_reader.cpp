@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 16> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 17> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
@@ -33,7 +33,8 @@ constexpr std::array<KindEntry, 16> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"storage.k8s.io", "v1", "StorageClass", Kind::kStorageClass, &R::storage_class},
                                                {"", "v1", "PersistentVolume", Kind::kPersistentVolume, &R::persistent_volume},
                                                {"", "v1", "PersistentVolumeClaim", Kind::kPersistentVolumeClaim, &R::claim},
-                                               {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, &R::attachment}}};
+                                               {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, &R::attachment},
+                                               {"storage.k8s.io", "v1", "CSINode", Kind::kOther, &R::csi_node}}};
 
 const KindEntry* find_kind(std::string_view group, std::string_view name) {
   for (const KindEntry& entry : kKinds) {
@@ -181,6 +182,12 @@ ManifestSet ObjectReader::finish() {
       unmodelled.erase(std::string(field));
     }
   }
+
+  for (Manifest<k8s::Node>& m : own.nodes) {
+    const auto found = csi_limits.find(m.object.meta.name);
+    if (found != csi_limits.end()) m.object.volume_limits = found->second;
+  }
+  settle_start_times();
 
   std::vector<const PriorityClass*> classes;
   for (const Manifest<PriorityClass>& m : own.priority_classes) classes.push_back(&m.object);

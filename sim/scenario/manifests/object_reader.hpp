@@ -160,6 +160,9 @@ struct ObjectReader {
     list.push_back(std::move(manifest));
   }
   void container_statuses(Yaml status, std::string_view key, const std::vector<Container>& containers, std::vector<ContainerStatus>& to);
+  void csi_node(Yaml object);
+  void start_time(Yaml status, Pod& pod);
+  void settle_start_times();
   JobSpec job_spec(Yaml spec);
   /// The driver that a volume's source stands for: of csi by its name, of an in-tree plugin by its.
   Symbol volume_driver(Yaml spec);
@@ -175,6 +178,7 @@ struct ObjectReader {
   ManifestSet* set = &own;
   std::map<std::string, Unmodelled> unknown;     // by "Deployment.spec.replcias": fields that Kubernetes does not have
   std::map<std::string, Unmodelled> unmodelled;  // by "Job.spec.podFailurePolicy"
+  std::map<Symbol, std::vector<k8s::Node::VolumeLimit>> csi_limits;  // by node, of CSINodes
   std::string kind_name;                         // of the object that is being read
 };
 

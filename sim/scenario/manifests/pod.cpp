@@ -38,6 +38,7 @@ void ObjectReader::pod(Yaml object) {
     p.phase = word<PodPhase>(status, "phase", {{"Pending", PodPhase::kPending}, {"Running", PodPhase::kRunning}, {"Succeeded", PodPhase::kSucceeded},
                                                {"Failed", PodPhase::kFailed}, {"Unknown", PodPhase::kRunning}});
     p.reason = symbol(status, "reason");
+    start_time(status, p);
     for (const Yaml condition : maps(status, "conditions")) {
       if (text(condition, "type") == "Ready") p.ready = text(condition, "status") == "True";
     }

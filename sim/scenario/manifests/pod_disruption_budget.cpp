@@ -15,6 +15,8 @@ void ObjectReader::budget(Yaml object) {
   m.object.selector = optional_selector(spec, "selector");
   m.object.min_available = int_or_percent(spec, "minAvailable");
   m.object.max_unavailable = int_or_percent(spec, "maxUnavailable");
+  // As it stands in a dump; where the disruption controller runs it writes its own.
+  m.object.disruptions_allowed = integer_or(map(object, "status"), "disruptionsAllowed", 0);
   if (m.object.min_available && m.object.max_unavailable) impossible(spec, "minAvailable and maxUnavailable exclude each other");
   m.object.always_allow_unhealthy = word<bool>(spec, "unhealthyPodEvictionPolicy", {{"IfHealthyBudget", false}, {"AlwaysAllow", true}});
   put(set->budgets, std::move(m));

@@ -96,6 +96,7 @@ class Storer {
   }
   void pod(const Manifest<Pod>& manifest) {
     Pod object = manifest.object;
+    object.start_time.reset();  // see keep_start_times()
     if (object.node_name) {
       if (is_mirror(object) && std::find(options_.without_mirror_pods_of.begin(), options_.without_mirror_pods_of.end(), object.node_name) !=
                                    options_.without_mirror_pods_of.end()) {

@@ -327,8 +327,9 @@ void Kubelets::Impl::announce_limits(NodeRun& node) {
   };
   api.all<StorageClass>().for_each([&](Ref<StorageClass>, const StorageClass& one) { note(one.provisioner); });
   api.all<PersistentVolume>().for_each([&](Ref<PersistentVolume>, const PersistentVolume& one) { note(one.driver); });
-  std::vector<Node::VolumeLimit> limits;
+  std::vector<Node::VolumeLimit> limits = object->volume_limits;  // those of a CSINode that was given stay
   for (const Symbol driver : drivers) {
+    if (std::any_of(limits.begin(), limits.end(), [&](const Node::VolumeLimit& limit) { return limit.driver == driver; })) continue;
     if (const std::optional<std::int64_t> count = storage->backend(driver).volumes_per_node()) limits.push_back({driver, *count});
   }
   if (limits == object->volume_limits) return;

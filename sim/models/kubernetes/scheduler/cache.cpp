@@ -8,14 +8,21 @@ namespace sim::k8s::scheduling {
 
 namespace {
 
-/// What a pod adds to NonZeroRequested: pod-level amounts stand for what they name; the defaults fill the rest.
+/// What a pod adds to NonZeroRequested. With pod-level requests the defaults stand in only for a resource that nothing in the pod names, not for
+/// each container that leaves it out (getNonMissingContainerRequests).
+bool any_container(const PodSpec& spec, bool Container::*names_it) {
+  const auto has = [&](const Container& container) { return container.*names_it; };
+  return std::any_of(spec.containers.begin(), spec.containers.end(), has) || std::any_of(spec.init_containers.begin(), spec.init_containers.end(), has);
+}
 std::int64_t nonzero_cpu(const PodSpec& spec) {
-  const bool by_pod = spec.pod_level_requests && spec.pod_level_requests->cpu_milli != 0;
-  return by_pod ? spec.requests.cpu_milli : spec.nonzero_cpu_milli;
+  if (!spec.pod_level_requests) return spec.nonzero_cpu_milli;
+  const bool named = spec.pod_level_requests->cpu_milli != 0 || spec.overhead.cpu_milli != 0 || any_container(spec, &Container::has_cpu_request);
+  return named ? spec.requests.cpu_milli : spec.nonzero_cpu_milli;
 }
 std::int64_t nonzero_memory(const PodSpec& spec) {
-  const bool by_pod = spec.pod_level_requests && spec.pod_level_requests->memory != 0;
-  return by_pod ? spec.requests.memory : spec.nonzero_memory;
+  if (!spec.pod_level_requests) return spec.nonzero_memory;
+  const bool named = spec.pod_level_requests->memory != 0 || spec.overhead.memory != 0 || any_container(spec, &Container::has_memory_request);
+  return named ? spec.requests.memory : spec.nonzero_memory;
 }
 
 template <class Use>
@@ -189,7 +196,7 @@ void Cache::attach(PodInfo& pod, NodeIndex index) {
   NodeInfo& node = nodes_[index];
   pod.node = index;
   pod.node_name = node.name;
-  pod.terms = index_.acquire_terms(pod.ns, pod.spec->affinity.get());
+  pod.terms = index_.acquire_terms(pod.ns, index_.labels(pod.identity), pod.spec->affinity.get());
   node.pods.push_back(pod.ref.slot);
   node.load.add(*pod.spec);
   touch(index);

@@ -22,6 +22,8 @@ const char* to_string(Plugin plugin) {
     case Plugin::kPodTopologySpread: return "PodTopologySpread";
     case Plugin::kInterPodAffinity: return "InterPodAffinity";
     case Plugin::kDefaultPreemption: return "DefaultPreemption";
+    case Plugin::kNodeResourcesBalancedAllocation: return "NodeResourcesBalancedAllocation";
+    case Plugin::kImageLocality: return "ImageLocality";
   }
   return "";
 }
@@ -53,6 +55,12 @@ StatusTable::StatusTable() {
   set(kStatusVolumeNoMatch, Code::kUnresolvable, Plugin::kVolumeBinding, "node(s) didn't find available persistent volumes to bind");
   set(kStatusVolumeMissing, Code::kUnresolvable, Plugin::kVolumeBinding,
       "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)");
+  const auto both = [this](FixedStatus id, FixedStatus first, FixedStatus second) {
+    statuses_[id] = statuses_[first];
+    statuses_[id].reasons.push_back(statuses_[second].reasons.front());
+  };
+  both(kStatusVolumeNodeConflictNoMatch, kStatusVolumeNodeConflict, kStatusVolumeNoMatch);
+  both(kStatusVolumeNoMatchMissing, kStatusVolumeNoMatch, kStatusVolumeMissing);
   set(kStatusVolumeZone, Code::kUnresolvable, Plugin::kVolumeZone, "node(s) had no available volume zone");
   set(kStatusNodeNotInSet, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
 }

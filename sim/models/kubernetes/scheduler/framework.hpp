@@ -31,6 +31,8 @@ enum class Plugin : std::uint8_t {
   kPodTopologySpread,
   kInterPodAffinity,
   kDefaultPreemption,
+  kNodeResourcesBalancedAllocation,
+  kImageLocality,
 };
 const char* to_string(Plugin plugin);
 
@@ -76,6 +78,8 @@ enum FixedStatus : StatusId {
   kStatusVolumeNodeConflict,
   kStatusVolumeNoMatch,
   kStatusVolumeMissing,
+  kStatusVolumeNodeConflictNoMatch,  // both reasons
+  kStatusVolumeNoMatchMissing,
   kStatusVolumeZone,
   kStatusNodeNotInSet,  // left out by the node names of NodeAffinity's PreFilter
   kFixedStatusEnd,

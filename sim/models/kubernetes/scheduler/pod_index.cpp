@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/core/check.hpp"
+#include "sim/models/kubernetes/api/own_label.hpp"
 
 namespace sim::k8s::scheduling {
 
@@ -61,10 +62,10 @@ std::uint32_t NodeCounts::of(NodeIndex node) const {
   return place == counts_.end() || place->first != node ? 0 : place->second;
 }
 
-PodTerm PodTerm::of(const PodAffinityTerm& term, Symbol owner_namespace) {
+PodTerm PodTerm::of(const PodAffinityTerm& term, Symbol owner_namespace, const Labels& owner_labels) {
   PodTerm result;
   result.matches_nothing = !term.selector.has_value();
-  if (term.selector) result.selector = *term.selector;
+  if (term.selector) result.selector = with_own_labels(*term.selector, owner_labels);
   result.namespaces = term.namespaces;
   if (term.namespace_selector) {
     result.has_namespace_selector = true;
@@ -143,8 +144,8 @@ void PodIndex::release(IdentityId id) {
   free_identities_.push_back(id);
 }
 
-TermId PodIndex::acquire_term(TermKind kind, const PodAffinityTerm& source, Symbol ns) {
-  const PodTerm term = PodTerm::of(source, ns);
+TermId PodIndex::acquire_term(TermKind kind, const PodAffinityTerm& source, Symbol ns, const Labels& labels) {
+  const PodTerm term = PodTerm::of(source, ns, labels);
   const bool weighs = kind == TermKind::kPreferredAffinity || kind == TermKind::kPreferredAntiAffinity;
   Key key;
   key.push_back(static_cast<std::uint32_t>(kind));
@@ -174,11 +175,11 @@ TermId PodIndex::acquire_term(TermKind kind, const PodAffinityTerm& source, Symb
   return id;
 }
 
-TermListId PodIndex::acquire_terms(Symbol ns, const Affinity* affinity) {
+TermListId PodIndex::acquire_terms(Symbol ns, const Labels& labels, const Affinity* affinity) {
   if (affinity == nullptr) return 0;
   std::vector<TermId> terms;
   const auto collect = [&](TermKind kind, const std::vector<PodAffinityTerm>& from) {
-    for (const PodAffinityTerm& term : from) terms.push_back(acquire_term(kind, term, ns));
+    for (const PodAffinityTerm& term : from) terms.push_back(acquire_term(kind, term, ns, labels));
   };
   collect(TermKind::kRequiredAffinity, affinity->required_pod_affinity);
   collect(TermKind::kRequiredAntiAffinity, affinity->required_pod_anti_affinity);

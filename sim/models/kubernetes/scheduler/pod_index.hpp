@@ -53,8 +53,8 @@ struct PodTerm {
   bool has_namespace_selector = false;
   LabelSelector namespace_selector;
 
-  /// A term of a pod in `owner_namespace`: without namespaces and without a namespace selector it means that namespace.
-  static PodTerm of(const PodAffinityTerm& term, Symbol owner_namespace);
+  /// A term of a pod in `owner_namespace` with these labels: without namespaces and without a namespace selector it means that namespace.
+  static PodTerm of(const PodAffinityTerm& term, Symbol owner_namespace, const Labels& owner_labels);
   bool matches(Symbol ns, const Labels& labels, const ApiServer& api) const;
   void append_to(Key& key) const;
 };
@@ -87,7 +87,7 @@ class PodIndex {
   Symbol ns(IdentityId id) const { return identities_[id].ns; }
 
   /// The terms that a pod brings to its node. Each acquired list is released once.
-  TermListId acquire_terms(Symbol ns, const Affinity* affinity);
+  TermListId acquire_terms(Symbol ns, const Labels& labels, const Affinity* affinity);
   void release_terms(TermListId id);
   const std::vector<TermId>& terms(TermListId id) const { return lists_[id].terms; }
 
@@ -132,7 +132,7 @@ class PodIndex {
     std::uint32_t references = 0;
     Key key;
   };
-  TermId acquire_term(TermKind kind, const PodAffinityTerm& term, Symbol ns);
+  TermId acquire_term(TermKind kind, const PodAffinityTerm& term, Symbol ns, const Labels& labels);
   void add_identity_to(Counter& counter, const Identity& identity, std::int32_t sign);
 
   const ApiServer& api_;

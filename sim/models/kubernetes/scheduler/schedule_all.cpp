@@ -6,6 +6,7 @@
 #include <map>
 
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/models/kubernetes/scheduler/cycle_trace.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
@@ -297,7 +298,12 @@ class Storekeeper {
     api_.all<PersistentVolume>().for_each([&](Ref<PersistentVolume>, const PersistentVolume& one) { note(one.driver); });
     if (limits.empty()) return;
     for (const Ref<Node> ref : api_.all<Node>().refs()) {
-      api_.update(ref, Change::kVolumes, [&](Node& node) { node.volume_limits = limits; });
+      api_.update(ref, Change::kVolumes, [&](Node& node) {
+        for (const Node::VolumeLimit& limit : limits) {
+          const auto is_same = [&](const Node::VolumeLimit& given) { return given.driver == limit.driver; };
+          if (std::none_of(node.volume_limits.begin(), node.volume_limits.end(), is_same)) node.volume_limits.push_back(limit);
+        }
+      });
     }
   }
 
@@ -308,11 +314,14 @@ class Storekeeper {
 
 Expansion expand_workloads(ApiServer& api) { return Expander(api).run(); }
 
-ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random) {
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer,
+                            const SchedulingProfile* profile) {
   Storekeeper storekeeper(api);
   storekeeper.prepare();
   const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};
   SchedulerState state(api, random, queue_config, config.percentage_of_nodes_to_score);
+  if (profile != nullptr) state.cycle.set_profile(*profile);
+  const Symbol own_name = profile != nullptr && profile->scheduler_name ? profile->scheduler_name : api.well_known().default_scheduler;
   ScheduleResult result;
   for (const Ref<Node> ref : in_order_of_creation<Node>(api)) state.cache.add_node(ref, *api.get(ref));
   result.nodes = state.cache.node_count();
@@ -332,7 +341,7 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     fate.was_bound = static_cast<bool>(pod.node_name);
     if (pod.node_name) {
       state.cache.assign(ref, pod, pod.node_name);
-    } else if (pod.spec->scheduler_name && pod.spec->scheduler_name != api.well_known().default_scheduler) {
+    } else if (pod.spec->scheduler_name && pod.spec->scheduler_name != own_name) {
       fate.message = fmt::format("waits for the scheduler \"{}\"", api.names().text(pod.spec->scheduler_name));
     } else {
       state.cache.put_pending(ref, pod);
@@ -348,7 +357,9 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     ++result.cycles;
     const Ref<Pod> ref = queued->ref;
     PodFate& fate = result.pods[place_of_slot[ref.slot]];
-    Decision decision = state.cycle.schedule(ref.slot, now, queued->attempts);
+    CycleTrace trace;
+    Decision decision = state.cycle.schedule(ref.slot, now, queued->attempts, observer ? &trace : nullptr);
+    if (observer) observer(ObservedCycle{fate.ns, fate.name, queued->attempts, decision, trace, state.cache, state.cycle.statuses()});
     if (decision.node != kNoNode) {
       state.queue.remove(ref.slot);
       scheduling::VolumeBinding& volumes = state.cycle.volume_binding();

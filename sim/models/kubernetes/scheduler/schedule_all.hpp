@@ -10,12 +10,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "sim/core/random.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler.hpp"
+
+namespace sim::k8s::scheduling {
+class Cache;
+class StatusTable;
+struct CycleTrace;
+struct Decision;
+struct SchedulingProfile;
+}  // namespace sim::k8s::scheduling
 
 namespace sim::k8s {
 
@@ -44,7 +53,22 @@ struct Expansion {
 };
 Expansion expand_workloads(ApiServer& api);
 
-/// Binds what fits (pods in the API server get their node) and says what became of every pod.
-ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random);
+/// One scheduling cycle, as it is before its consequences: victims are still on their nodes.
+struct ObservedCycle {
+  Symbol ns;
+  Symbol name;
+  std::uint32_t attempt = 0;
+  const scheduling::Decision& decision;
+  const scheduling::CycleTrace& trace;
+  const scheduling::Cache& cache;
+  const scheduling::StatusTable& statuses;
+};
+using CycleObserver = std::function<void(const ObservedCycle&)>;
+
+/// Binds what fits (pods in the API server get their node) and says what became of every pod. `observer` sees every cycle with all that the
+/// plugins say, which costs several times the scheduling.
+/// `profile`: none is the default one.
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer = {},
+                            const scheduling::SchedulingProfile* profile = nullptr);
 
 }  // namespace sim::k8s

@@ -174,8 +174,8 @@ StatusId SchedulingCycle::filter_plain(const PodInfo& pod, NodeIndex node) {
 }
 
 StatusId SchedulingCycle::filter_volumes(NodeIndex node) const {
-  StatusId status = restrictions_.filter(dry_off_);
-  if (status == kFits) status = limits_.filter(node, dry_off_);
+  StatusId status = restrictions_.filter();
+  if (status == kFits) status = limits_.filter(node, dry_off_, dry_on_);
   if (status == kFits) status = binding_.filter(node);
   if (status == kFits) status = zones_.filter(node);
   return status;
@@ -184,6 +184,8 @@ StatusId SchedulingCycle::filter_volumes(NodeIndex node) const {
 bool SchedulingCycle::pre_filter_volumes(const PodInfo& pod, Decision& decision) {
   const auto refuse = [&](Plugin plugin, const std::string& why) {
     if (why.empty()) return false;
+    refused_by_ = plugin;
+    refusal_ = why;
     decision.rejectors = set_of(plugin);
     decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), why);
     return true;
@@ -191,40 +193,31 @@ bool SchedulingCycle::pre_filter_volumes(const PodInfo& pod, Decision& decision)
   if (refuse(Plugin::kVolumeRestrictions, restrictions_.pre_filter(pod))) return false;
   limits_.pre_filter(pod);
   if (refuse(Plugin::kVolumeBinding, binding_.pre_filter(pod))) return false;
-  zones_.pre_filter(pod);
-  return true;
+  return !refuse(Plugin::kVolumeZone, zones_.pre_filter(pod));
 }
 
 StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
-  const NodeInfo& node = cache_.node(index);
-  if (!node.nominated.empty()) {
-    // The pod must fit beside those that preempted their way here, and also without them.
-    std::vector<PodSlot> added;
-    for (const PodSlot slot : node.nominated) {
-      if (slot != pod.ref.slot && cache_.pod(slot).priority() >= pod.priority()) added.push_back(slot);
-    }
-    if (!added.empty()) {
-      begin(index);
-      for (const PodSlot slot : added) put_back(slot);
-      StatusId status = filter_node(*pod.spec, index);
-      if (status == kFits && has_volumes_) status = filter_volumes(index);
-      if (status == kFits && spreads_) status = spread_.filter(index);
-      if (status == kFits && affine_) status = affinity_.filter(index);
-      for (const PodSlot slot : added) take_off(slot);
-      end();
-      if (status != kFits) return status;
-    }
+  // The pod must fit beside those that preempted their way here, and also without them.
+  const std::vector<PodSlot> beside = cache_.node(index).nominated.empty() ? std::vector<PodSlot>{} : nominated_beside(pod, index);
+  if (!beside.empty()) {
+    begin(index);
+    for (const PodSlot slot : beside) put_back(slot);
+    const StatusId status = filter_dry();
+    for (const PodSlot slot : beside) take_off(slot);
+    end();
+    if (status != kFits) return status;
   }
   return filter_plain(pod, index);
 }
 
-bool SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes) {
+void SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes) {
   const std::size_t count = nodes.size();
-  if (count == 0) return false;
+  if (count == 0) return;
   const auto wanted = static_cast<std::size_t>(feasible_nodes_to_find(static_cast<std::int64_t>(count), percentage_));
   const std::size_t start = next_start_ % count;
   const bool local_only = !has_volumes_ && !spreads_ && !affine_ && cache_.nominated_count() == 0;
   const std::vector<std::uint32_t>& generations = cache_.generations();
+  // As one worker does it (--parallelism 1): only the first node beyond those that are wanted ends the search, and nodes that fail until then count.
   const auto examine = [&](NodeIndex node) {
     StatusId status = kFits;
     if (local_only) {
@@ -234,39 +227,60 @@ bool SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIn
     } else {
       status = filter(pod, node);
     }
-    if (status == kFits) {
-      feasible_.push_back(node);
-    } else {
+    if (status != kFits) {
       failed_.emplace_back(node, status);
+    } else if (feasible_.size() == wanted) {
+      return false;
+    } else {
+      feasible_.push_back(node);
     }
-    return feasible_.size() < wanted;
+    return true;
   };
   for (std::size_t i = start; i < count; ++i) {
-    if (!examine(nodes[i])) return true;
+    if (!examine(nodes[i])) return;
   }
   for (std::size_t i = 0; i < start; ++i) {
-    if (!examine(nodes[i])) return true;
+    if (!examine(nodes[i])) return;
   }
-  return !feasible_.empty();
+}
+
+void SchedulingCycle::set_profile(const SchedulingProfile& profile) {
+  profile_ = profile;
+  weighs_as_default_ = profile.scoring.is_default() && profile.weights.node_resources_fit == 1 && profile.weights.balanced_allocation == 1;
+  affinity_.set_arguments(profile.hard_pod_affinity_weight, profile.ignores_preferred_terms_of_existing_pods);
+  preemption_.set_candidates(profile.preemption_candidates_percent, profile.preemption_candidates_min);
+}
+
+std::int64_t SchedulingCycle::resource_score(const PodSpec& spec, NodeIndex index) const {
+  const NodeInfo& node = cache_.node(index);
+  std::int64_t score = 0;
+  if (profile_.weights.node_resources_fit != 0) {
+    score += profile_.weights.node_resources_fit * profile_.scoring.score(spec, node.view.allocatable, node.load, names_);
+  }
+  if (profile_.weights.balanced_allocation != 0 && !node_resources_balanced_allocation::is_skipped(spec)) {
+    score += profile_.weights.balanced_allocation * node_resources_balanced_allocation::score(spec, node.view.allocatable, node.load);
+  }
+  return score;
 }
 
 void SchedulingCycle::score(const PodInfo& pod) {
   const PodSpec& spec = *pod.spec;
+  const ScoreWeights& weights = profile_.weights;
   const std::size_t count = feasible_.size();
   totals_.resize(count);
   std::int64_t most_taints = 0;
   raw_.resize(count);
   for (std::size_t i = 0; i < count; ++i) {
     const Row& row = class_->rows[feasible_[i]];
-    totals_[i] = row.score;
+    totals_[i] = weighs_as_default_ ? row.score : resource_score(spec, feasible_[i]);
     raw_[i] = row.taints == kManyTaints ? taint_toleration::intolerable_taints(spec, cache_.node(feasible_[i]).view) : row.taints;
     most_taints = std::max(most_taints, raw_[i]);
   }
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t normalised = most_taints == 0 ? kMaxNodeScore : kMaxNodeScore - kMaxNodeScore * raw_[i] / most_taints;
-    totals_[i] += taint_toleration::kWeight * normalised;
+    totals_[i] += weights.taint_toleration * normalised;
   }
-  if (node_affinity::has_preferred(spec)) {
+  if (node_affinity::has_preferred(spec) && weights.node_affinity != 0) {
     std::int64_t most = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const NodeInfo& node = cache_.node(feasible_[i]);
@@ -274,21 +288,28 @@ void SchedulingCycle::score(const PodInfo& pod) {
       most = std::max(most, raw_[i]);
     }
     if (most != 0) {
-      for (std::size_t i = 0; i < count; ++i) totals_[i] += node_affinity::kWeight * (kMaxNodeScore * raw_[i] / most);
+      for (std::size_t i = 0; i < count; ++i) totals_[i] += weights.node_affinity * (kMaxNodeScore * raw_[i] / most);
     }
   }
   const auto add = [&](const std::vector<std::int64_t>& scores, std::int64_t weight) {
     for (std::size_t i = 0; i < count; ++i) totals_[i] += weight * scores[i];
   };
-  if (spread_.pre_score(pod, feasible_)) add(spread_.scores(feasible_), PodTopologySpread::kWeight);
-  if (affinity_.pre_score(pod)) add(affinity_.scores(feasible_), InterPodAffinity::kWeight);
-  if (images_.prepare(spec, cache_)) {
-    for (std::size_t i = 0; i < count; ++i) totals_[i] += ImageLocality::kWeight * images_.score(feasible_[i]);
+  if (weights.pod_topology_spread != 0 && spread_.pre_score(pod, feasible_)) add(spread_.scores(feasible_), weights.pod_topology_spread);
+  if (weights.inter_pod_affinity != 0 && affinity_.pre_score(pod)) add(affinity_.scores(feasible_), weights.inter_pod_affinity);
+  if (weights.image_locality != 0 && images_.prepare(spec, cache_)) {
+    for (std::size_t i = 0; i < count; ++i) totals_[i] += weights.image_locality * images_.score(feasible_[i]);
   }
 }
 
-Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t attempt) {
+Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t attempt, CycleTrace* trace) {
+  Decision decision = decide(slot, now, attempt);
+  if (trace != nullptr) fill(*trace, decision);
+  return decision;
+}
+
+Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attempt) {
   Decision decision;
+  refused_by_.reset();
   failed_.clear();
   feasible_.clear();
   totals_.clear();
@@ -305,12 +326,15 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
   const std::optional<std::vector<Symbol>> only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
   if (only && only->empty()) {
     spreads_ = affine_ = false;
+    refused_by_ = Plugin::kNodeAffinity;
+    refusal_ = statuses_.at(kStatusNodeAffinityConflict).reasons.front();
     decision.rejectors = set_of(Plugin::kNodeAffinity);
     decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), statuses_.at(kStatusNodeAffinityConflict).reasons.front());
     run_preemption(pod, now, attempt, decision);
     return decision;
   }
   dry_off_.clear();
+  dry_on_.clear();
   if (has_volumes_ && !pre_filter_volumes(pod, decision)) {
     spreads_ = affine_ = false;
     run_preemption(pod, now, attempt, decision);
@@ -325,6 +349,7 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
     const StatusId status = filter(pod, nominated);
     if (status == kFits) {
       decision.node = nominated;
+      feasible_.push_back(nominated);
       decision.nodes_examined = decision.nodes_feasible = 1;
       return decision;
     }
@@ -389,53 +414,65 @@ void SchedulingCycle::begin(NodeIndex node) {
   dry_node_ = node;
   dry_load_ = cache_.node(node).load;
   dry_off_.clear();
+  dry_on_.clear();
+  dry_conflicts_ = restrictions_.conflicts();
+}
+
+void SchedulingCycle::shift(PodSlot slot, std::int64_t change) {
+  const PodInfo& pod = cache_.pod(slot);
+  if (spreads_) spread_.shift(pod, dry_node_, change);
+  if (affine_) affinity_.shift(pod, dry_node_, change);
+  if (has_volumes_) restrictions_.shift(*pod.spec, change);
 }
 
 void SchedulingCycle::take_off(PodSlot victim) {
   cache_.load_for_dry_run(dry_node_).remove(*cache_.pod(victim).spec);
-  if (spreads_) spread_.shift(cache_.pod(victim), dry_node_, -1);
-  if (affine_) affinity_.shift(cache_.pod(victim), dry_node_, -1);
-  dry_off_.push_back(victim);
+  shift(victim, -1);
+  if (std::erase(dry_on_, victim) == 0) dry_off_.push_back(victim);
 }
 
 void SchedulingCycle::put_back(PodSlot victim) {
   cache_.load_for_dry_run(dry_node_).add(*cache_.pod(victim).spec);
-  if (spreads_) spread_.shift(cache_.pod(victim), dry_node_, 1);
-  if (affine_) affinity_.shift(cache_.pod(victim), dry_node_, 1);
-  std::erase(dry_off_, victim);
+  shift(victim, 1);
+  if (std::erase(dry_off_, victim) == 0) dry_on_.push_back(victim);
+}
+
+StatusId SchedulingCycle::filter_dry() {
+  StatusId status = filter_node(*pod_->spec, dry_node_);
+  if (status == kFits && has_volumes_) status = filter_volumes(dry_node_);
+  if (status == kFits && spreads_) status = spread_.filter(dry_node_);
+  if (status == kFits && affine_) status = affinity_.filter(dry_node_);
+  return status;
+}
+
+std::vector<PodSlot> SchedulingCycle::nominated_beside(const PodInfo& pod, NodeIndex node) const {
+  std::vector<PodSlot> slots;
+  for (const PodSlot slot : cache_.node(node).nominated) {
+    if (slot != pod.ref.slot && cache_.pod(slot).priority() >= pod.priority()) slots.push_back(slot);
+  }
+  return slots;
 }
 
 StatusId SchedulingCycle::filter() {
-  const PodInfo& pod = *pod_;
-  const auto once = [&] {
-    StatusId status = filter_node(*pod.spec, dry_node_);
-    if (status == kFits && has_volumes_) status = filter_volumes(dry_node_);
-    if (status == kFits && spreads_) status = spread_.filter(dry_node_);
-    if (status == kFits && affine_) status = affinity_.filter(dry_node_);
-    return status;
-  };
-  std::vector<PodSlot> added;
-  for (const PodSlot slot : cache_.node(dry_node_).nominated) {
-    if (slot != pod.ref.slot && cache_.pod(slot).priority() >= pod.priority()) added.push_back(slot);
-  }
-  if (!added.empty()) {
-    for (const PodSlot slot : added) put_back(slot);
-    const StatusId status = once();
-    for (const PodSlot slot : added) take_off(slot);
-    for (const PodSlot slot : added) std::erase(dry_off_, slot);
+  const std::vector<PodSlot> beside = nominated_beside(*pod_, dry_node_);
+  if (!beside.empty()) {
+    for (const PodSlot slot : beside) put_back(slot);
+    const StatusId status = filter_dry();
+    for (const PodSlot slot : beside) take_off(slot);
     if (status != kFits) return status;
   }
-  return once();
+  return filter_dry();
 }
 
 void SchedulingCycle::end() {
-  const std::vector<PodSlot> off = dry_off_;
-  for (const PodSlot slot : off) {
-    if (cache_.pod(slot).node != dry_node_) continue;  // a nominated pod, which was never on the node
+  for (const PodSlot slot : dry_off_) {
     if (spreads_) spread_.shift(cache_.pod(slot), dry_node_, 1);
     if (affine_) affinity_.shift(cache_.pod(slot), dry_node_, 1);
   }
+  restrictions_.restore(dry_conflicts_);
   cache_.load_for_dry_run(dry_node_) = dry_load_;
+  dry_off_.clear();
+  dry_on_.clear();
   dry_node_ = kNoNode;
 }
 

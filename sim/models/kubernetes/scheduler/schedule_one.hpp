@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,8 +28,11 @@
 #include "sim/models/kubernetes/scheduler/plugins/volume_binding.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/volume_restrictions.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/volume_zone.hpp"
+#include "sim/models/kubernetes/scheduler/scheduling_profile.hpp"
 
 namespace sim::k8s::scheduling {
+
+struct CycleTrace;  // cycle_trace.hpp
 
 struct Decision {
   NodeIndex node = kNoNode;
@@ -52,8 +56,11 @@ class SchedulingCycle : private DryRun {
  public:
   SchedulingCycle(Cache& cache, Interner& names, const Randomness& random, int percentage_of_nodes_to_score);
 
-  /// Decides; changes nothing but the place where the next search starts.
-  Decision schedule(PodSlot slot, SimTime now, std::uint32_t attempt);
+  /// Decides; changes nothing but the place where the next search starts. `trace`: what each plugin says is written there too.
+  Decision schedule(PodSlot slot, SimTime now, std::uint32_t attempt, CycleTrace* trace = nullptr);
+
+  /// From the next cycle on. Without it the default profile holds.
+  void set_profile(const SchedulingProfile& profile);
 
   PodTopologySpread& spread() { return spread_; }
   InterPodAffinity& affinity() { return affinity_; }
@@ -82,6 +89,8 @@ class SchedulingCycle : private DryRun {
     std::uint64_t last_used = 0;
   };
 
+  Decision decide(PodSlot slot, SimTime now, std::uint32_t attempt);
+  void fill(CycleTrace& trace, const Decision& decision);
   PodClass& class_of(const PodSpec& spec);
   void refresh(Row& row, const PodSpec& spec, NodeIndex node);
   StatusId filter_node(const PodSpec& spec, NodeIndex node);
@@ -89,10 +98,16 @@ class SchedulingCycle : private DryRun {
   StatusId filter_plain(const PodInfo& pod, NodeIndex node);
   StatusId filter_volumes(NodeIndex node) const;
   bool pre_filter_volumes(const PodInfo& pod, Decision& decision);
-  bool find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes);
+  void find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes);
   void score(const PodInfo& pod);
+  std::int64_t resource_score(const PodSpec& spec, NodeIndex node) const;
   void explain(bool by_name, Decision& decision);
   void run_preemption(const PodInfo& pod, SimTime now, std::uint32_t attempt, Decision& decision);
+
+  StatusId filter_dry();  // the node of the dry run as it is now
+  void shift(PodSlot slot, std::int64_t change);
+  /// Pods that preempted their way to the node and are not less important than the pod.
+  std::vector<PodSlot> nominated_beside(const PodInfo& pod, NodeIndex node) const;
 
   // DryRun
   void begin(NodeIndex node) override;
@@ -105,6 +120,8 @@ class SchedulingCycle : private DryRun {
   Interner& names_;
   const Randomness& random_;
   int percentage_;
+  SchedulingProfile profile_;
+  bool weighs_as_default_ = true;  // the rows' sums of Fit and BalancedAllocation hold
   Symbol any_address_;
   StatusTable statuses_;
   NodeResourcesFit fit_;
@@ -129,6 +146,8 @@ class SchedulingCycle : private DryRun {
   bool has_volumes_ = false;
   bool spreads_ = false;
   bool affine_ = false;
+  std::optional<Plugin> refused_by_;  // the plugin whose PreFilter refused the pod
+  std::string refusal_;
   std::vector<HostPort> wanted_ports_;
   std::vector<NodeIndex> feasible_;
   std::vector<std::int64_t> totals_;
@@ -138,7 +157,9 @@ class SchedulingCycle : private DryRun {
   // Of the dry run.
   NodeIndex dry_node_ = kNoNode;
   NodeLoad dry_load_;
-  std::vector<PodSlot> dry_off_;
+  std::vector<PodSlot> dry_off_;  // of the node, taken away
+  std::vector<PodSlot> dry_on_;   // not of the node, put there
+  std::int64_t dry_conflicts_ = 0;
 };
 
 }  // namespace sim::k8s::scheduling

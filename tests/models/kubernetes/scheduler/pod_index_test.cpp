@@ -46,7 +46,7 @@ TEST(PodIndex, CountersAgreeWithCountingFromScratch) {
         pod.node = static_cast<NodeIndex>(random.uniform_int(0, 7));
         Affinity affinity;
         if (random.chance(0.4)) affinity.required_pod_anti_affinity = {c.term("host", {{"a", "1"}})};
-        pod.terms = index.acquire_terms(pod.ns, &affinity);
+        pod.terms = index.acquire_terms(pod.ns, pod.labels, &affinity);
         index.pod_added(pod.identity, pod.terms, pod.node, false);
         pods.push_back(pod);
       } else if (action < 8) {

@@ -7,8 +7,8 @@
 
 namespace sim::k8s::scheduling {
 
-std::int64_t DefaultPreemption::candidates_wanted(std::int64_t nodes) {
-  return std::min(nodes, std::max(nodes * kCandidatesMinPercent / 100, kCandidatesMin));
+std::int64_t DefaultPreemption::candidates_wanted(std::int64_t nodes) const {
+  return std::min(nodes, std::max(nodes * candidates_percent_ / 100, candidates_min_));
 }
 
 SimTime DefaultPreemption::start_of(PodSlot slot, SimTime now) const {
@@ -22,8 +22,7 @@ bool DefaultPreemption::is_more_important(PodSlot a, PodSlot b, SimTime now) con
   if (left.priority() != right.priority()) return left.priority() > right.priority();
   const SimTime left_start = start_of(a, now);
   const SimTime right_start = start_of(b, now);
-  if (left_start != right_start) return left_start < right_start;
-  return left.uid < right.uid;  // an unstable sort in Go
+  return left_start < right_start;
 }
 
 void DefaultPreemption::split_by_budget(const std::vector<PodSlot>& pods, std::vector<PodSlot>& violating, std::vector<PodSlot>& others) const {
@@ -58,7 +57,8 @@ StatusId DefaultPreemption::select_victims(const PodInfo& pod, NodeIndex node, D
   const StatusId without_them = dry_run.filter();
   if (without_them != kFits) return without_them;
   const auto more_important = [&](PodSlot a, PodSlot b) { return is_more_important(a, b, now); };
-  std::sort(potential.begin(), potential.end(), more_important);
+  // Go's sort is unstable, but keeps the order of equals up to 12 of them: so the order in which they came to the node.
+  std::stable_sort(potential.begin(), potential.end(), more_important);
   std::vector<PodSlot> violating;
   std::vector<PodSlot> others;
   split_by_budget(potential, violating, others);
@@ -73,7 +73,7 @@ StatusId DefaultPreemption::select_victims(const PodInfo& pod, NodeIndex node, D
     if (!is_spared(slot)) ++into.budget_violations;
   }
   for (const PodSlot slot : others) is_spared(slot);
-  if (!violating.empty() && !others.empty()) std::sort(into.victims.begin(), into.victims.end(), more_important);
+  if (!violating.empty() && !others.empty()) std::stable_sort(into.victims.begin(), into.victims.end(), more_important);
   return kFits;
 }
 
@@ -145,6 +145,7 @@ Preemption DefaultPreemption::run(const PodInfo& pod, const std::vector<std::pai
   } else if (!potential.empty()) {
     const std::size_t count = potential.size();
     const auto offset = static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(count) - 1));
+    result.offset = offset;
     const auto wanted = static_cast<std::size_t>(candidates_wanted(static_cast<std::int64_t>(count)));
     bool harmless = false;  // one that breaks no budget
     for (std::size_t i = 0; i < count; ++i) {
@@ -175,6 +176,7 @@ Preemption DefaultPreemption::run(const PodInfo& pod, const std::vector<std::pai
   const PreemptionCandidate& best = pick(candidates, now);
   result.node = best.node;
   result.victims = best.victims;
+  result.candidates = std::move(candidates);
   return result;
 }
 

@@ -28,19 +28,21 @@ class DryRun {
   virtual void end() = 0;
 };
 
-struct Preemption {
-  NodeIndex node = kNoNode;      // none: nobody is preempted
-  std::vector<PodSlot> victims;  // the more important first
-  std::string message;           // why not, as it stands behind "preemption: "
-  bool clears_nomination = false;
-};
-
-/// The node where a preemption does least harm, among several.
+/// A node where pods of lower priority could make room.
 struct PreemptionCandidate {
   NodeIndex node = kNoNode;
   Symbol name;
   std::vector<PodSlot> victims;
   std::int64_t budget_violations = 0;
+};
+
+struct Preemption {
+  NodeIndex node = kNoNode;      // none: nobody is preempted
+  std::vector<PodSlot> victims;  // the more important first
+  std::string message;           // why not, as it stands behind "preemption: "
+  bool clears_nomination = false;
+  std::size_t offset = 0;                       // where the dry run began, a random draw
+  std::vector<PreemptionCandidate> candidates;  // in the order of the dry run
 };
 
 class DefaultPreemption {
@@ -51,9 +53,12 @@ class DefaultPreemption {
   Preemption run(const PodInfo& pod, const std::vector<std::pair<NodeIndex, StatusId>>& failed, const StatusTable& statuses, DryRun& dry_run,
                  RandomStream random, SimTime now) const;
 
-  static constexpr std::int64_t kCandidatesMinPercent = 10;
-  static constexpr std::int64_t kCandidatesMin = 100;
-  static std::int64_t candidates_wanted(std::int64_t nodes);
+  /// minCandidateNodesPercentage and minCandidateNodesAbsolute.
+  void set_candidates(std::int64_t percent, std::int64_t min) {
+    candidates_percent_ = percent;
+    candidates_min_ = min;
+  }
+  std::int64_t candidates_wanted(std::int64_t nodes) const;
   const PreemptionCandidate& pick(const std::vector<PreemptionCandidate>& candidates, SimTime now) const;
 
  private:
@@ -64,6 +69,8 @@ class DefaultPreemption {
   void split_by_budget(const std::vector<PodSlot>& pods, std::vector<PodSlot>& violating, std::vector<PodSlot>& others) const;
 
   const Cache& cache_;
+  std::int64_t candidates_percent_ = 10;
+  std::int64_t candidates_min_ = 100;
 };
 
 }  // namespace sim::k8s::scheduling

@@ -17,7 +17,6 @@ class ImageLocality {
   bool prepare(const PodSpec& pod, const Cache& cache);
   std::int64_t score(NodeIndex node) const;
 
-  static constexpr std::int64_t kWeight = 1;
 
  private:
   struct Known {

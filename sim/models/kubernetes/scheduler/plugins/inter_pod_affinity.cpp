@@ -46,13 +46,14 @@ bool InterPodAffinity::pre_filter(const PodInfo& pod) {
     }
   }
   const Affinity* affinity = pod.spec->affinity.get();
+  const Labels& labels = index.labels(pod.identity);
   if (affinity != nullptr) {
     for (const PodAffinityTerm& term : affinity->required_pod_affinity) {
-      affinity_terms_.push_back(PodTerm::of(term, pod.ns));
+      affinity_terms_.push_back(PodTerm::of(term, pod.ns, labels));
       affinity_keys_.push_back(term.topology_key);
     }
     for (const PodAffinityTerm& term : affinity->required_pod_anti_affinity) {
-      anti_terms_.push_back(PodTerm::of(term, pod.ns));
+      anti_terms_.push_back(PodTerm::of(term, pod.ns, labels));
       anti_keys_.push_back(term.topology_key);
     }
   }
@@ -109,7 +110,7 @@ void InterPodAffinity::shift(const PodInfo& other, NodeIndex node, std::int64_t 
   const Affinity* affinity = other.spec->affinity.get();
   if (affinity != nullptr) {
     for (const PodAffinityTerm& term : affinity->required_pod_anti_affinity) {
-      if (PodTerm::of(term, other.ns).matches(ns_, index.labels(identity_), api)) add(existing_, existing_used_, term.topology_key, node, change);
+      if (PodTerm::of(term, other.ns, labels).matches(ns_, index.labels(identity_), api)) add(existing_, existing_used_, term.topology_key, node, change);
     }
   }
   if (all_match(affinity_terms_, other.ns, labels, api)) {
@@ -123,6 +124,9 @@ void InterPodAffinity::shift(const PodInfo& other, NodeIndex node, std::int64_t 
 bool InterPodAffinity::pre_score(const PodInfo& pod) {
   PodIndex& index = cache_.index();
   score_used_ = 0;
+  const Affinity* affinity = pod.spec->affinity.get();
+  const bool prefers = affinity != nullptr && !(affinity->preferred_pod_affinity.empty() && affinity->preferred_pod_anti_affinity.empty());
+  if (ignores_preferred_ && !prefers) return false;
   bool matched = false;
   const auto spread = [&](Symbol key, const NodeCounts& counts, std::int64_t weight) {
     if (counts.empty()) return;
@@ -138,17 +142,18 @@ bool InterPodAffinity::pre_score(const PodInfo& pod) {
   for (const TermId id : index.terms_matching(pod.identity)) {
     const HeldTerm& term = index.term(id);
     switch (term.kind) {
-      case TermKind::kRequiredAffinity: spread(term.topology_key, term.holders, kHardPodAffinityWeight); break;
+      case TermKind::kRequiredAffinity:
+        if (hard_weight_ != 0) spread(term.topology_key, term.holders, hard_weight_);
+        break;
       case TermKind::kPreferredAffinity: spread(term.topology_key, term.holders, term.weight); break;
       case TermKind::kPreferredAntiAffinity: spread(term.topology_key, term.holders, -term.weight); break;
       case TermKind::kRequiredAntiAffinity: break;
     }
   }
-  const Affinity* affinity = pod.spec->affinity.get();
   if (affinity != nullptr) {
     const auto prefer = [&](const std::vector<PodAffinityTerm>& terms, std::int64_t sign) {
       for (const PodAffinityTerm& term : terms) {
-        spread(term.topology_key, index.counts(index.counter({PodTerm::of(term, pod.ns)}, false)), sign * term.weight);
+        spread(term.topology_key, index.counts(index.counter({PodTerm::of(term, pod.ns, index.labels(pod.identity))}, false)), sign * term.weight);
       }
     };
     prefer(affinity->preferred_pod_affinity, 1);
@@ -157,12 +162,17 @@ bool InterPodAffinity::pre_score(const PodInfo& pod) {
   return matched;
 }
 
-const std::vector<std::int64_t>& InterPodAffinity::scores(const std::vector<NodeIndex>& feasible) {
-  scores_.assign(feasible.size(), 0);
+std::vector<std::int64_t> InterPodAffinity::raw(const std::vector<NodeIndex>& feasible) const {
+  std::vector<std::int64_t> sums(feasible.size(), 0);
   for (std::size_t k = 0; k < score_used_; ++k) {
     const TopologyColumn& column = cache_.topology(score_[k].column);
-    for (std::size_t i = 0; i < feasible.size(); ++i) scores_[i] += score_[k].of(column.domain(feasible[i]));
+    for (std::size_t i = 0; i < feasible.size(); ++i) sums[i] += score_[k].of(column.domain(feasible[i]));
   }
+  return sums;
+}
+
+const std::vector<std::int64_t>& InterPodAffinity::scores(const std::vector<NodeIndex>& feasible) {
+  scores_ = raw(feasible);
   if (feasible.empty()) return scores_;
   const auto [least, most] = std::minmax_element(scores_.begin(), scores_.end());
   const std::int64_t low = *least;
@@ -201,19 +211,23 @@ bool InterPodAffinity::is_worth_retrying(const PodInfo& pod, const ClusterEvent&
   const PodView* after = event.pod_after;
   if (before != nullptr && after != nullptr && after->ref == pod.ref) return true;
   if ((before != nullptr && !before->placed) || (after != nullptr && !after->placed)) return false;
-  const auto all_of = [&](const std::vector<PodAffinityTerm>& terms, Symbol owner_ns, Symbol ns, const Labels& labels) {
+  const Labels& own = cache_.index().labels(pod.identity);
+  const auto all_of = [&](const std::vector<PodAffinityTerm>& terms, Symbol ns, const Labels& labels) {
     return !terms.empty() && std::all_of(terms.begin(), terms.end(), [&](const PodAffinityTerm& term) {
-      return PodTerm::of(term, owner_ns).matches(ns, labels, api);
+      return PodTerm::of(term, pod.ns, own).matches(ns, labels, api);
     });
   };
   if (before != nullptr && after != nullptr) {
-    if (!all_of(wanted, pod.ns, before->ns, *before->labels) && all_of(wanted, pod.ns, after->ns, *after->labels)) return true;
-    return all_of(refused, pod.ns, before->ns, *before->labels) && !all_of(refused, pod.ns, after->ns, *after->labels);
+    if (!all_of(wanted, before->ns, *before->labels) && all_of(wanted, after->ns, *after->labels)) return true;
+    return all_of(refused, before->ns, *before->labels) && !all_of(refused, after->ns, *after->labels);
   }
-  if (after != nullptr) return all_of(wanted, pod.ns, after->ns, *after->labels);
-  if (all_of(refused, pod.ns, before->ns, *before->labels)) return true;
-  return before->spec->affinity &&
-         all_of(before->spec->affinity->required_pod_anti_affinity, before->ns, pod.ns, cache_.index().labels(pod.identity));
+  if (after != nullptr) return all_of(wanted, after->ns, *after->labels);
+  if (all_of(refused, before->ns, *before->labels)) return true;
+  if (!before->spec->affinity) return false;
+  const std::vector<PodAffinityTerm>& theirs = before->spec->affinity->required_pod_anti_affinity;
+  return !theirs.empty() && std::all_of(theirs.begin(), theirs.end(), [&](const PodAffinityTerm& term) {
+    return PodTerm::of(term, before->ns, *before->labels).matches(pod.ns, own, api);
+  });
 }
 
 }  // namespace sim::k8s::scheduling

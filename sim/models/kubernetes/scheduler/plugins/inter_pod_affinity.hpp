@@ -1,8 +1,6 @@
 /// InterPodAffinity: pods that want to be, or refuse to be, in the same topology domain as other pods.
 ///
-/// Source: framework/plugins/interpodaffinity/{plugin,filtering,scoring}.go (reference kubernetes 1.6), with the default
-///         arguments hardPodAffinityWeight 1 and ignorePreferredTermsOfExistingPods false.
-/// Leaves out: matchLabelKeys and mismatchLabelKeys (the API server merges them into the selector).
+/// Source: framework/plugins/interpodaffinity/{plugin,filtering,scoring}.go (reference kubernetes 1.6).
 /// Checked by: tests/models/kubernetes/scheduler/inter_pod_affinity_test.cpp.
 #pragma once
 
@@ -31,11 +29,15 @@ class InterPodAffinity {
 
   /// False: no term matched, nothing to score.
   bool pre_score(const PodInfo& pod);
+  /// The sums of one feasible node each, as pre_score() found them.
+  std::vector<std::int64_t> raw(const std::vector<NodeIndex>& feasible) const;
   /// One normalised score (0 to 100) per feasible node.
   const std::vector<std::int64_t>& scores(const std::vector<NodeIndex>& feasible);
 
-  static constexpr std::int64_t kWeight = 2;
-  static constexpr std::int64_t kHardPodAffinityWeight = 1;
+  void set_arguments(std::int64_t hard_pod_affinity_weight, bool ignores_preferred_terms_of_existing_pods) {
+    hard_weight_ = hard_pod_affinity_weight;
+    ignores_preferred_ = ignores_preferred_terms_of_existing_pods;
+  }
   static constexpr ActionSet kEvents =
       static_cast<ActionSet>((Action::kPodAdd | Action::kPodLabel | Action::kPodDelete) | Action::kNodeAdd | Action::kNodeLabel | Action::kNodeTaint);
   bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) const;
@@ -46,6 +48,8 @@ class InterPodAffinity {
   static bool all_match(const std::vector<PodTerm>& terms, Symbol ns, const Labels& labels, const ApiServer& api);
 
   Cache& cache_;
+  std::int64_t hard_weight_ = 1;
+  bool ignores_preferred_ = false;
   // Of the pod in hand. The vectors keep their memory; `used` says how many entries are current.
   Symbol ns_;
   IdentityId identity_ = 0;

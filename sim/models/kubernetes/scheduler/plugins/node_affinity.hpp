@@ -26,7 +26,6 @@ std::optional<std::vector<Symbol>> node_names(const PodSpec& pod, const WellKnow
 /// Weights of the preferred terms that match: the raw score, to be normalised to the largest.
 std::int64_t preference(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names);
 
-inline constexpr std::int64_t kWeight = 2;
 inline constexpr ActionSet kEvents = Action::kNodeAdd | Action::kNodeLabel | Action::kNodeTaint;
 bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names);
 

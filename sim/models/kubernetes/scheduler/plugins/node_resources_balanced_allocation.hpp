@@ -14,6 +14,5 @@ inline bool is_skipped(const PodSpec& pod) { return pod.requests.cpu_milli == 0 
 /// 25 to 100; 75 when the pod leaves the balance as it is.
 std::int64_t score(const PodSpec& pod, const Resources& allocatable, const NodeLoad& load);
 
-inline constexpr std::int64_t kWeight = 1;
 
 }  // namespace sim::k8s::scheduling::node_resources_balanced_allocation

@@ -20,7 +20,6 @@ class NodeResourcesFit {
   /// LeastAllocated, 0 to 100. Counts 100m and 200 MiB for containers that request nothing, and ignores pod-level requests.
   static std::int64_t score(const PodSpec& pod, const Resources& allocatable, const NodeLoad& load);
 
-  static constexpr std::int64_t kWeight = 1;
   static constexpr ActionSet kEvents = Action::kPodDelete | Action::kNodeAdd | Action::kNodeAllocatable | Action::kNodeTaint;
   static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
 

@@ -30,23 +30,28 @@ void NodeVolumeLimits::pre_filter(const PodInfo& pod) {
   });
 }
 
-StatusId NodeVolumeLimits::filter(NodeIndex index, const std::vector<PodSlot>& off) const {
+StatusId NodeVolumeLimits::filter(NodeIndex index, const std::vector<PodSlot>& off, const std::vector<PodSlot>& on) const {
   if (wanted_.empty()) return kFits;
   const NodeInfo& node = cache_.node(index);
   const Node* object = cache_.api().get(node.ref);
   if (object == nullptr || object->volume_limits.empty()) return kFits;
   std::set<Unique> used;
-  for (const PodSlot slot : node.pods) {
-    if (std::find(off.begin(), off.end(), slot) != off.end()) continue;
+  const auto look = [&](PodSlot slot) {
     const PodInfo& other = cache_.pod(slot);
     if (!other.spec->volumes.empty()) collect(other.ns, other.name, *other.spec, used);
+  };
+  for (const PodSlot slot : node.pods) {
+    if (std::find(off.begin(), off.end(), slot) == off.end()) look(slot);
   }
+  for (const PodSlot slot : on) look(slot);
+  // A volume that is attached but used by no pod of the node counts, and counts again when the pod brings it: as upstream has it.
+  std::set<Unique> taken = used;
   const auto attached = attached_.find(node.name);
-  if (attached != attached_.end()) used.insert(attached->second.begin(), attached->second.end());
+  if (attached != attached_.end()) taken.insert(attached->second.begin(), attached->second.end());
   for (const Node::VolumeLimit& limit : object->volume_limits) {
     const auto is_of = [&](const Unique& volume) { return volume.first == limit.driver; };
     const auto added = std::count_if(wanted_.begin(), wanted_.end(), [&](const Unique& volume) { return is_of(volume) && !used.contains(volume); });
-    if (added > 0 && std::count_if(used.begin(), used.end(), is_of) + added > limit.count) return kStatusVolumeLimit;
+    if (added > 0 && std::count_if(taken.begin(), taken.end(), is_of) + added > limit.count) return kStatusVolumeLimit;
   }
   return kFits;
 }

@@ -20,7 +20,8 @@ class NodeVolumeLimits {
   explicit NodeVolumeLimits(Cache& cache) : cache_(cache) {}
 
   void pre_filter(const PodInfo& pod);
-  StatusId filter(NodeIndex node, const std::vector<PodSlot>& off) const;
+  /// `off`: pods of the node that a dry run took away; `on`: pods that it put there.
+  StatusId filter(NodeIndex node, const std::vector<PodSlot>& off, const std::vector<PodSlot>& on) const;
 
   static constexpr ActionSet kEvents = Action::kVolumeLimit | Action::kPodDelete | Action::kClaimChange | Action::kAttachmentDelete | Action::kNodeAdd;
   static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);

@@ -36,7 +36,6 @@ class PodTopologySpread {
   /// Before normalisation; for tests.
   const std::vector<std::int64_t>& raw_scores() const { return raw_; }
 
-  static constexpr std::int64_t kWeight = 2;
   static constexpr ActionSet kEvents = static_cast<ActionSet>((Action::kPodAdd | Action::kPodLabel | Action::kPodToleration) | Action::kPodDelete | Action::kNodeAdd |
                                                               Action::kNodeDelete | Action::kNodeLabel | Action::kNodeTaint);
   bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);

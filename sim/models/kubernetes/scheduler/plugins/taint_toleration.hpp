@@ -13,7 +13,6 @@ StatusId filter(const PodSpec& pod, const NodeView& node);
 /// PreferNoSchedule taints that the pod does not tolerate: the raw score, to be normalised in reverse.
 std::int64_t intolerable_taints(const PodSpec& pod, const NodeView& node);
 
-inline constexpr std::int64_t kWeight = 3;
 inline constexpr ActionSet kEvents = Action::kNodeAdd | Action::kNodeTaint | Action::kPodToleration;
 bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
 

@@ -74,11 +74,9 @@ std::optional<VolumeBinding::Reservation> VolumeBinding::match(NodeIndex index, 
   bool matches = true;
   for (const PersistentVolumeClaim* claim : bound_) {
     const PersistentVolume* volume = api.get(api.find<PersistentVolume>(Symbol{}, claim->spec.volume_name));
-    if (volume == nullptr) {
-      is_missing = true;
-    } else if (!is_usable_from(*volume, node.view.labels, node.name, names)) {
-      is_conflict = true;
-    }
+    is_missing = volume == nullptr;
+    is_conflict = !is_missing && !is_usable_from(*volume, node.view.labels, node.name, names);
+    if (is_missing || is_conflict) break;  // the first claim with a problem is the one that is told
   }
   Reservation reservation;
   reservation.node = node.name;
@@ -121,9 +119,8 @@ StatusId VolumeBinding::filter(NodeIndex node) const {
   bool is_conflict = false;
   bool is_missing = false;
   const bool matches = match(node, is_conflict, is_missing).has_value();
-  // Upstream gives every reason; two of them at once are a pod with several claims, and the first one is what is told here.
-  if (is_conflict) return kStatusVolumeNodeConflict;
-  if (!matches) return kStatusVolumeNoMatch;
+  if (is_conflict) return matches ? kStatusVolumeNodeConflict : kStatusVolumeNodeConflictNoMatch;
+  if (!matches) return is_missing ? kStatusVolumeNoMatchMissing : kStatusVolumeNoMatch;
   return is_missing ? StatusId{kStatusVolumeMissing} : kFits;
 }
 

@@ -9,34 +9,36 @@
 namespace sim::k8s::scheduling {
 
 std::string VolumeRestrictions::pre_filter(const PodInfo& pod) {
-  conflicting_.clear();
+  exclusive_.clear();
+  conflicts_ = 0;
   const ApiServer& api = cache_.api();
-  std::vector<const PersistentVolumeClaim*> exclusive;
   for (const PodVolume& volume : pod.spec->volumes) {
     if (!volume.claim) continue;
     const PersistentVolumeClaim* claim = find_claim(api, pod.ns, pod.name, volume);
     if (claim == nullptr) return fmt::format("persistentvolumeclaim \"{}\" not found", api.names().text(volume.claim));
-    if (claim->spec.access_modes.has(AccessModes::kReadWriteOncePod)) exclusive.push_back(claim);
+    const bool is_new = std::find(exclusive_.begin(), exclusive_.end(), volume.claim) == exclusive_.end();
+    if (is_new && claim->spec.access_modes.has(AccessModes::kReadWriteOncePod)) exclusive_.push_back(volume.claim);
   }
-  if (exclusive.empty()) return {};
+  if (exclusive_.empty()) return {};
+  std::vector<bool> is_used(exclusive_.size(), false);
   for (const NodeIndex node : cache_.order()) {
     for (const PodSlot slot : cache_.node(node).pods) {
-      const PodInfo& other = cache_.pod(slot);
-      if (other.ns != pod.ns || other.ref == pod.ref) continue;
-      const bool uses = std::any_of(other.spec->volumes.begin(), other.spec->volumes.end(), [&](const PodVolume& volume) {
-        return volume.claim && std::find(exclusive.begin(), exclusive.end(), find_claim(api, other.ns, other.name, volume)) != exclusive.end();
-      });
-      if (uses) conflicting_.push_back(slot);
+      if (cache_.pod(slot).ns != pod.ns) continue;
+      for (const PodVolume& volume : cache_.pod(slot).spec->volumes) {
+        const auto place = std::find(exclusive_.begin(), exclusive_.end(), volume.claim);
+        if (volume.claim && place != exclusive_.end()) is_used[static_cast<std::size_t>(place - exclusive_.begin())] = true;
+      }
     }
   }
+  conflicts_ = std::count(is_used.begin(), is_used.end(), true);
+  if (conflicts_ == 0) exclusive_.clear();  // skipped for this pod, in dry runs too
   return {};
 }
 
-StatusId VolumeRestrictions::filter(const std::vector<PodSlot>& off) const {
-  for (const PodSlot slot : conflicting_) {
-    if (std::find(off.begin(), off.end(), slot) == off.end()) return kStatusVolumeInUse;
+void VolumeRestrictions::shift(const PodSpec& other, std::int64_t change) {
+  for (const PodVolume& volume : other.volumes) {
+    if (volume.claim && std::find(exclusive_.begin(), exclusive_.end(), volume.claim) != exclusive_.end()) conflicts_ += change;
   }
-  return kFits;
 }
 
 bool VolumeRestrictions::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const ApiServer& api) {

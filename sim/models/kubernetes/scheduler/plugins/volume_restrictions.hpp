@@ -7,6 +7,7 @@
 /// Checked by: tests/models/kubernetes/scheduler/volume_plugins_test.cpp.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,15 +21,20 @@ class VolumeRestrictions {
 
   /// Looks the pod's claims up. Why the pod cannot run anywhere; empty when it may.
   std::string pre_filter(const PodInfo& pod);
-  /// The same verdict for every node. `off`: pods that a dry run took away.
-  StatusId filter(const std::vector<PodSlot>& off) const;
+  /// The same verdict for every node.
+  StatusId filter() const { return conflicts_ > 0 ? StatusId{kStatusVolumeInUse} : kFits; }
+  /// As if `other` came (+1) or went (-1), on whatever node. As upstream it counts claims by their name alone, whatever their namespace.
+  void shift(const PodSpec& other, std::int64_t change);
+  std::int64_t conflicts() const { return conflicts_; }
+  void restore(std::int64_t conflicts) { conflicts_ = conflicts; }
 
   static constexpr ActionSet kEvents = Action::kPodDelete | Action::kNodeAdd | Action::kClaimChange;
   static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const ApiServer& api);
 
  private:
   Cache& cache_;
-  std::vector<PodSlot> conflicting_;  // pods on nodes that use one of the pod's ReadWriteOncePod claims
+  std::vector<Symbol> exclusive_;  // the pod's ReadWriteOncePod claims; empty when no pod on a node uses one of them
+  std::int64_t conflicts_ = 0;
 };
 
 }  // namespace sim::k8s::scheduling

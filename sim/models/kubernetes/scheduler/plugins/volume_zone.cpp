@@ -1,18 +1,23 @@
 #include "sim/models/kubernetes/scheduler/plugins/volume_zone.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "sim/models/kubernetes/volumes/claims.hpp"
 
 namespace sim::k8s::scheduling {
 
-void VolumeZone::pre_filter(const PodInfo& pod) {
+std::string VolumeZone::pre_filter(const PodInfo& pod) {
   wanted_.clear();
   const ApiServer& api = cache_.api();
   const WellKnown& known = api.well_known();
   for (const PodVolume& volume : pod.spec->volumes) {
-    const PersistentVolume* bound = find_bound_volume(api, pod.ns, pod.name, volume);
-    if (bound == nullptr) continue;
+    if (!volume.claim) continue;  // generic ephemeral volumes are not looked at
+    const PersistentVolumeClaim* claim = find_claim(api, pod.ns, pod.name, volume);
+    if (claim == nullptr || !claim->spec.volume_name) continue;
+    const PersistentVolume* bound = api.get(api.find<PersistentVolume>(Symbol{}, claim->spec.volume_name));
+    if (bound == nullptr) return fmt::format("persistentvolume \"{}\" not found", api.names().text(claim->spec.volume_name));
     for (const Symbol key : {known.zone_beta, known.region_beta, known.zone, known.region}) {
       const std::optional<Symbol> value = bound->meta.labels.find(key);
       if (!value) continue;
@@ -28,6 +33,7 @@ void VolumeZone::pre_filter(const PodInfo& pod) {
       wanted_.push_back(std::move(topology));
     }
   }
+  return {};
 }
 
 StatusId VolumeZone::filter(NodeIndex index) const {

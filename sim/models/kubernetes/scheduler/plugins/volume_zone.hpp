@@ -5,6 +5,7 @@
 /// Checked by: tests/models/kubernetes/scheduler/volume_plugins_test.cpp.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "sim/models/kubernetes/scheduler/cluster_event.hpp"
@@ -15,7 +16,8 @@ class VolumeZone {
  public:
   explicit VolumeZone(Cache& cache) : cache_(cache) {}
 
-  void pre_filter(const PodInfo& pod);
+  /// Why the pod cannot run anywhere; empty when it may.
+  std::string pre_filter(const PodInfo& pod);
   StatusId filter(NodeIndex node) const;
 
   static constexpr ActionSet kEvents = Action::kClassChange | Action::kNodeAdd | Action::kNodeLabel | Action::kClaimChange | Action::kVolumeChange;
