@@ -40,6 +40,16 @@ class Proxy final : public ModeModel {
     const std::size_t chosen = instances_[member].chosen;
     return is_up(member) && chosen < backend_->size() && backend_->answers(chosen) && reaches(member, chosen);
   }
+  std::string state() const override {
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      if (answers(i)) return {};
+    }
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      const std::size_t chosen = instances_[i].chosen;
+      if (is_up(i) && chosen < backend_->size()) return fmt::format("{} does not answer, to which it hands on", backend_->member(chosen).name);
+    }
+    return fmt::format("no member of {} to hand on to", context_.config.proxy.backend);
+  }
   std::string member_state(std::size_t member) const override {
     if (!is_up(member)) return "Down";
     const std::size_t chosen = instances_[member].chosen;

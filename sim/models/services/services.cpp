@@ -524,6 +524,9 @@ std::string Services::why_down(const Group& group) const {
     if (!providers_[need]->up && !is_bridged(group, need)) missing += (missing.empty() ? "" : ", ") + providers_[need]->name;
   }
   if (!missing.empty()) return fmt::format("needs {}, which does not answer", missing);
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    if (group.endpoints != SIZE_MAX && answers(group, i) && !group.members[i]->listed) return "the API lists no member as ready that answers";
+  }
   const std::string state = group.mode->state();
   return state.empty() ? std::string("no member answers") : state;
 }

@@ -88,6 +88,7 @@ void VirtualMachines::host_changed(const host::Hosts::Change& change) {
           break;
         case What::kNetwork: break;
       }
+      const ScopedCause because(engine_, place.alive ? CauseId{} : place.cause);
       recount(i);
     }
   }
