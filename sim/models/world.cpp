@@ -40,8 +40,8 @@ void World::start() {
   control_plane.start();
   csi_sidecars.start();
   if (services) services->start();
-  kubelets.start();
   if (registries) registries->start();
+  kubelets.start();
   if (rook) rook->start();
   if (machines) machines->start();
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.

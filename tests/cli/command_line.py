@@ -37,6 +37,14 @@ class CommandLine(unittest.TestCase):
             self.assertIn(command, top.stdout)
             self.assertEqual(squall(command, "--help").returncode, 0)
 
+    def test_warnings_count_only_when_validation_is_strict(self):
+        file = SOURCE / "scenarios/incident-3-registry-on-ceph.yaml"
+        for arguments, code in [((), 0), (("--strict",), 2)]:
+            result = squall("validate", file, *arguments)
+            self.assertEqual(result.returncode, code)
+            self.assertIn("circular dependency: registry harbor.example -> Service harbor/harbor-core", result.stderr)
+        self.assertEqual(squall("validate", SMALL, "--strict").returncode, 0)
+
     def test_unknown_command_and_option_are_wrong_input(self):
         self.assertEqual(squall("rnu").returncode, 2)
         self.assertEqual(squall("run", SMALL, "--sede", "3").returncode, 2)

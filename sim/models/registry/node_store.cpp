@@ -202,7 +202,9 @@ void NodeStore::freeze(bool frozen) {
       set_timer(*pull, pull->left);
     }
   }
-  if (!frozen) begin_next();
+  if (frozen) return;
+  reevaluate();  // what changed meanwhile
+  begin_next();
 }
 
 NodeStore::Pull* NodeStore::find_pull(std::uint64_t serial) {
@@ -287,6 +289,8 @@ void NodeStore::on_answer(Pull& pull) {
     return;
   }
   if (pull.attempt.answer == Answer::kOk) {
+    // A registry that is slow by a fault answers, and its fault is why the pod waits.
+    registries_.log().also_caused_by(pull.cause, pull.attempt.cause);
     // Meanwhile somebody may have gone who was there when it was asked.
     if (registries_.state(pull.attempt.route, *this) != RouteState::kBroken) fetch(pull);
     else try_next(pull);
