@@ -32,6 +32,7 @@ struct Arguments {
   std::optional<std::uint64_t> seed;
   std::string name_space;
   std::string format = "text";
+  bool dash_s = false;
 };
 
 using Cluster = sim::ceph::CephCluster;
@@ -196,7 +197,11 @@ void add_query_command(CLI::App& app, int& exit_code) {
   command->add_option("-n,--namespace", arguments->name_space, "Only this namespace (default: all)");
   command->add_option("--format", arguments->format, "text for people, json for programs")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
   command->footer("Example: squall query scenarios/incident-2-shared.yaml --at 3h ceph status");
-  command->callback([arguments, &exit_code] { exit_code = query(*arguments); });
+  command->add_flag("-s", arguments->dash_s, "After ceph: its status, as `ceph -s`");
+  command->callback([arguments, &exit_code] {
+    if (arguments->dash_s) arguments->words.emplace_back("-s");
+    exit_code = query(*arguments);
+  });
 }
 
 }  // namespace cli

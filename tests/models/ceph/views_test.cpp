@@ -159,6 +159,9 @@ TEST(CephViews, Tables) {
             "--- POOLS ---\n"
             "POOL  ID  PGS  STORED  OBJECTS  USED   %USED  MAX AVAIL\n"
             "rbd    1    2   1 GiB      256  3 GiB  15.15    5.6 GiB\n");
+  // 100 writes a second on two PGs for half an hour; the log keeps 10,000 of them.
+  EXPECT_NE(pg_dump_json(*lab.cluster).find("\"version\":\"1'90000\""), std::string::npos) << pg_dump_json(*lab.cluster);
+  EXPECT_NE(pg_dump_json(*lab.cluster).find("\"log_size\":10000,"), std::string::npos);
   const std::string brief = pg_dump_brief_text(*lab.cluster);
   EXPECT_EQ(brief.substr(0, brief.find("1.0")), "PG_STAT  STATE         UP       UP_PRIMARY  ACTING   ACTING_PRIMARY\n");
   EXPECT_EQ(pg_dump_json(*lab.cluster).find("{\"pg_ready\":true,\"pg_map\":{\"version\":"), 0u) << pg_dump_json(*lab.cluster);
@@ -202,6 +205,17 @@ TEST(CephViews, WithoutAQuorum) {
   lab.run(1min);
   EXPECT_NE(status_text(*lab.cluster).find("    mon: 3 daemons, no quorum\n"), std::string::npos);
   EXPECT_NE(quorum_status_json(*lab.cluster).find("\"quorum\":[],\"quorum_names\":[],\"quorum_leader_name\":\"\""), std::string::npos) << quorum_status_json(*lab.cluster);
+}
+
+TEST(CephViews, AManagerThatDiedDoesNotStart) {
+  Lab lab;
+  lab.start();
+  lab.run(10min);
+  lab.cluster->kill_mgr("x");
+  lab.run(10s);
+  EXPECT_NE(status_text(*lab.cluster).find("    mgr: x(active, since 10m), standbys: y\n"), std::string::npos) << status_text(*lab.cluster);
+  lab.run(30s);
+  EXPECT_NE(status_text(*lab.cluster).find("    mgr: y(active"), std::string::npos) << status_text(*lab.cluster);
 }
 
 TEST(CephViews, JsonIsBalanced) {

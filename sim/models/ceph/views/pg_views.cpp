@@ -42,6 +42,14 @@ struct Objects {
   }
 };
 
+/// Its last version now: writes are counted when something changes only.
+std::uint64_t head_of(const CephCluster& cluster, const Pg& pg) {
+  if (!pg.takes_writes) return pg.head;
+  const PoolState& pool = cluster.pgs().pool_of(pg);
+  const double more = pg.write_rest + pool.config.writes_per_second / static_cast<double>(pool.pg_num) * seconds(cluster.now() - pg.writing_since);
+  return pg.head + static_cast<std::uint64_t>(more);
+}
+
 Objects objects_of(const CephCluster& cluster, const Pg& pg) {
   const PlacementGroups& pgs = cluster.pgs();
   const PoolState& pool = pgs.pool_of(pg);
@@ -52,7 +60,7 @@ Objects objects_of(const CephCluster& cluster, const Pg& pg) {
   found.misplaced = pgs.misplaced_objects(pg);
   if ((pg.state & kPgRecoveryUnfound) != 0) found.unfound = pgs.unfound_objects(pg);
   found.bytes = pool.shard_bytes * static_cast<double>(pool.needed);
-  found.log = std::min(pg.head, pgs.log_entries(pg));
+  found.log = std::min(head_of(cluster, pg), pgs.log_entries(pg));
   for (const Shard& shard : pg.shards) {
     if (shard.osd == pg.primary) found.missing_on_primary += std::min(pool.objects_per_pg, pgs.missing_objects(pool, shard.missing()));
   }
@@ -61,7 +69,8 @@ Objects objects_of(const CephCluster& cluster, const Pg& pg) {
 
 /// The last write: an epoch and a number. Writes go on in the epoch of now; others ended in the interval that was active last.
 std::string version_text(const CephCluster& cluster, const Pg& pg) {
-  return pg.head == 0 ? "0'0" : fmt::format("{}'{}", pg.takes_writes ? cluster.map().epoch : pg.last_epoch_started, pg.head);
+  const std::uint64_t head = head_of(cluster, pg);
+  return head == 0 ? "0'0" : fmt::format("{}'{}", pg.takes_writes ? cluster.map().epoch : pg.last_epoch_started, head);
 }
 
 constexpr std::array<const char*, 9> kObjectColumns = {"OBJECTS", "MISSING_ON_PRIMARY", "DEGRADED", "MISPLACED", "UNFOUND", "BYTES", "OMAP_BYTES*", "OMAP_KEYS*", "LOG"};

@@ -82,7 +82,7 @@ std::string status_text(const CephCluster& cluster) {
   text += "\n";
   if (managers.size() > 0) {
     if (managers.active()) {
-      text += fmt::format("    mgr: {}(active{}, since {})", managers.name(*managers.active()), managers.is_available() ? "" : ", starting", since_text(cluster.now() - managers.active_since()));
+      text += fmt::format("    mgr: {}(active{}, since {})", managers.name(*managers.active()), cluster.now() < managers.available_since() ? ", starting" : "", since_text(cluster.now() - managers.active_since()));
       std::string standbys;
       for (const std::size_t mgr : managers.standbys()) standbys += (standbys.empty() ? "" : ", ") + managers.name(mgr);
       if (!standbys.empty()) text += fmt::format(", standbys: {}", standbys);
