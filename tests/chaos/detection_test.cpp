@@ -80,7 +80,9 @@ TEST(Detection, ACrashedNodeIsATicketAfterTheQuarterOfAnHourOfItsRule) {
   EXPECT_EQ(node->object, "Node/w1");
   ASSERT_FALSE(outcome.verdict.notifications.empty());
   for (const ToldNote& note : outcome.verdict.notifications) {
-    if (note.by == "KubeNodeNotReady") EXPECT_EQ(note.why.fault, "f");
+    if (note.by == "KubeNodeNotReady") {
+      EXPECT_EQ(note.why.fault, "f");
+    }
   }
 }
 
@@ -167,7 +169,9 @@ TEST(Detection, MonitoringOnTheStorageThatFailsIsSilentButForItsDeadMansSwitch) 
   EXPECT_LE(*outage->detection->alerted_after, 4min + 30s + 5min + 10s + 5s);
   // Nothing but silence told of it.
   for (const ToldNote& note : outcome.verdict.notifications) {
-    if (note.at >= at(40min) && note.at < at(80min)) EXPECT_EQ(note.source, "dead-mans-switch") << note.subject;
+    if (note.at >= at(40min) && note.at < at(80min)) {
+      EXPECT_EQ(note.source, "dead-mans-switch") << note.subject;
+    }
   }
 }
 

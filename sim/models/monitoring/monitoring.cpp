@@ -173,6 +173,8 @@ void Monitoring::look_at_replica(Replica& replica) {
   if (state == Prometheus::State::kWorks) why = "it takes samples and evaluates its rules";
   const CauseId id = world_.log.record(kind, "Prometheus/" + replica.prometheus->name(), why);
   const ScopedCause because(world_.engine, id);
+  // From where it runs now it may reach others.
+  if (started_ && state != Prometheus::State::kGone) replica.prometheus->targets_changed();
   replica.prometheus->set_state(state, keeps);
 }
 

@@ -572,6 +572,8 @@ void Prometheus::tell_silent(const GroupRun& group, const ActiveAlert& alert) {
 }
 
 void Prometheus::fall_silent(GroupRun& group) {
+  // Why it is silent: what stopped its samples, whatever woke this group.
+  const ScopedCause because(engine_, state_ == State::kWorks || ingest_.empty() ? CauseId{} : ingest_.back().cause);
   for (RuleRun& run : group.rules) {
     for (auto& [labels, alert] : run.active) {
       if (!alert.sent) continue;

@@ -111,6 +111,7 @@ class Evaluator {
   Value ranked(const Expr& expr, Value& vector, double parameter);
   Value call(const Expr& expr, Millis at);
   Value over_time(const Expr& expr, Millis at);
+  void note_ends(const Expr& expr, Origin& origin);
   Value label_function(const Expr& expr, Millis at);
   Value absent(const Expr& arg, bool is_absent, const Origin& origin);
   Value histogram_quantile(const Expr& expr, Millis at);

@@ -141,6 +141,12 @@ Evaluator::Value Evaluator::absent(const Expr& arg, bool is_absent, const Origin
   return value;
 }
 
+/// The newest end among all that the expression selects.
+void Evaluator::note_ends(const Expr& expr, Origin& origin) {
+  if (expr.kind == Expr::Kind::kSelector) origin.also(source_.ended(expr.selector));
+  for (const auto& arg : expr.args) note_ends(*arg, origin);
+}
+
 Evaluator::Value Evaluator::over_time(const Expr& expr, Millis at) {
   const std::string& name = expr.text;
   const std::size_t matrix_arg = expr.args[0]->type == Type::kMatrix ? 0 : 1;
@@ -152,7 +158,7 @@ Evaluator::Value Evaluator::over_time(const Expr& expr, Millis at) {
   const Matrix all = matrix(*range, at);
   if (name == "absent_over_time") {
     Origin origin;
-    if (all.empty() && range->kind == Expr::Kind::kSelector) origin = source_.ended(range->selector);
+    if (all.empty()) note_ends(*range, origin);
     return absent(*range, all.empty(), origin);
   }
   const Millis end = range_end(*range, at);
@@ -368,9 +374,7 @@ Evaluator::Value Evaluator::call(const Expr& expr, Millis at) {
     const Value vector = eval(*expr.args[0], at);
     Origin origin;
     const bool is_absent = vector.vector.empty();
-    const Expr* arg = expr.args[0].get();
-    while (arg->kind == Expr::Kind::kParen) arg = arg->args[0].get();
-    if (is_absent && arg->kind == Expr::Kind::kSelector) origin = source_.ended(arg->selector);
+    if (is_absent) note_ends(*expr.args[0], origin);
     return absent(*expr.args[0], is_absent, origin);
   }
   if (name == "label_replace" || name == "label_join") return label_function(expr, at);
