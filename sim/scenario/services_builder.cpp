@@ -423,6 +423,17 @@ class CephSource {
   std::vector<Stall> pools_;
 };
 
+/// Somebody asks how Ceph is.
+bool names_ceph(const ScenarioSpec& spec) {
+  const auto is_ceph = [](const Reference& name) { return name.text.starts_with("ceph-"); };
+  const auto any = [&](const std::vector<Reference>& list) { return std::any_of(list.begin(), list.end(), is_ceph); };
+  const auto in_operation = [&](const OperationSpec& one) { return any(one.needs) || any(one.uses); };
+  const bool in_services = std::any_of(spec.platform.services.begin(), spec.platform.services.end(), [&](const ServiceSpec& one) {
+    return any(one.needs) || any(one.uses) || any(one.waits_for) || any(one.probes_need) || std::any_of(one.operations.begin(), one.operations.end(), in_operation);
+  });
+  return in_services || std::any_of(spec.platform.vms.begin(), spec.platform.vms.end(), [&](const VmPoolSpec& one) { return is_ceph(one.volumes) || is_ceph(one.gateway) || is_ceph(one.dhcp); });
+}
+
 }  // namespace
 
 void check_services(const ScenarioSpec& spec, Diagnostics& diagnostics) { ServicesChecker(spec, diagnostics).run(); }
@@ -461,7 +472,7 @@ void build_services(const ScenarioSpec& spec, World& world) {
   }
   if (config.services.empty() && spec.platform.vms.empty()) return;
   world.services = std::make_unique<services::Services>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, std::move(config));
-  if (world.rook) CephSource::connect(world);
+  if (world.rook && names_ceph(spec)) CephSource::connect(world);
   std::vector<services::VmPoolConfig> pools;
   for (const VmPoolSpec& vms : spec.platform.vms) {
     services::VmPoolConfig pool;
