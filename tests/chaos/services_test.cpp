@@ -224,7 +224,9 @@ TEST(Services, AMajorityThatIsCutOffLeavesNobodyWithPauseMinority) {
   const RunOutcome heal = run(platform(all_services("suspectTimeout: 5s", "partitionHandling: autoheal"), faults));
   // The loser restarts while the winners' nodes are not yet listed again.
   const Outage* brief = longest(heal, OutageKind::kPlatformServiceDown, "platform/mq");
-  if (brief != nullptr) EXPECT_LE(brief->length(), 15s) << log_text(heal);
+  if (brief != nullptr) {
+    EXPECT_LE(brief->length(), 15s) << log_text(heal);
+  }
   EXPECT_EQ(count(heal, "PartitionHealed"), 1u);
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/models/kubernetes/api/own_label.hpp"
 #include "tests/models/kubernetes/scheduler/fixtures.hpp"
 
 namespace sim::k8s::scheduling::test {
@@ -48,6 +49,35 @@ struct Affine : Cluster {
     return text;
   }
 };
+
+TEST(InterPodAffinity, KeysOfOwnLabels) {
+  Affine c;
+  const auto term = [&](SelectorOperator op) {
+    PodAffinityTerm made = c.term(kZone, {{"app", "web"}});
+    made.selector->requirements.push_back(own_label(c.name("version"), op));
+    return made;
+  };
+  c.pod("first", c.spec(), {{"app", "web"}, {"version", "1"}}, "a1");
+  struct Case {
+    std::string_view name;
+    PodSpec spec;
+    Pairs labels;
+    std::string_view verdicts;
+  };
+  const Case cases[] = {
+      {"matchLabelKeys: the same version is refused", c.with({}, {term(SelectorOperator::kIn)}), {{"app", "web"}, {"version", "1"}}, "nn.."},
+      {"matchLabelKeys: another version is not", c.with({}, {term(SelectorOperator::kIn)}), {{"app", "web"}, {"version", "2"}}, "...."},
+      {"mismatchLabelKeys: the other way round", c.with({}, {term(SelectorOperator::kNotIn)}), {{"app", "web"}, {"version", "2"}}, "nn.."},
+      {"a key that the pod lacks is left out", c.with({}, {term(SelectorOperator::kIn)}), {{"app", "web"}}, "nn.."},
+  };
+  int serial = 0;
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    const Ref<Pod> pod = c.pod("p" + std::to_string(serial++), one.spec, one.labels);
+    const auto state = c.state();
+    EXPECT_EQ(c.verdicts(*state, pod), one.verdicts);
+  }
+}
 
 TEST(InterPodAffinity, Filter) {
   Affine c;

@@ -38,9 +38,12 @@ struct Preempting : Cluster {
 };
 
 TEST(DefaultPreemption, CandidatesWanted) {
-  EXPECT_EQ(DefaultPreemption::candidates_wanted(50), 50);
-  EXPECT_EQ(DefaultPreemption::candidates_wanted(500), 100);
-  EXPECT_EQ(DefaultPreemption::candidates_wanted(5000), 500);
+  Cluster c;
+  const auto state = c.state();
+  const DefaultPreemption preemption(state->cache);
+  EXPECT_EQ(preemption.candidates_wanted(50), 50);
+  EXPECT_EQ(preemption.candidates_wanted(500), 100);
+  EXPECT_EQ(preemption.candidates_wanted(5000), 500);
 }
 
 TEST(DefaultPreemption, TheLowestHighestVictim) {

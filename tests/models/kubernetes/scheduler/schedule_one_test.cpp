@@ -65,6 +65,18 @@ TEST(SchedulingCycle, EqualNodesAreTakenInTurn) {
   EXPECT_EQ(chosen, (std::vector<std::string>{"n0", "n120", "n240", "n110", "n230", "n100"}));
 }
 
+TEST(SchedulingCycle, TheFirstNodeTooManyEndsTheSearch) {
+  // 100 of 150 nodes are wanted; the cordoned ones between the 100th that fits and the next are examined too, as by a single worker.
+  Cluster c;
+  for (int i = 0; i < 150; ++i) c.node("n" + std::to_string(i), {.unschedulable = i >= 100 && i < 107});
+  const Ref<Pod> pod = c.pod("p", c.spec(1, 1));
+  const auto state = c.state();
+  const Decision decision = state->cycle.schedule(pod.slot, SimTime{}, 1);
+  EXPECT_EQ(decision.nodes_feasible, 100u);
+  EXPECT_EQ(decision.nodes_examined, 107u);
+  EXPECT_EQ(state->cycle.next_start(), 107u);
+}
+
 TEST(SchedulingCycle, TheStartStaysWhenAllNodesWereExamined) {
   Cluster c;
   for (int i = 0; i < 5; ++i) c.node("n" + std::to_string(i));
