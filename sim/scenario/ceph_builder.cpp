@@ -311,6 +311,12 @@ rook::RookConfig rook_config(const ScenarioSpec& spec) {
 
 }  // namespace
 
+std::vector<std::string> services_of(const CephSpec& ceph) {
+  std::vector<std::string> services;
+  for (const CephObjectStoreSpec& store : ceph.object_stores) services.push_back(fmt::format("{}/{}-{}", ceph.rook.name_space, rook::app_of(rook::DaemonType::kRgw), store.name));
+  return services;
+}
+
 std::unique_ptr<rook::Rook> make_rook(const ScenarioSpec& spec, World& world) {
   Diagnostics diagnostics;
   ceph::ClusterConfig config = ceph_cluster(spec, diagnostics);

@@ -26,6 +26,8 @@ void check_ceph(const ScenarioSpec& spec, Diagnostics& diagnostics);
 ceph::ClusterConfig ceph_cluster(const ScenarioSpec& spec, Diagnostics& diagnostics);
 /// Nodes in which monitors may stand.
 std::vector<std::string> mon_nodes(const ScenarioSpec& spec);
+/// Services that Rook makes, as "namespace/name".
+std::vector<std::string> services_of(const CephSpec& ceph);
 std::unique_ptr<rook::Rook> make_rook(const ScenarioSpec& spec, World& world);
 
 }  // namespace sim::scenario

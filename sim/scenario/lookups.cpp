@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "sim/scenario/ceph_builder.hpp"
+
 namespace sim::scenario {
 
-bool expect_service(const ManifestSet& objects, const Interner& names, const std::string& full_name, Place where, Diagnostics& diagnostics) {
-  std::vector<std::string> known;
+bool expect_service(const ManifestSet& objects, const std::optional<CephSpec>& ceph, const Interner& names, const std::string& full_name, Place where,
+                    Diagnostics& diagnostics) {
+  std::vector<std::string> known = ceph ? services_of(*ceph) : std::vector<std::string>();
+  if (std::find(known.begin(), known.end(), full_name) != known.end()) return true;
   for (const Manifest<k8s::Service>& m : objects.services) {
     known.push_back(names.text(m.object.meta.ns) + "/" + names.text(m.object.meta.name));
     if (known.back() == full_name) return true;

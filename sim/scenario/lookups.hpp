@@ -4,15 +4,17 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "sim/scenario/ceph_spec.hpp"
 #include "sim/scenario/manifests.hpp"
 
 namespace sim::scenario {
 
-/// Whether the scenario has the Service ("namespace/name"); told when not.
-bool expect_service(const ManifestSet& objects, const Interner& names, const std::string& full_name, Place where, Diagnostics& diagnostics);
+/// Whether the scenario has the Service ("namespace/name"), or Rook makes it; told when not.
+bool expect_service(const ManifestSet& objects, const std::optional<CephSpec>& ceph, const Interner& names, const std::string& full_name, Place where, Diagnostics& diagnostics);
 /// "namespace/name" in its parts; without a namespace, `ns`.
 struct ServiceName {
   std::string ns;

@@ -94,7 +94,7 @@ class Checker {
   void check(const RegistrySpec& registry) {
     for (const auto& [part, service] : parts_of(registry)) {
       const std::string full = split_service(service->text).full();
-      expect_service(spec_.objects, *spec_.names, full, service->where, diagnostics_);
+      expect_service(spec_.objects, spec_.ceph, *spec_.names, full, service->where, diagnostics_);
     }
     known(registry.upstream);
     for (const Reference& mirror : registry.mirrors) {

@@ -327,7 +327,7 @@ class Checker {
   void registry() {
     check_registries(spec_, diagnostics_);
     const Reference& service = spec_.images.registry_service;
-    if (!service.text.empty()) expect_service(spec_.objects, *spec_.names, split_service(service.text).full(), service.where, diagnostics_);
+    if (!service.text.empty()) expect_service(spec_.objects, spec_.ceph, *spec_.names, split_service(service.text).full(), service.where, diagnostics_);
     if (!diagnostics_.has_errors()) warn_of_cycles(spec_, diagnostics_);
   }
 
@@ -381,7 +381,7 @@ void read_objects(Node node, ManifestReader& manifests, std::vector<std::shared_
   }
 }
 
-std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, const ManifestSet& objects, std::vector<NeedySpec>& needy, Interner& names,
+std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& specs, const ManifestSet& objects, const std::optional<CephSpec>& ceph, std::vector<NeedySpec>& needy, Interner& names,
                                              Diagnostics& diagnostics) {
   std::vector<k8s::PodBehaviour> result;
   for (const BehaviourSpec& spec : specs) {
@@ -412,7 +412,7 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
       const std::size_t slash = need.text.find('/');
       const std::string ns = slash == std::string::npos ? spec.match.ns.empty() ? "default" : spec.match.ns : need.text.substr(0, slash);
       const std::string name = slash == std::string::npos ? need.text : need.text.substr(slash + 1);
-      if (expect_service(objects, names, ns + "/" + name, need.where, diagnostics)) needs.needs.push_back(ns + "/" + name);
+      if (expect_service(objects, ceph, names, ns + "/" + name, need.where, diagnostics)) needs.needs.push_back(ns + "/" + name);
     }
     if (!needs.needs.empty()) needy.push_back(std::move(needs));
     result.push_back(std::move(behaviour));
@@ -498,7 +498,9 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
   read_objects(file.objects, manifests, kept, diagnostics);
   spec->objects = manifests.finish();
   spec->behaviours = service_behaviours(*spec, *names);
-  for (k8s::PodBehaviour& behaviour : behaviours_of(file.behaviours, spec->objects, spec->platform.needy, *names, diagnostics)) spec->behaviours.push_back(std::move(behaviour));
+  for (k8s::PodBehaviour& behaviour : behaviours_of(file.behaviours, spec->objects, spec->ceph, spec->platform.needy, *names, diagnostics)) {
+    spec->behaviours.push_back(std::move(behaviour));
+  }
   spec->names = names;
   if (fields_good) {
     // The machines' names are interned in the order of the pools, before any world makes names of its own.

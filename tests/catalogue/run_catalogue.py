@@ -29,6 +29,8 @@ STORIES = {
     "ceph-full-disk": ("ceph-pool-blocked", [r"PoolFull", r"OsdFull", r"FaultInjected .*fill"]),
     "ceph-two-mons-on-one-host": ("ceph-no-quorum", [r"MonQuorumLost", r"HostCrashed"]),
     "ceph-one-reboot-osd-domain": ("service-down", [r"PGs of pool rbd answer no writes", r"FaultInjected .*reboot"]),
+    "ceph-mds-failover-without-standby": ("service-down", [r"VolumesHang", r"FsUnavailable", r"MdsStopped", r"HostCrashed", r"FaultInjected .*metadata-server"]),
+    "volumes-rwo-on-a-dead-node": ("service-down", [r"HostPoweredOff", r"FaultInjected .*power"]),
     "volumes-attach-limit-block": ("pod-pending", [r"exceed max volume count", r"FaultInjected .*maintenance"]),
     "incident-3-registry-on-ceph": ("pod-pending", [r"RegistryDown", r"VolumeIoBlocked|VolumesHang|Quorum", r"HostCrashed", r"FaultInjected .*ceph-breaks"]),
     "registry-thousand-nodes": ("pod-pending", [r"Pulling"]),

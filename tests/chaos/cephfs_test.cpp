@@ -1,4 +1,5 @@
 // CephFS as Kubernetes runs it: metadata servers as pods, volumes that many nodes mount, and what they feel when a server, a pool or a node is gone.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -262,6 +263,20 @@ TEST(CephFs, ADrainOfItsNodeMovesTheMetadataServer) {
   ASSERT_NE(fs, nullptr) << log_text(outcome);
   EXPECT_LE(fs->length(), 15s);  // it says that it stops
   EXPECT_EQ(count(outcome, "MdsLaggy"), 0u);
+}
+
+// The successor of a pod that is deleted starts while the old one still terminates: one process after the other, and each is told.
+TEST(CephFs, ADeletedPodEndsItsDaemonAndTheNextOneStartsIt) {
+  for (const char* kind : {"pod-delete", "pod-kill"}) {
+    const RunOutcome outcome = run(fs_scenario(fmt::format("faults:\n  del: {{kind: {}, at: 10m, target: {{namespace: rook-ceph, selector: {{ceph-osd-id: \"3\"}}}}}}\n", kind)));
+    EXPECT_EQ(count(outcome, "OsdStopped"), 1u) << kind << log_text(outcome);
+    EXPECT_EQ(count(outcome, "OsdStarted"), 1u) << kind;
+    EXPECT_TRUE(ceph_of(outcome).all_clean());
+  }
+  const RunOutcome outcome = run(fs_scenario("faults:\n  del: {kind: pod-delete, at: 10m, target: {namespace: rook-ceph, selector: {mds: myfs-a}}}\n"));
+  EXPECT_EQ(count(outcome, "MdsStopped"), 1u) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "MdsLaggy"), 0u);
+  EXPECT_EQ(sim::ceph::mds_stat_text(ceph_of(outcome)), "myfs:1 {0=myfs-b=up:active} 1 up:standby-replay\n");
 }
 
 TEST(CephFs, TheSameSeedIsTheSameRun) {

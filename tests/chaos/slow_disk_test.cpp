@@ -44,9 +44,9 @@ TEST(SlowDisk, AWriteWaitsForTheSlowestMemberAReadForThePrimary) {
   const sim::ceph::WriteLatency pool = cluster.write_latency(0);
   EXPECT_EQ(pool.worst, 1s);
   EXPECT_EQ(pool.mean, (SimDuration(1s) * static_cast<std::int64_t>(with) + SimDuration(1ms) * static_cast<std::int64_t>(32 - with)) / 32);
-  EXPECT_EQ(sim::ceph::osd_perf_text(cluster).substr(0, 5 * 45),
-            "osd  commit_latency(ms)  apply_latency(ms)\n  0                   1                  1\n  1                   1                  1\n"
-            "  2                   1                  1\n  3                1000               1000\n  4                ");
+  const std::string perf = sim::ceph::osd_perf_text(cluster);
+  EXPECT_TRUE(perf.starts_with("osd  commit_latency(ms)  apply_latency(ms)\n  0                   1                  1\n")) << perf;
+  EXPECT_NE(perf.find("\n  3                1000               1000\n"), std::string::npos) << perf;
   EXPECT_NE(sim::ceph::osd_perf_json(cluster).find("{\"id\":3,\"perf_stats\":{\"commit_latency_ms\":1000,"), std::string::npos);
 }
 
@@ -55,7 +55,8 @@ TEST(SlowDisk, PodsThatCannotWaitSoLongAnswerNobody) {
   const Outage* db = find(outcome, OutageKind::kServiceDown, "Service/shop/db");
   ASSERT_NE(db, nullptr) << log_text(outcome);
   EXPECT_EQ(db->start, at(10min));
-  EXPECT_EQ(db->end, at(20min));
+  EXPECT_GE(db->end, at(20min));
+  EXPECT_LE(db->end, at(20min + 100ms));
   std::string chain;
   for (const CauseStep& step : db->why.steps) chain += step.kind + " < ";
   EXPECT_NE(chain.find("VolumesSlow < OsdDiskSlow < FaultInjected < "), std::string::npos) << chain;
@@ -80,12 +81,17 @@ TEST(SlowDisk, AReadinessProbesTimeoutIsABoundToo) {
 }
 
 TEST(SlowDisk, OutOfTheActingSetItIsFeltNoMore) {
-  // Its daemon's pod is deleted: the OSD is down at once, and its placement groups write to the others, though the disk is as slow as before.
-  const RunOutcome killed = run(slow(4000.0, "  kill: {kind: pod-kill, at: 12m, target: {namespace: rook-ceph, selector: {ceph-osd-id: \"3\"}}}\n"));
-  const Outage* db = find(killed, OutageKind::kServiceDown, "Service/shop/db");
-  ASSERT_NE(db, nullptr) << log_text(killed);
-  EXPECT_GE(db->end, at(12min));
-  EXPECT_LT(db->end, at(13min));
+  // Its node dies: when the OSD is marked down, its placement groups write to the others, though the disk is as slow as before.
+  const RunOutcome outcome = run(slow(4000.0, "  crash: {kind: node-crash, at: 12m, duration: 5m, target: {nodes: [st-2]}}\n"));
+  ASSERT_EQ(outcome.world->hosts.spec(outcome.world->rook->cluster().osd(3).host).name, "st-2");
+  const auto fast = records(outcome, "VolumesFastAgain");
+  ASSERT_EQ(fast.size(), 2u) << log_text(outcome);
+  EXPECT_GE(fast[0]->time, at(12min + 11s));
+  EXPECT_LE(fast[0]->time, at(12min + 45s));
+  const Outage* db = find(outcome, OutageKind::kServiceDown, "Service/shop/db");
+  ASSERT_NE(db, nullptr) << log_text(outcome);
+  EXPECT_LT(db->end, at(13min)) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "VolumesSlow"), 2u);  // and again when the node is back
 }
 
 TEST(SlowDisk, ExpectationsLookAtIt) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "sim/core/check.hpp"
 #include "sim/models/rook/daemon_pods.hpp"
@@ -48,7 +49,11 @@ void ObjectStores::start() {
     if (!alive.expired()) look_soon();
   };
   cluster_.on_quorum(soon);
-  cluster_.on_io(soon);
+  cluster_.on_io([this, alive = std::weak_ptr<bool>(alive_)](const ceph::Pg&, bool serves) {
+    if (alive.expired()) return;
+    if (!serves) blocked_cause_ = engine_.cause();
+    look_soon();
+  });
   hosts_.on_change(soon);
   kubelets_.on_serving([this, alive = std::weak_ptr<bool>(alive_)](Ref<k8s::Pod> pod, bool serving) {
     if (!alive.expired()) pod_changed(pod, serving);
@@ -114,6 +119,7 @@ void ObjectStores::look_soon() {
 }
 
 void ObjectStores::look() {
+  const ScopedCause because(engine_, std::exchange(blocked_cause_, CauseId{}));
   for (std::size_t i = 0; i < stores_.size(); ++i) look_at(i);
 }
 
@@ -152,7 +158,8 @@ void ObjectStores::look_at(std::size_t index) {
     if (!gateway.has_started) continue;
     gateway.waiting = std::min(places, gateway.waiting + gateway.rate * seconds(now - gateway.counted_at));
     gateway.counted_at = now;
-    gateway.hangs = hanging(store, gateway);
+    const double hung = std::exchange(gateway.hangs, hanging(store, gateway));
+    if (hung == 0.0) gateway.cause = engine_.cause();
     gateway.rate = each * gateway.hangs;
     if (gateway.hangs == 0.0) {
       gateway.waiting = 0.0;
@@ -176,6 +183,7 @@ void ObjectStores::fill(std::size_t index, Ref<k8s::Pod> ref) {
   if (found == stores_[index].gateways.end() || found->second.is_full) return;
   Gateway& gateway = found->second;
   gateway.is_full = true;
+  const ScopedCause of_hanging(engine_, gateway.cause);
   const ScopedCause because(engine_, log_.record("GatewayFull", fmt::format("rgw/{}", gateway.name),
                                                  fmt::format("requests that hang take all {} places of {}: it refuses every other (503)", stores_[index].config.max_concurrent_requests, gateway.name)));
   kubelets_.set_lacking(ref, true);

@@ -59,6 +59,7 @@ class ObjectStores {
     double waiting = 0.0;  // places taken, at `counted_at`
     double rate = 0.0;     // requests that join them, a second
     SimTime counted_at{};
+    CauseId cause{};       // why the first of them hangs
     bool is_full = false;
     Timer start;
     Timer full;
@@ -90,6 +91,7 @@ class ObjectStores {
   std::string name_space_;
   std::vector<Store> stores_;
   Timer look_;
+  CauseId blocked_cause_{};  // why placement groups ceased to answer since the last look
   std::vector<std::function<void(std::size_t)>> listeners_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -174,11 +174,16 @@ void Rook::pod_changed(Ref<k8s::Pod> ref, bool serving) {
   Daemon& daemon = found->second;
   if (serving) {
     container_started(daemon, ref);
-  } else if (!kubelets_.is_really_running(ref) && daemon.pod == ref) {
+  } else if (!kubelets_.is_really_running(ref) && (daemon.pod == ref || daemon.process_pod == ref)) {
     daemon_of_pod_.erase(known);
+    if (daemon.pod == ref) daemon.pod = {};
+    if (daemon.process_pod != ref) return;
+    daemon.process_pod = {};
     // A pod that is deleted gets SIGTERM; a container that was killed says nothing.
     const k8s::Pod* pod = api_.get(ref);
     container_stopped(daemon, pod == nullptr || pod->meta.is_deleting());
+    // Its successor has been waiting for the disk, or the address.
+    if (daemon.pod) container_started(daemon, daemon.pod);
   }
 }
 
@@ -186,6 +191,7 @@ void Rook::container_started(Daemon& daemon, Ref<k8s::Pod> pod) {
   daemon.pod = pod;
   daemon.has_pod = true;
   if (daemon.type == DaemonType::kMds) return metadata_server_started(daemon, pod);
+  if (!daemon.process_pod || !is_alive(daemon)) daemon.process_pod = pod;
   if (is_alive(daemon)) return;
   switch (daemon.type) {
     case DaemonType::kMon:
@@ -213,16 +219,16 @@ void Rook::metadata_server_started(Daemon& daemon, Ref<k8s::Pod> ref) {
   const std::optional<std::size_t> mds = file_systems.find_mds(daemon.id);
   if (pod == nullptr || !mds) return;
   daemon.node = api_.names().text(pod->node_name);
+  daemon.process_pod = ref;
   const host::HostId host = hosts_.find(daemon.node);
   const host::HostId before = file_systems.mdss()[*mds].host;
   if (file_systems.is_alive(*mds) && !before) return file_systems.place(*mds, host);
   if (file_systems.is_alive(*mds) && before == host) return;
-  if (file_systems.mdss()[*mds].runs) file_systems.kill(*mds, ceph::Kill::kSilent, fmt::format("another process of its name starts on {}", daemon.node));
+  if (file_systems.mdss()[*mds].runs) file_systems.kill(*mds, ceph::Kill::kStop, fmt::format("its pod now runs on {}", daemon.node));
   file_systems.start_daemon(*mds, host);
 }
 
 void Rook::container_stopped(Daemon& daemon, bool by_deletion) {
-  daemon.pod = {};
   const host::HostId host = hosts_.find(daemon.node);
   // With its host the daemon died already.
   if (!host || !hosts_.is_running(host) || !is_alive(daemon)) return;

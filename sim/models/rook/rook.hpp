@@ -61,6 +61,7 @@ class Rook {
     std::string node;
     k8s::Ref<k8s::Pod> pod;  // whose container runs
     bool has_pod = false;
+    k8s::Ref<k8s::Pod> process_pod{};  // in which the process runs: an older one, while that terminates
   };
 
   void create_daemon(DaemonType type, const std::string& id, const std::string& node, const std::string& domain);
