@@ -207,6 +207,26 @@ TEST(CephViews, WithoutAQuorum) {
   EXPECT_NE(quorum_status_json(*lab.cluster).find("\"quorum\":[],\"quorum_names\":[],\"quorum_leader_name\":\"\""), std::string::npos) << quorum_status_json(*lab.cluster);
 }
 
+TEST(CephViews, PoolsThatCannotBeAsTheyAre) {
+  Lab lab({.hosts = 2, .osds_per_host = 1});
+  lab.config.pools[0].pg_num = 1024;
+  lab.config.pools[0].size = 1;
+  PoolConfig wide;
+  wide.name = "wide";
+  wide.erasure = true;
+  wide.k = 3;
+  wide.m = 2;
+  lab.config.pools.push_back(wide);
+  lab.start();
+  lab.run(2min);
+  EXPECT_EQ(codes(*lab.cluster), "PG_AVAILABILITY POOL_NO_REDUNDANCY TOO_FEW_OSDS TOO_MANY_PGS") << health_text(*lab.cluster, true);
+  const std::string text = health_text(*lab.cluster, true);
+  EXPECT_NE(text.find("[WRN] POOL_NO_REDUNDANCY: 1 pool(s) have no replicas configured\n    pool 'rbd' has no replicas configured\n"), std::string::npos) << text;
+  // Two places for 3 + 2 chunks: no data could be read.
+  EXPECT_NE(text.find("Reduced data availability: 32 pgs inactive, 32 pgs incomplete\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("(reducing pool wide min_size from 4 may help; search ceph.com/docs for 'incomplete')"), std::string::npos) << text;
+}
+
 TEST(CephViews, AManagerThatDiedDoesNotStart) {
   Lab lab;
   lab.start();

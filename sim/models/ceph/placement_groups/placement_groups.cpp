@@ -77,7 +77,11 @@ void PlacementGroups::add_pool(const PoolConfig& config, int rule) {
       if (osd != kNoOsd) osds_[static_cast<std::size_t>(osd)].up_thru = std::max(osds_[static_cast<std::size_t>(osd)].up_thru, map_.epoch);
     }
     made.active_changed = made.full_size_changed = made.changed = context_.engine.now();
-    made.phase = made.primary < 0 ? PgPhase::kNoPrimary : made.acting_count() >= pools_[number].min_size ? PgPhase::kActive : PgPhase::kPeered;
+    const std::size_t members = made.acting_count();
+    made.phase = made.primary < 0                          ? PgPhase::kNoPrimary
+                 : members >= pools_[number].min_size      ? PgPhase::kActive
+                 : members >= pools_[number].needed        ? PgPhase::kPeered
+                                                           : PgPhase::kIncomplete;
     if (made.primary < 0) made.state = kPgPeered | kPgStale;
     set_interested(made);
     ++states_[made.state];

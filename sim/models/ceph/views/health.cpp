@@ -167,6 +167,14 @@ void number_checks(const CephCluster& cluster, std::vector<HealthCheck>& checks)
   if (in > 0 && copies / in > kPgPerOsdMax) {
     checks.push_back({"TOO_MANY_PGS", HealthSeverity::kWarn, fmt::format("too many PGs per OSD ({} > max {})", copies / in, kPgPerOsdMax), {}, static_cast<std::int64_t>(copies / in - kPgPerOsdMax)});
   }
+  HealthCheck single{"POOL_NO_REDUNDANCY", HealthSeverity::kWarn, "", {}};
+  for (const PoolState& pool : cluster.pgs().pools()) {
+    if (pool.size == 1) single.detail.push_back(fmt::format("pool '{}' has no replicas configured", pool.config.name));
+  }
+  if (!single.detail.empty()) {
+    single.summary = fmt::format("{} pool(s) have no replicas configured", single.detail.size());
+    checks.push_back(std::move(single));
+  }
   if (const std::size_t osds = cluster.osds().size(); osds < kDefaultSize) {
     checks.push_back({"TOO_FEW_OSDS", HealthSeverity::kWarn, fmt::format("OSD count {} < osd_pool_default_size {}", osds, kDefaultSize), {}, static_cast<std::int64_t>(kDefaultSize - osds)});
   }
