@@ -16,7 +16,11 @@ SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
 
 /// The control plane loses quorum for 3 minutes, the database's pod is unready for 2, a worker is off for 10, a pod finds no place for 5, and
 /// a node is drained.
-const char* const kStory = R"(faults:
+const char* const kStory = R"(services:
+  storage: {service: shop/db, operations: {store: {}}}
+vms:
+  tenants: {pools: [workers], perNode: 5, startAfter: 1m}
+faults:
   quorum: {kind: process-kill, at: 30m, duration: 3m, target: {nodes: [cp-1, cp-2]}, component: etcd}
   unready: {kind: pod-unready, at: 10m, duration: 2m, target: {namespace: shop, pods: [db-0]}}
   crash: {kind: node-power-off, at: 40m, duration: 10m, target: {nodes: [w1]}}
@@ -71,6 +75,13 @@ const CheckCase kCheckCases[] = {
      at(30min), "quorum"},
     {"event happens", "{kind: event, event: NodeCordoned, subject: Node/w*, atLeast: 4}",
      "{kind: event, event: NodeCordoned, subject: Node/cp-1, atLeast: 1}", "atLeast", {}, ""},
+    {"operation longestOutage", "{kind: operation, operation: store, from: 5m, to: 14m, longestOutage: 3m}",
+     "{kind: operation, operation: store, from: 5m, to: 14m, longestOutage: 1m}", "longestOutage", at(11min), "unready"},
+    {"platform-service availability", "{kind: platform-service, service: storage, to: 14m, availability: 50%}",
+     "{kind: platform-service, service: storage, to: 14m, availability: 99.9%}", "availability", {}, "unready"},
+    {"vms minRunning", "{kind: vms, vms: tenants, minRunning: 75%}", "{kind: vms, vms: tenants, minRunning: 80%}", "minRunning", at(40min), "crash"},
+    {"vms availability", "{kind: vms, vms: tenants, availability: 50%}", "{kind: vms, vms: tenants, availability: 99.9%}", "availability", {}, "crash"},
+    {"vms minReachable", "{kind: vms, vms: tenants, minReachable: 75%}", "{kind: vms, vms: tenants, minReachable: 80%}", "minReachable", at(40min), "crash"},
 };
 
 TEST(Checks, EachHoldsAndFailsByItselfAlone) {
