@@ -101,11 +101,13 @@ TEST(Registry, OneOnCephGoesWithItsVolume) {
   metadata: {name: registry, namespace: shop}
   spec: {selector: {app: registry}}
 )";
-  const RunOutcome outcome = run(ceph_scenario(registry + kLateJob + R"(registries:
+  std::string scenario = ceph_scenario(R"(registries:
   reg.example: {kind: distribution, service: shop/registry, storage: {kind: pvc}}
 faults:
   hosts: {kind: node-power-off, at: 61m, duration: 20m, target: {nodes: [st-1, st-2, st-3]}}
-)", "{until: 2h, warmUp: 15m}"));
+)", "{until: 2h, warmUp: 15m}");
+  scenario.insert(scenario.find("behaviours:"), registry + kLateJob);
+  const RunOutcome outcome = run(scenario);
   const Outage* down = longest(outcome, OutageKind::kRegistryDown, "Registry/reg.example");
   ASSERT_NE(down, nullptr) << log_text(outcome);
   EXPECT_GE(down->start, SimTime(61min));
