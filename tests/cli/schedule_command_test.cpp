@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidjson/document.h>
 
+#include "sim/cli/schedule_explain.hpp"
 #include "sim/scenario/manifests.hpp"
 
 namespace cli {
@@ -56,6 +57,50 @@ struct Scheduled {
     result = sim::k8s::schedule_all(api, sim::k8s::SchedulerConfig{}, sim::Randomness(1));
   }
 };
+
+TEST(ScheduleCommand, ExplainSaysWhatEachPluginSays) {
+  sim::Engine engine;
+  sim::Interner names;
+  sim::EventLog log{engine, names};
+  sim::k8s::ApiServer api{engine, log, names};
+  sim::scenario::Diagnostics diagnostics;
+  sim::scenario::ManifestReader reader(names, diagnostics);
+  const auto document = sim::scenario::load_text("manifests.yaml", std::string(kManifests) + R"(---
+apiVersion: v1
+kind: Node
+metadata: {name: n2, labels: {kubernetes.io/hostname: n2}}
+spec: {unschedulable: true}
+status: {allocatable: {cpu: "2", memory: 4Gi, pods: "10"}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n3, labels: {kubernetes.io/hostname: n3}}
+spec: {taints: [{key: old, effect: PreferNoSchedule}]}
+status: {allocatable: {cpu: "2", memory: 4Gi, pods: "10"}}
+)", diagnostics);
+  reader.decode(*document);
+  sim::scenario::store(reader.finish(), api);
+  ScheduleExplanation explanation(names);
+  sim::k8s::schedule_all(api, sim::k8s::SchedulerConfig{}, sim::Randomness(1), [&](const sim::k8s::ObservedCycle& cycle) { explanation.add(cycle); });
+  rapidjson::Document json;
+  json.Parse(explanation.json().c_str());
+  ASSERT_FALSE(json.HasParseError());
+  ASSERT_GE(json.Size(), 2u);
+  const auto& fits = json[0];
+  EXPECT_STREQ(fits["pod"].GetString(), "web/fits");
+  const auto& cordoned = fits["nodes"]["n2"];
+  EXPECT_STREQ(cordoned["verdict"]["plugin"].GetString(), "NodeUnschedulable");
+  EXPECT_STREQ(cordoned["filters"]["NodeUnschedulable"]["reasons"][0].GetString(), "node(s) were unschedulable");
+  // 1500m and 3 GiB left of 2 and 4 GiB, of which the pod takes 500m and 1 GiB: 50 % of each; the empty node: 75 %.
+  EXPECT_EQ(fits["nodes"]["n1"]["scores"]["NodeResourcesFit"]["raw"].GetInt(), 50);
+  EXPECT_EQ(fits["nodes"]["n3"]["scores"]["NodeResourcesFit"]["raw"].GetInt(), 75);
+  EXPECT_EQ(fits["nodes"]["n3"]["scores"]["TaintToleration"]["raw"].GetInt(), 1);
+  EXPECT_EQ(fits["nodes"]["n3"]["scores"]["TaintToleration"]["normalised"].GetInt(), 0);
+  EXPECT_EQ(fits["nodes"]["n1"]["scores"]["TaintToleration"]["normalised"].GetInt(), 100);
+  EXPECT_EQ(fits["nodes"]["n1"]["total"].GetInt(), 300 + 50 + 75) << "3 x TaintToleration + Fit + BalancedAllocation";
+  EXPECT_STREQ(fits["node"].GetString(), "n1");
+  EXPECT_NE(explanation.text().find("n1 425 = TaintToleration 3x100 (raw 0)"), std::string::npos) << explanation.text();
+}
 
 TEST(ScheduleCommand, Json) {
   const Scheduled scheduled;
