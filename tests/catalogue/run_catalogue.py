@@ -37,6 +37,10 @@ STORIES = {
     "image-pulls-fill-disk": ("pod-pending", [r"no space left on device"]),
     "incident-4-monitoring-inside": ("service-down", [r"DependencyDown", r"VolumesHang|VolumeIoBlocked", r"FaultInjected .*power"]),
     "certificates-expire-unwarned": ("node-not-ready", [r"CertificateExpired", r"FaultInjected .*certificates"]),
+    "incident-6-on-control-plane-old-kernel": ("api-unwritable", [r"EtcdQuorumLost", r"MemoryExhausted|MemoryThrashing", r"KernelMemoryGrows .*dying memory cgroups"]),
+    "cron-stampede-untainted": ("api-unwritable", [r"EtcdQuorumLost", r"MemoryExhausted", r"CronJob/cron/hourly"]),
+    "failover-throttles-receivers": ("node-not-ready", [r"MemoryExhausted", r"TaintManagerEviction", r"FaultInjected .*crash"]),
+    "restart-stampede-takes-next-node": ("service-down", [r"HostHung .*memory exhausted", r"TaintManagerEviction", r"FaultInjected .*power-off"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 
