@@ -94,7 +94,9 @@ TargetId Exporters::target(const std::string& job, const std::string& instance, 
   target.instance = instance;
   target.host = host;
   target.works = works;
-  target.labels = store_.labels().intern({{"job", job}, {"instance", instance}, {"namespace", ns}, {"service", service}, {"node", node}});
+  // Of the kubelet's several paths only this one is modelled.
+  const std::string_view path = job == "kubelet" ? "/metrics" : "";
+  target.labels = store_.labels().intern({{"job", job}, {"instance", instance}, {"namespace", ns}, {"service", service}, {"node", node}, {"metrics_path", path}});
   const TargetId id = store_.add_target(std::move(target));
   targets_[{job, instance}] = id;
   return id;

@@ -49,7 +49,7 @@ Prometheus::Prometheus(Engine& engine, const Randomness& random, Store& store, c
       one.rule = &rule;
       for (const Rule::Need& need : rule.needs) {
         interests_[names.intern(need.metric)].push_back(Interest{groups_.size(), run.rules.size(), need.window});
-        longest_window_ = std::max(longest_window_, SimDuration(need.window * 1'000'000));
+        one.window = std::max(one.window, SimDuration(need.window * 1'000'000));
       }
       run.rules.push_back(std::move(one));
     }
@@ -278,7 +278,7 @@ void Prometheus::changed(Symbol metric, SimTime sampled) {
 void Prometheus::everything_changed(SimTime sampled) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     for (RuleRun& run : groups_[i].rules) {
-      run.dirty_until = std::max(run.dirty_until, sampled + std::max(longest_window_, kLookback) + kLookback + groups_[i].interval);
+      run.dirty_until = std::max(run.dirty_until, sampled + std::max(run.window, kLookback) + kLookback + groups_[i].interval);
     }
     wake(i, engine_.now());
   }

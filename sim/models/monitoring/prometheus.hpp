@@ -149,7 +149,8 @@ class Prometheus final : public promql::SampleSource {
     const Rule* rule = nullptr;
     SimTime dirty_until{};
     Millis moves_at = promql::kNever;
-    bool fresh = true;  // never evaluated
+    SimDuration window{};  // the longest of its selectors'
+    bool fresh = true;     // never evaluated
     std::map<LabelsId, ActiveAlert> active;
     std::map<LabelsId, std::pair<SimTime, SimTime>> remembered;  // active at, and when it was forgotten: over a restart
     std::map<LabelsId, std::uint32_t> written;                   // series that it wrote last time
@@ -232,7 +233,6 @@ class Prometheus final : public promql::SampleSource {
   std::unique_ptr<promql::Evaluator> evaluator_;
   std::map<const Rule*, std::string> failures_;
   std::uint64_t evaluations_ = 0;
-  SimDuration longest_window_{};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
