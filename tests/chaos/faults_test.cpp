@@ -60,7 +60,7 @@ const FaultCase kFaultCases[] = {
     {"ceph-network", "{kind: ceph-network, at: 2m, duration: 10m, target: {nodes: [st-5]}, network: cluster}", "OsdDown", "", 1, true, true},
     {"registry is down", "{kind: registry, at: 2m, duration: 5m, registry: docker.io}\nregistries: {docker.io: {}}", "RegistryDown", "Registry/docker.io"},
     {"registry is slow", "{kind: registry, at: 2m, duration: 5m, registry: docker.io, how: slow, bandwidth: 1kB/s}\nregistries: {docker.io: {}}", "FaultEnded", "Fault/f"},
-    {"registry lacks an image", "{kind: registry, at: 0s, duration: 5m, registry: docker.io, how: image-missing, images: [web:1]}\nregistries: {docker.io: {}}", "Failed", "", 3},
+    {"registry lacks an image", "{kind: registry, at: 2m, duration: 5m, registry: docker.io, how: image-missing, images: [\"web:1\"]}\nregistries: {docker.io: {}}", "FaultEnded", "Fault/f"},
     {"node-reinstall", "{kind: node-reinstall, at: 2m, target: {nodes: [w1]}, installTime: 3m}\nregistries: {docker.io: {}}", "HostUp", "host/w1"},
     {"cordon", "{kind: cordon, at: 2m, duration: 5m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},

@@ -40,7 +40,7 @@ const WrongCase kWrong[] = {
     {"a part is missing", "registries: {harbor.example: {kind: harbor, core: harbor/core, registry: harbor/registry, redis: harbor/redis}}",
      "a Harbor needs 'postgresql'", "a Service: namespace/name"},
     {"a part of an external one", "registries: {docker.io: {core: harbor/core}}", "'core' is for kind: harbor", ""},
-    {"misspelt kind", "registries: {docker.io: {kind: habor}}", "'habor' is not one of the words", "did you mean 'harbor'?"},
+    {"misspelt kind", "registries: {docker.io: {kind: habor}}", "unknown word", "did you mean 'harbor'?"},
     {"unknown mirror", "registries: {docker.io: {mirrors: [harbor.exampel]}, harbor.example: {}}", "there is no registry 'harbor.exampel'", "did you mean 'harbor.example'?"},
     {"a mirror of itself", "registries: {docker.io: {mirrors: [docker.io]}}", "'docker.io' is no mirror of itself: it is asked anyway, last", ""},
     {"caches in a circle", "registries: {a.example: {upstream: b.example}, b.example: {upstream: a.example}}", "registry 'a.example' is a cache of itself, by way of its upstream", ""},
@@ -60,7 +60,7 @@ const WrongCase kWrong[] = {
     {"an uplink of nothing", "registries: {}\nnetwork: {uplinks: {rack-b: 1Gbit/s}}", "there is no rack, zone or region 'rack-b' in 'topology'", "did you mean 'rack-a'?"},
     {"an uplink of a switch", "registries: {}\nnetwork: {uplinks: {tor-a: 1Gbit/s}}", "there is no rack, zone or region 'tor-a' in 'topology'", ""},
     {"no Ceph to carry", "registries: {}\nnetwork: {carriesCeph: true}", "carriesCeph: there is no Ceph in this scenario", ""},
-    {"a layer without size", "registries: {}\nimages: {layers: {\"web:1\": [{digest: a}]}}", "missing key 'size' in a layer of 'web:1'", ""},
+    {"a layer without size", "registries: {}\nimages: {layers: {\"web:1\": [{digest: a}]}}", "a layer of 'web:1' needs the key 'size'", ""},
 };
 
 TEST(RegistryFields, WhatIsWrongIsToldWhereItStands) {
