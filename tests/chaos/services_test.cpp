@@ -5,6 +5,7 @@
 
 #include "sim/models/services/services.hpp"
 #include "sim/models/services/virtual_machines.hpp"
+#include "sim/scenario/world_builder.hpp"
 #include "tests/chaos/run_text.hpp"
 
 namespace chaos {
@@ -301,6 +302,50 @@ TEST(VirtualMachines, LoseTheirAddressesHalfADayAfterTheirServer) {
   const RunOutcome gone = run(platform(all_services(), vms + faults, "{until: 26h, warmUp: 5m}"));
   EXPECT_EQ(gone.world->machines->count(0).reachable, 0);
   EXPECT_EQ(gone.world->machines->count(0).running, 200);
+}
+
+// Whatever goes wrong: who takes part in the primary component hears everybody else in it, or no commit goes through; so there are never two of them.
+TEST(Services, NeverTwoPrimaryComponents) {
+  std::size_t looks = 0;
+  std::size_t without = 0;
+  for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+    SCOPED_TRACE(seed);
+    sim::scenario::Diagnostics diagnostics;
+    const auto spec = read(platform(all_services(), "", "{until: 2h, warmUp: 5m}"), diagnostics);
+    ASSERT_NE(spec, nullptr) << diagnostics.format();
+    const std::unique_ptr<sim::World> world = sim::scenario::build_world(*spec, seed);
+    world->start();
+    SimTime now = at(5min);
+    world->engine.run_until(now);
+    sim::RandomStream draws(seed, "test/primary", "platform");
+    const std::size_t db = world->services->find("db");
+    for (int step = 0; step < 120; ++step) {
+      const sim::host::HostId host = world->hosts.find("n" + std::to_string(draws.uniform_int(1, 3)));
+      switch (draws.uniform_int(0, 4)) {
+        case 0: world->hosts.crash(host); break;
+        case 1: world->hosts.set_partition(host, static_cast<std::uint32_t>(draws.uniform_int(0, 2))); break;
+        case 2: world->hosts.set_partition(host, 0); break;
+        default: world->hosts.power_on(host); break;
+      }
+      for (int second = 0; second < 20; ++second) {
+        now += 1s;
+        world->engine.run_until(now);
+        std::vector<sim::host::HostId> in;
+        for (const auto& member : world->services->members(db)) {
+          if (member.state == "Synced" || member.state == "Donor") in.push_back(member.host);
+        }
+        const std::string state = world->services->state(db);
+        if (state == "no primary component") ++without;
+        if (state.find("commits wait") != std::string::npos) continue;
+        for (const sim::host::HostId a : in) {
+          for (const sim::host::HostId b : in) EXPECT_TRUE(world->hosts.reachable(a, b)) << state << " at " << sim::format_duration(now.time_since_epoch());
+        }
+        looks += in.size() > 1 ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GT(looks, 1000u);   // it was looked at while there was something to see
+  EXPECT_GT(without, 100u);
 }
 
 // Whatever goes wrong: once everything is repaired everything answers, or says what a person must do.

@@ -45,6 +45,23 @@ class CommandLine(unittest.TestCase):
             self.assertIn("circular dependency: registry harbor.example -> Service harbor/harbor-core", result.stderr)
         self.assertEqual(squall("validate", SMALL, "--strict").returncode, 0)
 
+    def test_query_shows_the_platform(self):
+        scenario = SOURCE / "scenarios/openstack-cold-start.yaml"
+        before = squall("query", scenario, "--at", "20m", "platform", "--format", "json")
+        self.assertEqual(before.returncode, 0, before.stderr)
+        rows = json.loads(before.stdout)
+        self.assertEqual({row["status"] for row in rows}, {"Up"})
+        self.assertIn("primary, 3 of 3 synced", [row["state"] for row in rows])
+        during = squall("query", scenario, "--at", "61m", "operations")
+        self.assertRegex(during.stdout, r"boot-vm +nova-api +Impossible")
+        vms = json.loads(squall("query", scenario, "--at", "61m", "vms", "--format", "json").stdout)
+        self.assertEqual((vms[0]["all"], vms[0]["dead"]), ("120", "120"))
+        dead = squall("query", SOURCE / "scenarios/openstack-cold-start-one-dead.yaml", "--at", "2h", "platform")
+        self.assertIn("by hand", dead.stdout)
+        none = squall("query", SMALL, "--at", "1m", "platform")
+        self.assertEqual((none.returncode, none.stdout), (0, ""))
+        self.assertIn("this scenario has none", none.stderr)
+
     def test_unknown_command_and_option_are_wrong_input(self):
         self.assertEqual(squall("rnu").returncode, 2)
         self.assertEqual(squall("run", SMALL, "--sede", "3").returncode, 2)
