@@ -138,6 +138,24 @@ TEST(NodeStore, AlwaysAsksForTheManifestNeverDoesNotPull) {
   EXPECT_EQ(w.registries->counts().bytes, 100'000'000u);  // the layers came once
 }
 
+TEST(NodeStore, WhatStartsWithTheWorldRunsSinceBefore) {
+  RegistryWorld w;
+  w.registries_config.running_until = SimTime(1min);
+  w.add_registry("reg.example");
+  const Ref<Node> node = w.add_node("w1");
+  w.start_all();
+  w.registries->set_fault(0, Registries::Fault::kRefused, true);
+  const Ref<Pod> before = w.create_on(node, w.pod_of("before", "reg.example/before:1", PullPolicy::kAlways));
+  w.run_to(59s);
+  EXPECT_EQ(w.at(before).phase, PodPhase::kRunning);
+  EXPECT_TRUE(w.has(node, "reg.example/before:1"));
+  EXPECT_EQ(w.registries->pulls().size(), 0u);
+  w.run_to(61s);
+  const Ref<Pod> after = w.create_on(node, w.pod_of("after", "reg.example/after:1"));
+  w.run_to(70s);
+  EXPECT_EQ(w.waiting_reason(after), "ImagePullBackOff");
+}
+
 struct ErrorCase {
   std::string_view name;
   Registries::Fault fault;
