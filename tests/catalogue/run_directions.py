@@ -22,6 +22,12 @@ DIRECTIONS = [
     ("incident-1-shared", "pools.control-plane.hangResetAfter", ["5m", "30m", "2h"], "kube-apiserver (write) availability", "falls"),
     ("incident-5-few-large", "pools.worker.count", ["12", "13", "14"], "pods Pending for more than a minute", "falls"),
     # A host that boots slower keeps its placement groups waiting longer.
+    # More memory lasts longer against what the kernel never gives back.
+    ("incident-6-on-control-plane-old-kernel", "pools.control-plane.memory", ["8Gi", "9Gi", "16Gi"], "kube-apiserver (write) availability", "rises"),
+    # 14 pods of 500 MiB beside the control plane's 2.25 GiB fit into 12 GiB.
+    ("cron-stampede-untainted", "pools.control-plane.memory", ["8Gi", "12Gi"], "etcd availability", "rises"),
+    # Larger nodes have room for the pods of the one that is gone.
+    ("failover-throttles-receivers", "pools.workers.memory", ["32Gi", "40Gi", "64Gi"], "node availability", "rises"),
     ("ceph-one-reboot-osd-domain", "pools.storage.boot.median", ["2m", "5m", "8m"], "CephPool/rbd availability", "falls"),
     # More hosts: fewer placement groups have two copies on one of them, but any one is enough to stop a volume. Only the domain helps.
     ("ceph-one-reboot-osd-domain", "ceph.pools.rbd.minSize", ["1", "2"], "CephPool/rbd availability", "falls"),
