@@ -23,7 +23,7 @@ DIRECTIONS = [
     ("incident-5-few-large", "pools.worker.count", ["12", "13", "14"], "pods Pending for more than a minute", "falls"),
     # A host that boots slower keeps its placement groups waiting longer.
     # More memory lasts longer against what the kernel never gives back.
-    ("incident-6-on-control-plane-old-kernel", "pools.control-plane.memory", ["8Gi", "9Gi", "16Gi"], "kube-apiserver (write) availability", "rises"),
+    ("incident-6-on-control-plane-old-kernel", "pools.control-plane.memory", ["8Gi", "12Gi", "16Gi"], "kube-apiserver (write) availability", "rises"),
     # 14 pods of 500 MiB beside the control plane's 2.25 GiB fit into 12 GiB.
     ("cron-stampede-untainted", "pools.control-plane.memory", ["8Gi", "12Gi"], "etcd availability", "rises"),
     # Larger nodes have room for the pods of the one that is gone.
