@@ -201,7 +201,8 @@ void Kubelets::Impl::note_kernel_memory(NodeRun& node) {
   const double share = static_cast<double>(node.kernel->unreclaimable(engine.now())) / static_cast<double>(node.memory);
   if (share >= kShareTold && share >= 2.0 * node.kernel_told) {
     node.kernel_told = share;
-    // Nobody's single pod is to blame: the root is what made all of them, or the fault that is at work.
+    // The pod that ended last stands for all of them: its chain leads to the CronJob that made them. Later records have the earlier ones, or the fault that
+    // is at work, as their cause.
     const ScopedCause because(engine, node.kernel_cause);
     node.kernel_cause = log.record("KernelMemoryGrows", node.subject,
                                    fmt::format("{}: {}; the kubelet does not count it", kernel_story(node),
