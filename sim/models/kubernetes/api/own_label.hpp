@@ -5,7 +5,7 @@
 ///
 /// Source:     pkg/registry/core/pod/strategy.go (applyMatchLabelKeysAndMismatchLabelKeys).
 /// Leaves out: a label that changes between a pod's creation and its binding counts with its later value.
-/// Checked by: tests/models/kubernetes/scheduler/inter_pod_affinity_test.cpp, tests/differential/scheduler.
+/// Checked by: tests/models/kubernetes/scheduler/inter_pod_affinity_test.cpp.
 #pragma once
 
 #include "sim/models/kubernetes/api/labels.hpp"

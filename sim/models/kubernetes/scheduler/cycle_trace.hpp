@@ -3,7 +3,7 @@
 /// The filters of a node stop at the first rejection; here each plugin is asked alone as well, after the decision, with the state of its cycle.
 ///
 /// Source: pkg/scheduler/framework/runtime/framework.go (RunFilterPlugins, RunScorePlugins).
-/// Checked by: tests/differential/scheduler (every value against the real plugins).
+/// Checked by: tests/cli/schedule_command_test.cpp.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 /// Source:     pkg/scheduler/apis/config/v1/{defaults,default_plugins}.go, noderesources/{least_allocated,most_allocated,requested_to_capacity_ratio}.go
 ///             (reference kubernetes 1.1, 1.6).
 /// Leaves out: what scheduler_configuration.cpp refuses by name (other sets of filters, extenders, addedAffinity, default spread constraints ...).
-/// Checked by: tests/scenario/scheduler_configuration_test.cpp, tests/differential/scheduler.
+/// Checked by: tests/models/kubernetes/scheduler/scheduling_profile_test.cpp, tests/scenario/scheduler_configuration_test.cpp.
 #pragma once
 
 #include <cstdint>
