@@ -288,7 +288,7 @@ void Services::process_changed(PodRef ref) {
     if (before == process.state) continue;
     if (process.state == ProcessState::kUp) member.is_set_up = true;
     const bool is_worse = process.state == ProcessState::kGone || process.state == ProcessState::kFrozen || process.state == ProcessState::kHung;
-    if (is_worse && !group.status.up) contribute(group.status.cause, engine_.cause());
+    if (is_worse) keeps_down(m.group, engine_.cause());
     if (process.state != ProcessState::kUp) engine_.cancel(std::exchange(member.reconnect, TimerId{}));
     // What starts now finds what is there, or does not.
     if (before != ProcessState::kHung && process.state == ProcessState::kUp) member.is_connected = group.needs_met;
@@ -486,10 +486,7 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
   it.since = engine_.now();
   const ScopedCause because(engine_, cause);
   if (!up) {
-    for (const std::size_t group : it.needed_by) {
-      const Group& needy = *groups_[group];
-      if (needy.provider != SIZE_MAX && !needy.status.up) contribute(needy.status.cause, cause);
-    }
+    for (const std::size_t group : it.needed_by) keeps_down(group, cause);
     for (const std::size_t operation : it.operations) {
       if (!operations_[operation].status.up) contribute(operations_[operation].status.cause, cause);
     }
@@ -505,6 +502,18 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
 }
 
 // ---- status ---------------------------------------------------------------------------------------------------------
+
+void Services::keeps_down(std::size_t group, CauseId reason) {
+  // No circle: the reader refuses those of needs, and a proxy hands on to what hands on to nobody.
+  const Group& it = *groups_[group];
+  if (it.provider == SIZE_MAX || it.status.up || it.mode == nullptr) return;
+  contribute(it.status.cause, reason);
+  for (const std::size_t proxy : it.proxies) keeps_down(proxy, reason);
+  for (const std::size_t needy : providers_[it.provider]->needed_by) keeps_down(needy, reason);
+  for (const std::size_t operation : providers_[it.provider]->operations) {
+    if (!operations_[operation].status.up) contribute(operations_[operation].status.cause, reason);
+  }
+}
 
 void Services::contribute(CauseId down, CauseId reason) {
   if (!down || !reason || reason == down) return;

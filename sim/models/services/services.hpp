@@ -169,6 +169,8 @@ class Services final : public k8s::Watcher {
   bool lets_clients_in(const Group& group, std::size_t member) const;
   void look_at_status(std::size_t group);
   /// One more reason for what is down already, with what led to it.
+  /// What keeps a service that is down from coming back is told of it and of all that are down because of it.
+  void keeps_down(std::size_t group, CauseId reason);
   void contribute(CauseId down, CauseId reason);
   std::string why_down(const Group& group) const;
   std::string why_degraded(const Group& group) const;
