@@ -4,6 +4,19 @@
 
 namespace sim::k8s::scheduling {
 
+namespace {
+
+/// A term of the pod in hand. Upstream (v1.36) adds the selected namespaces to it, but leaves the namespace selector in place and asks it without
+/// labels afterwards: one that an unlabelled namespace matches (DoesNotExist, NotIn) therefore selects every namespace.
+/// Source: interpodaffinity/plugin.go (mergeAffinityTermNamespacesIfNotEmpty takes the term by value).
+PodTerm incoming(const PodAffinityTerm& term, Symbol ns, const Labels& labels, const Interner& names) {
+  PodTerm result = PodTerm::of(term, ns, labels);
+  if (result.has_namespace_selector && result.namespace_selector.matches(Labels{}, names)) result.namespace_selector = LabelSelector{};
+  return result;
+}
+
+}  // namespace
+
 bool InterPodAffinity::all_match(const std::vector<PodTerm>& terms, Symbol ns, const Labels& labels, const ApiServer& api) {
   return !terms.empty() && std::all_of(terms.begin(), terms.end(), [&](const PodTerm& term) { return term.matches(ns, labels, api); });
 }
@@ -49,11 +62,11 @@ bool InterPodAffinity::pre_filter(const PodInfo& pod) {
   const Labels& labels = index.labels(pod.identity);
   if (affinity != nullptr) {
     for (const PodAffinityTerm& term : affinity->required_pod_affinity) {
-      affinity_terms_.push_back(PodTerm::of(term, pod.ns, labels));
+      affinity_terms_.push_back(incoming(term, pod.ns, labels, cache_.api().names()));
       affinity_keys_.push_back(term.topology_key);
     }
     for (const PodAffinityTerm& term : affinity->required_pod_anti_affinity) {
-      anti_terms_.push_back(PodTerm::of(term, pod.ns, labels));
+      anti_terms_.push_back(incoming(term, pod.ns, labels, cache_.api().names()));
       anti_keys_.push_back(term.topology_key);
     }
   }
@@ -153,7 +166,7 @@ bool InterPodAffinity::pre_score(const PodInfo& pod) {
   if (affinity != nullptr) {
     const auto prefer = [&](const std::vector<PodAffinityTerm>& terms, std::int64_t sign) {
       for (const PodAffinityTerm& term : terms) {
-        spread(term.topology_key, index.counts(index.counter({PodTerm::of(term, pod.ns, index.labels(pod.identity))}, false)), sign * term.weight);
+        spread(term.topology_key, index.counts(index.counter({incoming(term, pod.ns, index.labels(pod.identity), cache_.api().names())}, false)), sign * term.weight);
       }
     };
     prefer(affinity->preferred_pod_affinity, 1);
