@@ -113,6 +113,7 @@ enum class OutageKind : std::uint8_t {
   kVmsStopped,             ///< some VMs of tenants do not run, or hang
   kVmsUnreachable,         ///< all run, and some are reached by nobody
 };
+inline constexpr OutageKind kLastOutageKind = OutageKind::kVmsUnreachable;
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 
 /// Who was told of an outage, and how long after it began.

@@ -14,7 +14,7 @@ using sim::scenario::Fields;
 const std::vector<std::string>& outage_kinds() {
   static const std::vector<std::string> kKinds = [] {
     std::vector<std::string> kinds;
-    for (int kind = 0; kind <= static_cast<int>(OutageKind::kCephPoolBlocked); ++kind) kinds.emplace_back(to_string(static_cast<OutageKind>(kind)));
+    for (int kind = 0; kind <= static_cast<int>(kLastOutageKind); ++kind) kinds.emplace_back(to_string(static_cast<OutageKind>(kind)));
     return kinds;
   }();
   return kKinds;

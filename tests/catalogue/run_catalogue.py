@@ -22,6 +22,8 @@ STORIES = {
                           ("operation-impossible", [r"operation/boot-vm", r"platform/maxscale", r"memory exhausted", r"FaultInjected .*leak"])],
     "incident-2-colocated": [("operation-impossible", [r"operation/boot-vm", r"platform/maxscale", r"VolumesHang", r"mon quorum lost: 1 of 3 up", r"HostCrashed",
                                                        r"FaultInjected .*crash"]),
+                             ("service-down", [r"keystone answers nobody", r"platform/maxscale", r"VolumesHang", r"mon quorum lost: 1 of 3 up", r"HostCrashed",
+                                               r"FaultInjected .*crash"]),
                              ("vms-stopped", [r"VmsHang", r"PGs of pool rbd", r"FaultInjected .*crash"])],
     "openstack-cold-start-one-dead": ("operation-impossible", [r"operation/boot-vm", r"PlatformServiceDown platform/maxscale", r"PowerLost", r"FaultInjected .*power"]),
     "rabbitmq-partition-pause-minority": ("platform-service-down", [r"platform/rabbitmq", r"pause_minority", r"FaultInjected .*cut"]),

@@ -49,7 +49,7 @@ TEST(Outages, ACutOffNodeIsDownBeforeTheApiKnows) {
 TEST(Outages, EveryKindIsInTheReferenceOfOutputs) {
   std::ifstream file(std::string(SQUALL_SOURCE_DIR) + "/docs/outputs.md");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  for (int kind = 0; kind <= static_cast<int>(OutageKind::kVmsUnreachable); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(kLastOutageKind); ++kind) {
     const std::string name = std::string("`") + to_string(static_cast<OutageKind>(kind)) + "`";
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
