@@ -63,7 +63,8 @@ Container ObjectReader::container(Yaml node, bool is_init) {
     port.container_port = static_cast<std::int32_t>(integer_or(entry, "containerPort", 0, 1, 65535));
     if (entry.find("containerPort").is_null()) impossible(entry, "a port needs 'containerPort'");
     port.host_port = static_cast<std::int32_t>(integer_or(entry, "hostPort", 0, 0, 65535));
-    port.host_ip = symbol(entry, "hostIP");
+    // No address and 0.0.0.0 are the same to everybody who asks.
+    if (text(entry, "hostIP") != "0.0.0.0") port.host_ip = symbol(entry, "hostIP");
     port.protocol = word<Protocol>(entry, "protocol", {{"TCP", Protocol::kTcp}, {"UDP", Protocol::kUdp}, {"SCTP", Protocol::kSctp}});
     c.ports.push_back(port);
   }

@@ -364,6 +364,8 @@ func (w *world) nominate(pod *v1.Pod, node string) {
 	if err != nil {
 		panic(err)
 	}
+	// The queue holds it, as it does in the real scheduler: a nominated pod that it does not know would count without its requests.
+	w.sched.SchedulingQueue.Add(w.ctx, nominee)
 	w.sched.SchedulingQueue.AddNominatedPod(w.logger, info, &fwk.NominatingInfo{NominatingMode: fwk.ModeOverride, NominatedNodeName: node})
 }
 
@@ -372,7 +374,7 @@ func (w *world) clearNomination(pod *v1.Pod) {
 		return
 	}
 	delete(w.nominated, key(pod))
-	w.sched.SchedulingQueue.DeleteNominatedPodIfExists(pod)
+	w.sched.SchedulingQueue.Delete(pod)
 }
 
 // damage is what pickOneNodeForPreemption compares, the smaller the better.

@@ -380,7 +380,7 @@ func (w *world) bind(fw framework.Framework, state fwk.CycleState, pod *v1.Pod, 
 	if err := w.sched.Cache.AssumePod(w.logger, assumed); err != nil {
 		return err
 	}
-	w.sched.SchedulingQueue.DeleteNominatedPodIfExists(assumed)
+	w.sched.SchedulingQueue.Delete(assumed)
 	if status := fw.RunReservePluginsReserve(w.ctx, state, assumed, node); !status.IsSuccess() {
 		return fmt.Errorf("reserve: %v", status.AsError())
 	}
