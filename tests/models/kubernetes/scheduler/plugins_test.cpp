@@ -349,7 +349,14 @@ TEST(NodeLoad, AddAndRemoveAreInverse) {
   EXPECT_EQ(load.nonzero_cpu_milli, 250);
   EXPECT_EQ(load.nonzero_memory, 200 * kMi);
   EXPECT_EQ(load.pods, 1);
+  // The ports are a set, as in HostPortInfo: two with the same one, and it is free when one of them goes.
+  EXPECT_EQ(load.ports.size(), 0u);
+  load.add(spec);
   EXPECT_EQ(load.ports.size(), 1u);
+  load.remove(spec);
+  load.remove(spec);
+  EXPECT_EQ(load.ports.size(), 0u);
+  EXPECT_EQ(load.pods, 0);
 }
 
 struct ImageCase {
