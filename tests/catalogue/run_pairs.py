@@ -14,6 +14,7 @@ SEEDS = 30
 # What was built, what its operators wished they had, and the figure that tells them apart.
 PAIRS = [
     ("incident-1-shared", "incident-1-dedicated", "kube-apiserver (write) availability"),
+    ("incident-1-shared", "incident-1-dedicated", "operation/boot-vm availability"),
     ("incident-2-colocated", "incident-2-five-nodes", "kube-apiserver (write) availability"),
     ("incident-2-colocated", "incident-2-five-nodes", "CephPool/rbd availability"),
     ("incident-2-colocated", "incident-2-seven-nodes", "CephPool/rbd availability"),
