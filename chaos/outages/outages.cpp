@@ -224,51 +224,51 @@ constexpr FunctionOutage kFunctionOutages[] = {
     {Function::kReconciling, OutageKind::kNoControllerManager, "kube-controller-manager", "nobody reconciles"},
 };
 
+/// Each time that the signal is below 1: an outage. One that is over as soon as somebody has taken over, or an election, is nobody's business.
+void tell_outages(const Signal& signal, OutageKind kind, Severity severity, const std::string& subject, SimTime from, const SummaryOptions& options, Verdict& verdict) {
+  for (const Span& span : spans_below(signal, 1.0, from, options.end)) {
+    verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : severity, subject, span, options));
+    unclip(verdict.outages.back(), signal, from, 1.0);
+  }
+}
+
+/// `state`: what a value of the signal is in words, and how bad when it lasts so long.
+Lane lane_of(const std::string& group, const std::string& subject, const Signal& signal, SimTime end,
+             const std::function<std::pair<std::string, Severity>(double, SimDuration)>& state) {
+  Lane lane;
+  lane.group = group;
+  lane.subject = subject;
+  const std::vector<Signal::Step>& steps = signal.steps();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : end;
+    if (until <= steps[i].at) continue;
+    const auto [word, severity] = state(steps[i].value, until - steps[i].at);
+    lane.intervals.push_back(Lane::Interval{steps[i].at, until, word, severity, steps[i].cause});
+  }
+  return lane;
+}
+
 void summarize_control_plane(const ControlPlaneObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   for (const FunctionOutage& f : kFunctionOutages) {
     const Signal& signal = observer.of(f.function);
-    for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
-      const Severity severity = span.length() <= kTakeOver ? Severity::kNone : Severity::kNotice;
-      verdict.outages.push_back(outage_of(f.kind, severity, f.subject, span, options));
-      unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
-    }
+    tell_outages(signal, f.kind, Severity::kNotice, f.subject, options.warm_up_end, options, verdict);
     verdict.components.push_back(signal_stats(signal, f.subject, options.warm_up_end, options.end));
-    Lane lane;
-    lane.group = "control-plane";
-    lane.subject = f.subject;
-    const std::vector<Signal::Step>& steps = signal.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : options.end;
-      if (until <= steps[i].at) continue;
-      const bool works = steps[i].value > 0.0;
-      lane.intervals.push_back(Lane::Interval{steps[i].at, until, works ? "ok" : f.lost, works ? Severity::kNone : Severity::kNotice, steps[i].cause});
-    }
-    verdict.lanes.push_back(std::move(lane));
+    verdict.lanes.push_back(lane_of("control-plane", f.subject, signal, options.end, [&f](double value, SimDuration) {
+      return value > 0.0 ? std::pair(std::string("ok"), Severity::kNone) : std::pair(std::string(f.lost), Severity::kNotice);
+    }));
   }
 }
 
 void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   if (!observer.present()) return;
   const auto add = [&](const Signal& signal, OutageKind kind, Severity severity, const std::string& subject, std::string_view lost) {
-    for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
-      // A stall while placement groups peer, or an election: latency, which nobody needs to know of.
-      verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : severity, subject, span, options));
-      unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
-    }
+    tell_outages(signal, kind, severity, subject, options.warm_up_end, options, verdict);
     verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
-    Lane lane;
-    lane.group = "storage";
-    lane.subject = subject;
-    const std::vector<Signal::Step>& steps = signal.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : options.end;
-      if (until <= steps[i].at) continue;
-      const bool works = steps[i].value >= 1.0;
-      const std::string state = works ? "ok" : steps[i].value > 0.0 ? fmt::format("{} of {:.0f} %", lost, 100.0 * (1.0 - steps[i].value)) : std::string(lost);
-      lane.intervals.push_back(Lane::Interval{steps[i].at, until, state,
-                                              works || until - steps[i].at <= kTakeOver ? Severity::kNone : severity, steps[i].cause});
-    }
-    verdict.lanes.push_back(std::move(lane));
+    verdict.lanes.push_back(lane_of("storage", subject, signal, options.end, [&](double value, SimDuration length) {
+      const bool works = value >= 1.0;
+      const std::string state = works ? "ok" : value > 0.0 ? fmt::format("{} of {:.0f} %", lost, 100.0 * (1.0 - value)) : std::string(lost);
+      return std::pair(state, works || length <= kTakeOver ? Severity::kNone : severity);
+    }));
   };
   add(observer.quorum(), OutageKind::kMonNoQuorum, Severity::kAlert, "Ceph/quorum", "no quorum");
   for (const CephPoolHistory& pool : observer.pools()) add(pool.serves, OutageKind::kCephPoolBlocked, Severity::kAlert, "CephPool/" + pool.name, "I/O blocked");
@@ -284,53 +284,21 @@ void summarize_registries(const RegistryObserver& observer, const SummaryOptions
     // What starts is not out; one that never came up is.
     Signal signal = registry.serves;
     if (signal.empty()) signal.set(SimTime{}, 0.0, observer.cause(registry));
-    for (const Span& span : spans_below(signal, 1.0, options.warm_up_end, options.end)) {
-      // Nobody who runs notices; who must start does.
-      verdict.outages.push_back(outage_of(OutageKind::kRegistryDown, span.length() <= kTakeOver ? Severity::kNone : Severity::kNotice, subject, span, options));
-      unclip(verdict.outages.back(), signal, options.warm_up_end, 1.0);
-    }
+    // Nobody who runs notices; who must start does.
+    tell_outages(signal, OutageKind::kRegistryDown, Severity::kNotice, subject, options.warm_up_end, options, verdict);
     verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
-    Lane lane;
-    lane.group = "registry";
-    lane.subject = subject;
-    const std::vector<Signal::Step>& steps = signal.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : options.end;
-      if (until <= steps[i].at) continue;
-      const bool works = steps[i].value > 0.0;
-      lane.intervals.push_back(Lane::Interval{steps[i].at, until, works ? "ok" : "no pulls", works || until - steps[i].at <= kTakeOver ? Severity::kNone : Severity::kNotice,
-                                              steps[i].cause});
-    }
-    verdict.lanes.push_back(std::move(lane));
+    verdict.lanes.push_back(lane_of("registry", subject, signal, options.end, [](double value, SimDuration length) {
+      const bool works = value > 0.0;
+      return std::pair(std::string(works ? "ok" : "no pulls"), works || length <= kTakeOver ? Severity::kNone : Severity::kNotice);
+    }));
   }
-}
-
-/// `state`: what a value of the signal is in words, and how bad.
-Lane lane_of(const std::string& group, const std::string& subject, const Signal& signal, SimTime end, const std::function<std::pair<std::string, Severity>(double)>& state) {
-  Lane lane;
-  lane.group = group;
-  lane.subject = subject;
-  const std::vector<Signal::Step>& steps = signal.steps();
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const SimTime until = i + 1 < steps.size() ? steps[i + 1].at : end;
-    if (until <= steps[i].at) continue;
-    const auto [word, severity] = state(steps[i].value);
-    lane.intervals.push_back(Lane::Interval{steps[i].at, until, word, severity, steps[i].cause});
-  }
-  return lane;
 }
 
 void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   const auto add = [&](const PlatformHistory& history, const std::string& subject, OutageKind down, OutageKind degraded, Severity severity) {
     const SimTime from = PlatformObserver::counts_from(history, options.warm_up_end);
-    const auto outages = [&](const Signal& signal, OutageKind kind, Severity how) {
-      for (const Span& span : spans_below(signal, 1.0, from, options.end)) {
-        verdict.outages.push_back(outage_of(kind, span.length() <= kTakeOver ? Severity::kNone : how, subject, span, options));
-        unclip(verdict.outages.back(), signal, from, 1.0);
-      }
-    };
-    outages(history.up, down, severity);
-    outages(history.fully, degraded, Severity::kNotice);
+    tell_outages(history.up, down, severity, subject, from, options, verdict);
+    tell_outages(history.fully, degraded, Severity::kNotice, subject, from, options, verdict);
     AvailabilityStats stats = signal_stats(history.up, subject, from, options.end);
     for (const Span& span : spans_below(history.fully, 1.0, from, options.end)) stats.degraded += span.length();
     verdict.components.push_back(std::move(stats));
@@ -346,7 +314,7 @@ void summarize_platform(const PlatformObserver& observer, const SummaryOptions& 
       const bool is_starting = !history.first_up || step.at < *history.first_up;
       state.set(step.at, is_up ? (is_whole ? 2.0 : 1.0) : is_starting ? 3.0 : 0.0, step.cause);
     }
-    verdict.lanes.push_back(lane_of("platform", subject, state, options.end, [severity](double value) {
+    verdict.lanes.push_back(lane_of("platform", subject, state, options.end, [severity](double value, SimDuration) {
       if (value == 0.0) return std::pair(std::string("down"), severity);
       if (value == 1.0) return std::pair(std::string("degraded"), Severity::kNotice);
       return std::pair(std::string(value == 3.0 ? "starting" : "ok"), Severity::kNone);
@@ -371,7 +339,7 @@ void summarize_platform(const PlatformObserver& observer, const SummaryOptions& 
     AvailabilityStats stats = signal_stats(one.running, subject, options.warm_up_end, options.end);
     stats.availability = time_average(one.running, options.warm_up_end, options.end).value_or(1.0);
     verdict.components.push_back(std::move(stats));
-    verdict.lanes.push_back(lane_of("platform", subject, one.reachable, options.end, [](double value) {
+    verdict.lanes.push_back(lane_of("platform", subject, one.reachable, options.end, [](double value, SimDuration) {
       return std::pair(value >= 1.0 ? std::string("all reachable") : fmt::format("{:.0f} % reachable", 100.0 * value), value >= 1.0 ? Severity::kNone : Severity::kAlert);
     }));
   }
