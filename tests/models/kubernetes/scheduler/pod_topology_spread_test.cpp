@@ -222,6 +222,27 @@ TEST(PodTopologySpread, ShiftIsWhatAddingAndRemovingWouldDo) {
   EXPECT_EQ(spread.filter(a), kStatusSpread);
 }
 
+TEST(PodTopologySpread, AnEmptySelectorCountsNobodyButCountsWhoIsTakenOff) {
+  // countPodsMatchSelector knows that an empty selector counts 0; updateWithPod does not, so a dry run goes below 0 and may make room.
+  Spread c;
+  c.zones({1, 0});
+  PodSpec spec = c.spec();
+  spec.topology_spread = {c.constraint(kZone, 1, true)};
+  spec.topology_spread.front().selector = LabelSelector{};
+  const Ref<Pod> pod = c.pod("p", spec, {{"app", "web"}});
+  const Ref<Pod> first = c.api.find<Pod>(c.name("default"), c.name("web-a0"));
+  const auto state = c.state();
+  PodTopologySpread& spread = state->cycle.spread();
+  const NodeIndex a = state->cache.find(c.name("na"));
+  const NodeIndex b = state->cache.find(c.name("nb"));
+  ASSERT_TRUE(spread.pre_filter(state->cache.pod(pod.slot)));
+  EXPECT_EQ(spread.filter(a), kFits);
+  EXPECT_EQ(spread.filter(b), kFits);
+  spread.shift(state->cache.pod(first.slot), a, -1);
+  EXPECT_EQ(spread.filter(a), kFits) << "-1 of its own, +1 for itself, the minimum is -1";
+  EXPECT_EQ(spread.filter(b), kStatusSpread) << "0, +1 for itself, the minimum is -1";
+}
+
 TEST(PodTopologySpread, Hints) {
   Spread c;
   c.zones({1, 0});

@@ -12,7 +12,8 @@ namespace sim::k8s::scheduling {
 
 namespace {
 
-constexpr std::int64_t kAbsent = -1;
+// Not -1: with an empty selector no pod is counted, but each that a dry run takes off counts -1, as in the original.
+constexpr std::int64_t kAbsent = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kHostnameSkew = 3;
 constexpr std::int64_t kZoneSkew = 5;
 constexpr std::size_t kSelectorsMax = 4096;  // forgotten beyond that, and derived anew
@@ -181,7 +182,7 @@ StatusId PodTopologySpread::filter(NodeIndex node) const {
   for (std::size_t i = 0; i < hard_.size(); ++i) {
     const std::uint32_t domain = cache_.topology(hard_[i].column).domain(node);
     if (domain == TopologyColumn::kNoDomain) return kStatusSpreadMissingLabel;
-    const std::int64_t count = std::max<std::int64_t>(counts_[i][domain], 0);
+    const std::int64_t count = counts_[i][domain] == kAbsent ? 0 : counts_[i][domain];
     if (count + (hard_[i].matches_itself ? 1 : 0) - minimum_[i] > hard_[i].max_skew) return kStatusSpread;
   }
   return kFits;
