@@ -7,6 +7,7 @@
 
 #include "sim/core/check.hpp"
 #include "sim/core/math.hpp"
+#include "sim/core/special_functions.hpp"
 
 namespace sim {
 
@@ -133,9 +134,7 @@ double normal_quantile(double p) {
   return q < 0 ? -value : value;
 }
 
-namespace {
-
-/// ln of the gamma function, x > 0: Stirling's series, after shifting x above 12.
+/// Stirling's series, after shifting x above 12.
 double log_gamma(double x) {
   double shift = 0;
   while (x < 12) {
@@ -149,7 +148,7 @@ double log_gamma(double x) {
   return shift + (x - 0.5) * math::log(x) - x + kHalfLogTwoPi + series;
 }
 
-/// The regularised incomplete beta function I_x(a, b), by its continued fraction (Lentz's method).
+/// By its continued fraction (Lentz's method).
 double incomplete_beta(double x, double a, double b) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
@@ -178,7 +177,11 @@ double incomplete_beta(double x, double a, double b) {
   return front * (fraction - 1);
 }
 
-}  // namespace
+double binomial_at_most(std::uint64_t hits, std::uint64_t trials, double p) {
+  if (hits >= trials || p <= 0) return 1;
+  if (p >= 1) return 0;
+  return incomplete_beta(1 - p, static_cast<double>(trials - hits), static_cast<double>(hits) + 1);
+}
 
 double student_t_probability(double x, double degrees) {
   const double tail = 0.5 * incomplete_beta(degrees / (degrees + x * x), degrees / 2, 0.5);
