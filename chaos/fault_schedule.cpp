@@ -23,6 +23,25 @@ void FaultSchedule::start() {
   }
 }
 
+void FaultSchedule::reserve(std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const sim::TimerId placeholder = world_.engine.at(sim::kEndOfTime, [] {});
+    reserved_.push_back(Reserved{placeholder, world_.engine.stats().scheduled});  // sequences count what was scheduled
+  }
+}
+
+void FaultSchedule::inject_reserved(const std::shared_ptr<const FaultSpec>& spec, std::size_t place) {
+  faults_.push_back(spec);  // occurrences refer to it
+  world_.engine.cancel(reserved_[place].placeholder);
+  world_.engine.enter(SimTime{} + spec->at, reserved_[place].sequence);
+  inject(*spec, 1);
+  world_.engine.leave();
+}
+
+void FaultSchedule::release_reserved() {
+  for (const Reserved& reserved : reserved_) world_.engine.cancel(reserved.placeholder);
+}
+
 void FaultSchedule::plan(const std::shared_ptr<const FaultSpec>& spec, std::int64_t number) {
   SimTime when = SimTime{} + spec->at;
   if (number > 1) {

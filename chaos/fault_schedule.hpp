@@ -22,6 +22,15 @@ class FaultSchedule {
   /// Before the world starts to run; at time 0.
   void start();
 
+  /// Before the world starts, after start(): keeps the places in the order of events of `count` more faults, whose times are not known yet.
+  void reserve(std::size_t count);
+  /// Takes reserved place `place` (from 0; each once, in the order of their times): injects `spec` at its time, which nothing pending comes before.
+  /// The run is then, event by event, the run in which `spec` followed the schedule's own faults from the start. Not for a kind that foresees, and
+  /// not for one that is repeated.
+  void inject_reserved(const std::shared_ptr<const FaultSpec>& spec, std::size_t place);
+  /// What is left of the reserved places is given back.
+  void release_reserved();
+
   /// In the order of injection.
   std::vector<FaultRun> runs() const;
   FaultEnvironment& environment() { return environment_; }
@@ -41,6 +50,11 @@ class FaultSchedule {
   sim::World& world_;
   std::vector<std::shared_ptr<const FaultSpec>> faults_;
   FaultEnvironment environment_;
+  struct Reserved {
+    sim::TimerId placeholder;
+    std::uint64_t sequence = 0;
+  };
+  std::vector<Reserved> reserved_;
   std::deque<Occurrence> occurrences_;  // a deque: timers and callbacks refer to its elements
 };
 

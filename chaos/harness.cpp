@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chaos/fault_schedule.hpp"
+#include "chaos/live_run.hpp"
 #include "chaos/outages/detection.hpp"
 #include "chaos/outages/outages.hpp"
 #include "chaos/plan.hpp"
@@ -88,29 +89,47 @@ sim::RunEnd advance(sim::Engine& engine, SimTime until, const RunOptions& option
 
 }  // namespace
 
-RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed, const RunOptions& options) {
-  RunOutcome outcome;
-  sim::scenario::Diagnostics diagnostics;
-  Plan plan = read_plan(scenario, diagnostics);
-  SIM_CHECK(!diagnostics.has_errors(), "a scenario that is run has passed check_scenario()");
-  outcome.world = sim::scenario::build_world(scenario, seed);
-  sim::World& world = *outcome.world;
-  auto listeners = std::make_shared<Listeners>(world, std::move(plan), scenario, options);
-  listeners->observers.start();
-  for (const std::unique_ptr<Check>& check : listeners->checks) check->start();
-  listeners->schedule.start();
+struct LiveRun::Impl {
+  const sim::scenario::ScenarioSpec& scenario;
+  RunOptions options;
+  std::uint64_t seed;
+  std::unique_ptr<sim::World> world;
+  std::shared_ptr<Listeners> listeners;
+};
+
+LiveRun::LiveRun(const sim::scenario::ScenarioSpec& scenario, Plan plan, std::uint64_t seed, RunOptions options, std::size_t reserved)
+    : impl_(std::make_unique<Impl>(Impl{scenario, std::move(options), seed, sim::scenario::build_world(scenario, seed), nullptr})) {
+  sim::World& world = *impl_->world;
+  impl_->listeners = std::make_shared<Listeners>(world, std::move(plan), scenario, impl_->options);
+  Listeners& listeners = *impl_->listeners;
+  listeners.observers.start();
+  for (const std::unique_ptr<Check>& check : listeners.checks) check->start();
+  listeners.schedule.start();
+  listeners.schedule.reserve(reserved);
   world.start();
-  listeners->observers.world_started();
+  listeners.observers.world_started();
+}
 
-  const SimTime until = options.until.value_or(SimTime{} + scenario.run.until);
-  outcome.end = advance(world.engine, until, options);
+LiveRun::~LiveRun() { impl_->listeners.reset(); }  // what listens to the world goes before it
 
+std::unique_ptr<sim::World> LiveRun::build(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed) { return sim::scenario::build_world(scenario, seed); }
+sim::World& LiveRun::world() { return *impl_->world; }
+FaultSchedule& LiveRun::schedule() { return impl_->listeners->schedule; }
+SimTime LiveRun::until() const { return impl_->options.until.value_or(SimTime{} + impl_->scenario.run.until); }
+sim::RunEnd LiveRun::advance(SimTime instant) { return chaos::advance(impl_->world->engine, instant, impl_->options); }
+
+RunOutcome LiveRun::finish(sim::RunEnd end) {
+  RunOutcome outcome;
+  outcome.end = end;
+  const RunOptions& options = impl_->options;
+  sim::World& world = *impl_->world;
+  Listeners& listeners = *impl_->listeners;
   Verdict& verdict = outcome.verdict;
-  verdict.seed = seed;
+  verdict.seed = impl_->seed;
   verdict.ended = world.engine.now();
-  verdict.measured_from = std::min(SimTime{} + scenario.run.warm_up, verdict.ended);
+  verdict.measured_from = std::min(SimTime{} + impl_->scenario.run.warm_up, verdict.ended);
   verdict.complete = outcome.end == sim::RunEnd::kTimeLimit || outcome.end == sim::RunEnd::kNoEvents;
-  verdict.faults = listeners->schedule.runs();
+  verdict.faults = listeners.schedule.runs();
   verdict.lanes = fault_lanes(verdict.faults, verdict.ended);
   SummaryOptions summary;
   summary.warm_up_end = verdict.measured_from;
@@ -118,12 +137,12 @@ RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64
   summary.outages_max = options.outages_max;
   summary.lanes_max = options.lanes_max;
   summary.why_steps_max = options.why_steps_max;
-  summarize(listeners->observers, summary, verdict);
+  summarize(listeners.observers, summary, verdict);
   summarize_detection(world, options.why_steps_max, verdict);
-  const Judgement judgement{world,         listeners->observers, verdict.faults, verdict.measured_from, verdict.ended,
+  const Judgement judgement{world,         listeners.observers, verdict.faults, verdict.measured_from, verdict.ended,
                             verdict.complete, options.why_steps_max, &verdict};
-  for (std::size_t i = 0; i < listeners->checks.size(); ++i) {
-    verdict.expectations.push_back(judge(*listeners->plan.expectations[i], *listeners->checks[i], judgement));
+  for (std::size_t i = 0; i < listeners.checks.size(); ++i) {
+    verdict.expectations.push_back(judge(*listeners.plan.expectations[i], *listeners.checks[i], judgement));
     verdict.held = verdict.held && verdict.expectations.back().held;
   }
 
@@ -131,12 +150,18 @@ RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64
   outcome.engine_stats = world.engine.stats();
   outcome.log_records = world.log.size();
   if (options.keep_world) {
-    outcome.observers = std::move(listeners);
-  } else {
-    listeners.reset();
-    outcome.world.reset();
+    outcome.observers = std::move(impl_->listeners);
+    outcome.world = std::move(impl_->world);
   }
   return outcome;
+}
+
+RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed, const RunOptions& options) {
+  sim::scenario::Diagnostics diagnostics;
+  Plan plan = read_plan(scenario, diagnostics);
+  SIM_CHECK(!diagnostics.has_errors(), "a scenario that is run has passed check_scenario()");
+  LiveRun run(scenario, std::move(plan), seed, options);
+  return run.finish(run.advance(run.until()));
 }
 
 bool check_scenario(const sim::scenario::ScenarioSpec& scenario, sim::scenario::Diagnostics& diagnostics) {

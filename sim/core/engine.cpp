@@ -19,6 +19,14 @@ inline bool Engine::run_next(SimTime limit) {
   });
 }
 
+void Engine::enter(SimTime when, std::uint64_t sequence) noexcept {
+  now_ = when;
+  cause_ = CauseId{};
+  last_sequence_ = sequence;
+  last_cause_ = CauseId{};
+  order_hash_ = mix(mix(order_hash_, static_cast<std::uint64_t>(when.time_since_epoch().count())), sequence);
+}
+
 bool Engine::step() {
   if (!run_next(kEndOfTime)) return false;
   cause_ = CauseId{};

@@ -74,6 +74,10 @@ class Engine {
   RunEnd run_until(SimTime end, const std::atomic<bool>* stop = nullptr);
   /// Runs the next event. False when there is none.
   bool step();
+  /// Goes on as if the event `sequence`, due at `when`, were running: what the caller does from here to leave() counts as its doing. For a run that
+  /// was forked before its future was known (chaos::FaultSchedule::inject_reserved). Nothing may be pending before it.
+  void enter(SimTime when, std::uint64_t sequence) noexcept;
+  void leave() noexcept { cause_ = CauseId{}; }
   /// Ends run_until() after the event that is running.
   void stop() noexcept { stop_requested_ = true; }
   bool stop_requested() const noexcept { return stop_requested_; }
