@@ -14,8 +14,10 @@
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/crush_command.hpp"
 #include "sim/cli/generate_command.hpp"
+#include "sim/cli/hunt_command.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/query_command.hpp"
+#include "sim/cli/replay_command.hpp"
 #include "sim/cli/run_command.hpp"
 #include "sim/cli/schedule_command.hpp"
 #include "sim/cli/schema_command.hpp"
@@ -106,6 +108,8 @@ int dispatch(int argc, char** argv) {
   add_query_command(app, exit_code);
   add_schedule_command(app, exit_code);
   add_survive_command(app, exit_code);
+  add_hunt_command(app, exit_code);
+  add_replay_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);

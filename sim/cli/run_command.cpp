@@ -14,6 +14,7 @@
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
 #include "sim/cli/progress.hpp"
+#include "sim/cli/replay_note.hpp"
 #include "sim/cli/run_options.hpp"
 
 namespace cli {
@@ -29,6 +30,10 @@ struct Arguments {
 
 double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
 
+ReplayNote note_of(const Arguments& arguments, const analysis::Replication& run) {
+  return {arguments.scenario, run.seed, arguments.flags.until_text, arguments.flags.overrides, run.outcome.verdict.complete ? run.outcome.event_log_hash : std::string()};
+}
+
 int run_many(const LoadedScenario& loaded, const Arguments& arguments, const analysis::ReplicationOptions& options, Progress& progress) {
   const auto began = Clock::now();
   const auto results = analysis::run_replications({loaded.spec.get()}, options);
@@ -43,7 +48,9 @@ int run_many(const LoadedScenario& loaded, const Arguments& arguments, const ana
   }
   if (!arguments.flags.output.empty() && runs.front().done) {
     const analysis::RunReport report{loaded.name, loaded.description, loaded.file, runs.front().seed, &runs.front().outcome, 0.0};
-    if (const std::string error = analysis::write_run_folder(report, arguments.flags.output, json); !error.empty()) {
+    std::string error = analysis::write_run_folder(report, arguments.flags.output, json);
+    if (error.empty()) error = write_replay_note(note_of(arguments, runs.front()), arguments.flags.output);
+    if (!error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
       return kCannotWrite;
     }
@@ -90,7 +97,9 @@ int run_scenario(const Arguments& arguments) {
   const analysis::RunReport report{loaded.name, loaded.description, loaded.file, run.seed, &run.outcome, seconds_since(began)};
   std::fputs((arguments.flags.format == "json" ? analysis::summary_json(report) : analysis::terminal_summary(report, use_colour(), terminal_width())).c_str(), stdout);
   if (!arguments.flags.output.empty()) {
-    if (const std::string error = analysis::write_run_folder(report, arguments.flags.output); !error.empty()) {
+    std::string error = analysis::write_run_folder(report, arguments.flags.output);
+    if (error.empty()) error = write_replay_note(note_of(arguments, run), arguments.flags.output);
+    if (!error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
       return kCannotWrite;
     }

@@ -1,0 +1,298 @@
+#include "chaos/hunt/action.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "chaos/target.hpp"
+#include "sim/models/registry/registries.hpp"
+#include "sim/models/rook/rook.hpp"
+#include "sim/models/world.hpp"
+#include "sim/scenario/document.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace chaos::hunt {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+
+/// A YAML scalar that is read as the string that it is.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+/// What the rules look at.
+struct Scene {
+  sim::World& world;
+  const sim::scenario::ScenarioSpec& scenario;
+  struct Workload {
+    std::string ns;
+    std::string name;
+    std::string selector;  // YAML
+  };
+  std::vector<std::string> nodes;
+  std::vector<std::string> machines;  // nodes that have one
+  std::vector<std::string> members;   // nodes of the control plane
+  std::vector<std::string> storage;   // hosts of OSDs
+  std::vector<Workload> workloads;
+};
+
+template <class Object>
+void add_workloads(Scene& scene) {
+  sim::World& world = scene.world;
+  world.api.all<Object>().for_each([&](sim::k8s::Ref<Object>, const Object& object) {
+    Scene::Workload workload{world.names.text(object.meta.ns), world.names.text(object.meta.name), {}};
+    for (const auto& label : object.pod_template.labels) {
+      workload.selector += fmt::format("{}{}: {}", workload.selector.empty() ? "" : ", ", quoted(world.names.text(label.key)), quoted(world.names.text(label.value)));
+    }
+    if (!workload.selector.empty()) scene.workloads.push_back(std::move(workload));
+  });
+}
+
+Scene look(sim::World& world, const sim::scenario::ScenarioSpec& scenario) {
+  Scene scene{world, scenario, {}, {}, {}, {}, {}};
+  world.api.all<sim::k8s::Node>().for_each([&](sim::k8s::Ref<sim::k8s::Node> ref, const sim::k8s::Node& node) {
+    const std::string& name = world.names.text(node.meta.name);
+    scene.nodes.push_back(name);
+    const sim::host::HostId host = world.kubelets.host_of(ref);
+    if (host) scene.machines.push_back(name);
+    if (member_on(world.control_plane, host)) scene.members.push_back(name);
+  });
+  if (world.rook != nullptr) {
+    for (const sim::ceph::Osd& osd : world.rook->cluster().osds()) {
+      const std::string& host = world.hosts.spec(osd.host).name;
+      if (std::find(scene.storage.begin(), scene.storage.end(), host) == scene.storage.end()) scene.storage.push_back(host);
+    }
+  }
+  add_workloads<sim::k8s::Deployment>(scene);
+  add_workloads<sim::k8s::StatefulSet>(scene);
+  add_workloads<sim::k8s::DaemonSet>(scene);
+  return scene;
+}
+
+using Actions = std::vector<Action>;
+
+Action on_node(const std::string& kind, const std::string& node, std::optional<SimDuration> length, const std::string& more = {}) {
+  return {kind, node, fmt::format("target: {{nodes: [{}]}}{}{}", quoted(node), more.empty() ? "" : ", ", more), length, "duration", node, false};
+}
+
+void each_machine(const Scene& scene, const std::string& kind, std::optional<SimDuration> length, Actions& to, const std::string& more = {}) {
+  for (const std::string& node : scene.machines) to.push_back(on_node(kind, node, length, more));
+}
+
+void each_workload(const Scene& scene, const std::string& kind, std::optional<SimDuration> length, Actions& to, const std::string& target_more = {},
+                   const std::string& more = {}) {
+  for (const Scene::Workload& workload : scene.workloads) {
+    to.push_back({kind, workload.ns + "/" + workload.name,
+                  fmt::format("target: {{namespace: {}, selector: {{{}}}{}{}}}{}{}", quoted(workload.ns), workload.selector, target_more.empty() ? "" : ", ",
+                              target_more, more.empty() ? "" : ", ", more),
+                  length, "duration", {}, false});
+  }
+}
+
+struct Rule {
+  const char* kind;
+  void (*list)(const Scene& scene, Actions& to);
+};
+
+// Lengths are what it takes to repair such a thing by hand or by itself: a crashed machine boots after a quarter of an hour, a maintenance takes two.
+// The smallest that does the harm is found afterwards, by shrinking.
+const Rule kRules[] = {
+    {"node-crash", [](const Scene& s, Actions& to) { each_machine(s, "node-crash", minutes(30), to); }},
+    {"planned-maintenance",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.machines) {
+         Action action = on_node("planned-maintenance", node, hours(2), "action: power-off");
+         action.length_key = "offFor";
+         to.push_back(std::move(action));
+       }
+       for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
+         if (nodes.size() > 1) to.push_back({"planned-maintenance", "pool " + pool, fmt::format("target: {{pool: {}}}, action: reboot", quoted(pool)), std::nullopt, "duration", {}, false});
+       }
+     }},
+    {"element-down",
+     [](const Scene& s, Actions& to) {
+       const sim::topology::Topology& topology = s.world.topology;
+       for (const sim::topology::ElementId id : topology.all()) {
+         if (topology.kind(id) == sim::topology::ElementKind::kHost || topology.dependents(id).empty()) continue;
+         to.push_back({"element-down", topology.name(id), fmt::format("elements: [{}]", quoted(topology.name(id))), minutes(30), "duration", {}, false});
+       }
+     }},
+    {"network-partition", [](const Scene& s, Actions& to) { each_machine(s, "network-partition", minutes(15), to); }},
+    {"drain", [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.nodes) to.push_back(on_node("drain", node, hours(1), "drain: {timeout: 30m}"));
+     }},
+    {"node-reboot", [](const Scene& s, Actions& to) { each_machine(s, "node-reboot", std::nullopt, to); }},
+    {"node-hang", [](const Scene& s, Actions& to) { each_machine(s, "node-hang", minutes(15), to); }},
+    {"process-kill",
+     [](const Scene& s, Actions& to) {
+       for (const char* component : {"etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"}) {
+         for (const std::string& node : s.members) {
+           Action action = on_node("process-kill", node, minutes(15), fmt::format("component: {}", component));
+           action.element = fmt::format("{}/{}", component, node);
+           to.push_back(std::move(action));
+         }
+       }
+       for (const std::string& node : s.machines) {
+         Action action = on_node("process-kill", node, minutes(15), "component: kubelet");
+         action.element = "kubelet/" + node;
+         to.push_back(std::move(action));
+       }
+     }},
+    {"memory-leak", [](const Scene& s, Actions& to) { each_workload(s, "memory-leak", std::nullopt, to, "", "rate: 50Mi/s"); }},
+    {"pod-unready", [](const Scene& s, Actions& to) { each_workload(s, "pod-unready", minutes(15), to); }},
+    {"pod-delete", [](const Scene& s, Actions& to) { each_workload(s, "pod-delete", std::nullopt, to); }},
+    {"pod-kill", [](const Scene& s, Actions& to) { each_workload(s, "pod-kill", std::nullopt, to, "count: 1"); }},
+    {"container-kill", [](const Scene& s, Actions& to) { each_workload(s, "container-kill", std::nullopt, to); }},
+    {"ceph-disk",
+     [](const Scene& s, Actions& to) {
+       if (s.world.rook == nullptr) return;
+       for (std::size_t osd = 0; osd < s.world.rook->cluster().osds().size(); ++osd) {
+         to.push_back({"ceph-disk", fmt::format("osd.{}", osd), fmt::format("osds: [{}]", osd), std::nullopt, "duration", {}, false});
+       }
+       for (std::size_t osd = 0; osd < s.world.rook->cluster().osds().size(); ++osd) {
+         to.push_back({"ceph-disk", fmt::format("fill osd.{}", osd), fmt::format("osds: [{}], action: fill", osd), std::nullopt, "duration", {}, false});
+       }
+     }},
+    {"ceph-network",
+     [](const Scene& s, Actions& to) {
+       for (const char* network : {"public", "cluster"}) {
+         for (const std::string& node : s.storage) {
+           Action action = on_node("ceph-network", node, minutes(15), fmt::format("network: {}", network));
+           action.element = fmt::format("{}/{}", network, node);
+           to.push_back(std::move(action));
+         }
+       }
+     }},
+    {"registry",
+     [](const Scene& s, Actions& to) {
+       if (s.world.registries == nullptr) return;
+       for (std::size_t i = 0; i < s.world.registries->size(); ++i) {
+         const std::string& host = s.world.registries->host(i);
+         to.push_back({"registry", host, fmt::format("registry: {}", quoted(host)), hours(1), "duration", {}, false});
+       }
+     }},
+    {"disk-slow",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.members) to.push_back(on_node("disk-slow", node, minutes(15), "factor: 1000"));
+     }},
+    {"etcd-quota",
+     [](const Scene& s, Actions& to) {
+       if (!s.members.empty()) to.push_back({"etcd-quota", "etcd", "size: 16Gi", minutes(15), "duration", {}, false});
+     }},
+    {"certificate-expiry",
+     [](const Scene& s, Actions& to) {
+       for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
+         if (!nodes.empty()) to.push_back({"certificate-expiry", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(1), "duration", {}, true});
+       }
+     }},
+    {"kernel-memory", [](const Scene& s, Actions& to) { each_machine(s, "kernel-memory", hours(1), to, "rate: 50Mi/s"); }},
+    {"node-delete", [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.nodes) to.push_back(on_node("node-delete", node, std::nullopt));
+     }},
+    {"node-reinstall", [](const Scene& s, Actions& to) { each_machine(s, "node-reinstall", std::nullopt, to); }},
+};
+
+}  // namespace
+
+bool matches(std::string_view pattern, std::string_view text) {
+  if (pattern.empty()) return text.empty();
+  if (pattern[0] == '*') {
+    for (std::size_t skip = 0; skip <= text.size(); ++skip) {
+      if (matches(pattern.substr(1), text.substr(skip))) return true;
+    }
+    return false;
+  }
+  return !text.empty() && (pattern[0] == '?' || pattern[0] == text[0]) && matches(pattern.substr(1), text.substr(1));
+}
+
+std::vector<std::string> known_kinds() {
+  std::vector<std::string> kinds;
+  for (const Rule& rule : kRules) kinds.emplace_back(rule.kind);
+  return kinds;
+}
+
+std::vector<std::string> kinds_left_out() {
+  const std::vector<std::string> known = known_kinds();
+  std::vector<std::string> rest;
+  for (std::string& kind : all_faults().kinds()) {
+    if (std::find(known.begin(), known.end(), kind) == known.end()) rest.push_back(std::move(kind));
+  }
+  return rest;
+}
+
+std::vector<Action> list_actions(sim::World& world, const sim::scenario::ScenarioSpec& scenario, const ActionChoice& choice) {
+  const Scene scene = look(world, scenario);
+  Actions all;
+  for (const Rule& rule : kRules) {
+    if (!choice.kinds.empty() && std::find(choice.kinds.begin(), choice.kinds.end(), rule.kind) == choice.kinds.end()) continue;
+    rule.list(scene, all);
+  }
+  if (!choice.elements.empty()) {
+    std::erase_if(all, [&](const Action& action) {
+      return std::none_of(choice.elements.begin(), choice.elements.end(),
+                          [&](const std::string& pattern) { return matches(pattern, action.element) || (!action.node.empty() && matches(pattern, action.node)); });
+    });
+  }
+  return all;
+}
+
+void sort(Trial& trial) {
+  std::sort(trial.begin(), trial.end(), [](const PlannedFault& a, const PlannedFault& b) { return std::tie(a.at, a.action) < std::tie(b.at, b.action); });
+}
+
+std::vector<std::string> fault_names(const std::vector<Action>& actions, const Trial& trial, const std::vector<std::string>& taken) {
+  std::set<std::string> used(taken.begin(), taken.end());
+  std::vector<std::string> names;
+  for (const PlannedFault& fault : trial) {
+    const Action& action = actions[fault.action];
+    std::string name = action.kind + "-" + action.element;
+    for (char& c : name) {
+      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+      if (!plain) c = '-';
+    }
+    const std::string base = name;
+    for (int number = 2; !used.insert(name).second; ++number) name = fmt::format("{}-{}", base, number);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+std::string fault_text(const Action& action, const PlannedFault& fault) {
+  std::string text = fmt::format("kind: {}, at: {}", action.kind, sim::format_duration(fault.at));
+  if (fault.length) text += fmt::format(", {}: {}", action.length_key, sim::format_duration(*fault.length));
+  return text + ", " + action.fields;
+}
+
+std::vector<std::shared_ptr<const FaultSpec>> read_trial(const std::vector<Action>& actions, const Trial& trial, const std::vector<std::string>& taken, std::string& error) {
+  std::vector<std::shared_ptr<const FaultSpec>> specs;
+  if (trial.empty()) return specs;
+  const std::vector<std::string> names = fault_names(actions, trial, taken);
+  std::string text;
+  for (std::size_t i = 0; i < trial.size(); ++i) text += fmt::format("{}: {{{}}}\n", names[i], fault_text(actions[trial[i].action], trial[i]));
+  sim::scenario::Diagnostics diagnostics;
+  sim::scenario::Reader reader{diagnostics};
+  const auto document = sim::scenario::load_text("a trial of the hunter", text, diagnostics);
+  if (document != nullptr) {
+    for (auto& spec : all_faults().read_section(document->root(), reader)) specs.push_back(std::move(spec));
+  }
+  if (diagnostics.has_errors()) error = diagnostics.format();
+  return specs;
+}
+
+std::string in_words(const Action& action, const PlannedFault& fault) {
+  std::string text = fmt::format("{} {} at {}", action.kind, action.element, sim::format_duration(fault.at));
+  if (fault.length) text += fmt::format(" for {}", sim::format_duration(*fault.length));
+  return text;
+}
+
+}  // namespace chaos::hunt

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""How many of the catalogue's known failures the hunter finds unaided.
+
+Takes the scenarios that are expected to fail (label `expected: fails`) and have faults of their own, without these faults, and lets `squall hunt` search for a
+time. Found: some finding breaks one of the expectations that the scenario breaks with its own faults. Not measured: scenarios that fail without any
+fault (there is nothing to find), and those whose only broken expectations are about their own faults.
+
+usage: hunt_catalogue.py SQUALL SOURCE_DIR [--time-budget 10m | --tries N] [--only NAME...] [--at-least N]
+"""
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+
+def run(*command):
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+
+def broken_by(squall, file, folder, *more):
+    run(squall, "run", file, "--quiet", "-o", folder, *more)
+    summary = json.loads((folder / "summary.json").read_text())
+    return {o["name"] for o in summary["objectives"] if not o["held"]}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("squall")
+    parser.add_argument("source", type=pathlib.Path)
+    parser.add_argument("--time-budget", default="10m")
+    parser.add_argument("--tries", help="instead of a time: the answer is then the same on every machine")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--at-least", type=int, default=0)
+    arguments = parser.parse_args()
+    limit = ["--tries", arguments.tries] if arguments.tries else ["--time-budget", arguments.time_budget]
+    rows, measured, found = [], 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for file in sorted((arguments.source / "scenarios").glob("*.yaml")):
+            text = file.read_text()
+            if not re.search(r"^\s+expected:\s*fails\s*$", text, re.MULTILINE) or (arguments.only and file.stem not in arguments.only):
+                continue
+            known = broken_by(arguments.squall, file, folder / file.stem)
+            out = folder / (file.stem + "-hunt")
+            survey = run(arguments.squall, "hunt", file, "--without-faults", "--survey", "--quiet", "--format", "json")
+            if survey.returncode != 0:
+                rows.append((file.stem, "not measured", survey.stderr.strip().splitlines()[-1] if survey.stderr.strip() else "no survey"))
+                continue
+            already = set(json.loads(survey.stdout)["survey"]["brokenAlready"])
+            wanted = known - already
+            if not wanted:
+                rows.append((file.stem, "not measured", "fails without any fault: " + ", ".join(sorted(already & known))))
+                continue
+            measured += 1
+            result = run(arguments.squall, "hunt", file, "--without-faults", *limit, "--findings", "6", "--verify-seeds", "3",
+                         "--quiet", "-o", out)
+            hunt = json.loads((out / "hunt.json").read_text()) if (out / "hunt.json").exists() else {"findings": [], "tries": 0}
+            hits = [(f, b) for f in hunt["findings"] for b in f["breaks"] if b["expectation"] in wanted]
+            if hits:
+                found += 1
+                finding = min((f for f, _ in hits), key=lambda f: len(f["faults"]))
+                rows.append((file.stem, "found", f"try {finding['atTry']} of {hunt['tries']}: " + " + ".join(f"{x['kind']} {x['element']}" for x in finding["faults"])))
+            else:
+                rows.append((file.stem, "NOT FOUND", f"{hunt['tries']} tries; wanted {', '.join(sorted(wanted))}" + ("" if result.returncode in (0, 1) else "; " + result.stderr.strip())))
+            print(*rows[-1], sep="  ", flush=True)
+    print()
+    for row in rows:
+        print(f"{row[0]:45} {row[1]:13} {row[2]}")
+    print(f"{found} of {measured} known failures found with {' '.join(limit)} each; {len(rows) - measured} not measured")
+    sys.exit(0 if found >= arguments.at_least else 1)
+
+
+if __name__ == "__main__":
+    main()
