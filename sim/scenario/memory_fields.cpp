@@ -15,7 +15,8 @@ host::KernelConfig KernelSpec::resolve() const {
   kernel.pinned_share = pinned_share.value_or(kernel.pinned_share);
   kernel.dying_slab = dying_slab.value_or(kernel.dying_slab);
   kernel.leaked_per_cgroup = leaked_per_cgroup.value_or(kernel.leaked_per_cgroup);
-  kernel.kmem_limit = kmem_limit.value_or(kernel.kmem_limit);
+  kernel.kmem_caches = kmem_caches.value_or(kernel.kmem_caches);
+  kernel.pid_max = pid_max.value_or(kernel.pid_max);
   kernel.file_reclaim_rate = file_reclaim_rate.value_or(kernel.file_reclaim_rate);
   kernel.slab_reclaim_rate = slab_reclaim_rate.value_or(kernel.slab_reclaim_rate);
   kernel.running_files = running_files.value_or(kernel.running_files);
@@ -37,8 +38,16 @@ void describe(Fields<KernelSpec>& fields) {
       .default_text("the profile's")
       .bytes("leakPerCgroup", &KernelSpec::leaked_per_cgroup, "Slab that each removed memory cgroup leaves until the next boot.")
       .default_text("the profile's")
-      .bytes("kmemLimit", &KernelSpec::kmem_limit, "With so much left, no memory cgroup can be made (cannot allocate memory); with half of it, every second fails; 0: never.")
-      .default_text("the profile's")
+      .add("kmemCaches", &KernelSpec::kmem_caches, 1, 100'000, "rhel7-3.10: slab caches, each with an array over all accounted memory cgroups that must be found in one piece when it grows (else: cannot allocate memory).")
+      .default_text("116")
+      .custom("kmemLimit", TypeInfo{.kind = TypeInfo::Kind::kBytes}, "Refused: there is no such limit. When memory cgroups can be made no more follows from their number and from the memory that they leave.",
+              [](Node node, KernelSpec&, Reader& reader) {
+                Diagnostic& d = reader.diagnostics.error(node, "kmemLimit is no longer a key: the kernel has no such limit");
+                d.hint = "take it away; leakPerCgroup says how much each memory cgroup leaves";
+                return false;
+              })
+      .add("pidMax", &KernelSpec::pid_max, 1000, 4'194'304, "kernel.pid_max: processes and threads that the machine can run.")
+      .default_text("4194304; rhel7: 32768")
       .bytes_per_second("reclaimRate", &KernelSpec::file_reclaim_rate, "How fast clean page cache is reclaimed.")
       .default_text("2GB/s")
       .bytes_per_second("slabReclaimRate", &KernelSpec::slab_reclaim_rate, "How fast dentries and inodes are reclaimed.")

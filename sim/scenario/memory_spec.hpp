@@ -18,7 +18,8 @@ struct KernelSpec {
   std::optional<double> pinned_share;
   std::optional<std::int64_t> dying_slab;
   std::optional<std::int64_t> leaked_per_cgroup;
-  std::optional<std::int64_t> kmem_limit;
+  std::optional<std::int64_t> kmem_caches;
+  std::optional<std::int64_t> pid_max;
   std::optional<double> file_reclaim_rate;
   std::optional<double> slab_reclaim_rate;
   std::optional<std::int64_t> running_files;

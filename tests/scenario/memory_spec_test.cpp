@@ -43,7 +43,7 @@ kubelet: {softEvictionMemory: 1Gi, softEvictionGrace: 90s, evictionMaxPodGrace: 
   EXPECT_EQ(old.min_free_bytes, 64 << 20);
   EXPECT_DOUBLE_EQ(old.pinned_share, 0.5);
   EXPECT_EQ(old.watermark_scale_factor, 100);
-  EXPECT_EQ(old.kmem_limit, 3'200'000'000) << "what is not said is the profile's";
+  EXPECT_EQ(old.kmem_caches, 116) << "what is not said is the profile's";
   const k8s::PodBehaviour& behaviour = r.spec->behaviours.at(0);
   EXPECT_EQ(behaviour.page_cache_bytes, 2 << 20);
   EXPECT_DOUBLE_EQ(behaviour.page_cache_active.value_or(0.0), 0.25);

@@ -26,12 +26,16 @@ constexpr std::array<KernelConfig, 6> kProfiles = {{
      .ids_stay = true,
      .kmem_never_freed = true,
      .leaked_per_cgroup = 164 * kKiB,  // 500 kB a pod of one container
-     .kmem_limit = 3'200'000'000},
-    {.profile = "rhel7-3.10-nokmem", .cgroup_version = 1, .ids_stay = true},
+     .has_writeback_throttling = false,
+     .pid_max = 32'768},
+    {.profile = "rhel7-3.10-nokmem", .cgroup_version = 1, .ids_stay = true, .has_writeback_throttling = false, .pid_max = 32'768},
 }};
 
 /// A kernel that keeps something keeps at least this many cgroups from its boot on: slices and services of the system.
 constexpr double kSystemCgroups = 50;
+
+/// memcg_caches_array_size
+double array_for(double cgroups) { return std::clamp(2.0 * std::ceil(cgroups), 4.0, static_cast<double>(kCgroupIdsMax)); }
 
 std::int64_t to_bytes(double amount) { return static_cast<std::int64_t>(std::floor(amount)); }
 
@@ -72,7 +76,8 @@ void HostMemory::reset() {
   set(State{});
   slab_ = slab_rate_ = leaked_ = 0;
   slab_since_ = SimTime{};
-  dying_by_files_ = dying_by_active_ = dying_by_objects_ = dying_for_ever_ = removed_ = 0;
+  write_rate_ = dirty_ = disk_rate_ = 0;
+  dying_by_files_ = dying_by_active_ = dying_by_objects_ = dying_for_ever_ = removed_ = kmem_array_ = 0;
   settled_once_ = false;
 }
 
@@ -92,14 +97,33 @@ std::int64_t HostMemory::cgroups_left() const {
   return std::max<std::int64_t>(0, kCgroupIdsMax - static_cast<std::int64_t>(std::ceil(held)));
 }
 
-double HostMemory::failure_probability() const {
-  if (kernel_.kmem_limit <= 0) return 0.0;
-  return std::min(1.0, leaked_ / static_cast<double>(kernel_.kmem_limit));
+double HostMemory::accounted() const { return std::max(0.0, live_ - kSystemCgroups) + dying(); }
+
+bool HostMemory::refuses_cgroups(SimTime now, std::int64_t count) const {
+  if (!kernel_.kmem_never_freed) return false;
+  const double needed = accounted() + static_cast<double>(count);
+  if (needed <= kmem_array_) return false;
+  constexpr double kPointer = 8.0;
+  constexpr double kHeader = 16.0;
+  constexpr double kPage = 4096.0;
+  constexpr int kCostlyOrder = 3;  // up to here the page allocator does not give up
+  const double bytes = kPointer * array_for(needed) + kHeader;
+  int order = 0;
+  while (kPage * static_cast<double>(1 << order) < bytes) ++order;
+  if (order <= kCostlyOrder) return false;
+  const double pages = static_cast<double>(total_) / kPage;
+  const double pieces = pages / static_cast<double>(1 << order);
+  const double unmovable = std::min(1.0, static_cast<double>(unreclaimable(now)) / static_cast<double>(total_));
+  if (unmovable >= 1.0) return true;
+  // Pieces that have no page of slab in them; each cache needs one.
+  const double free_of_slab = pieces * math::exp(math::log(1.0 - unmovable) * static_cast<double>(1 << order));
+  return free_of_slab < static_cast<double>(kernel_.kmem_caches);
 }
 
 bool HostMemory::make_cgroups(std::int64_t count) {
   if (cgroups_left() < count) return false;
   live_ += static_cast<double>(count);
+  if (accounted() > kmem_array_) kmem_array_ = array_for(accounted());
   return true;
 }
 
@@ -129,6 +153,18 @@ void HostMemory::add_files(std::int64_t bytes, double active_share) {
   inactive_file_ += amount * (1.0 - active_share);
 }
 
+void HostMemory::add_written(SimTime now) {
+  if (write_rate_ > 0.0) inactive_file_ += write_rate_ * seconds(now - write_since_);
+  write_since_ = now;
+}
+
+void HostMemory::set_writing(SimTime now, double bytes_per_second, double dirty, double disk_rate) {
+  add_written(now);
+  write_rate_ = bytes_per_second;
+  dirty_ = dirty;
+  disk_rate_ = disk_rate;
+}
+
 void HostMemory::remove_files(std::int64_t bytes, std::int64_t cgroups) {
   inactive_file_ = std::max(0.0, inactive_file_ - static_cast<double>(bytes));
   dying_by_files_ = std::max(0.0, dying_by_files_ - static_cast<double>(cgroups));
@@ -152,7 +188,8 @@ void HostMemory::grow_slab(SimTime now, double bytes_per_second) {
 
 void HostMemory::drop_caches(DropCaches what) {
   if (what != DropCaches::kSlab) {
-    inactive_file_ = active_file_ = 0;
+    inactive_file_ = std::min(dirty_, inactive_file_ + active_file_);
+    active_file_ = 0;
     dying_by_files_ = dying_by_active_ = 0;
   }
   if (what != DropCaches::kPageCache) {
@@ -186,6 +223,7 @@ std::int64_t HostMemory::reclaimable() const { return to_bytes(first_pool() + se
 std::int64_t HostMemory::held(SimTime now) const { return unreclaimable(now) + reclaimable(); }
 
 SimDuration HostMemory::settle(SimTime now, std::int64_t anonymous) {
+  add_written(now);
   double free = static_cast<double>(total_ - anonymous - held(now));
   const double free_before = settled_once_ ? free_before_ : free;
   const double elapsed = settled_once_ ? seconds(now - settled_) : 0.0;
@@ -193,6 +231,8 @@ SimDuration HostMemory::settle(SimTime now, std::int64_t anonymous) {
   if (free < static_cast<double>(marks_.low)) {
     const double need = static_cast<double>(marks_.high) - free;
     const double fallen = free_before - free;
+    const double files = inactive_file_ + active_file_;
+    const double dirty_share = files > 0 ? std::min(1.0, dirty_ / files) : 0.0;
     double file_taken = 0;
     double slab_taken = 0;
     double left = need;
@@ -213,7 +253,8 @@ SimDuration HostMemory::settle(SimTime now, std::int64_t anonymous) {
     // What kswapd had time for, and what was free above the least, costs nobody anything; the rest is waited for by those who allocate.
     const double taken = file_taken + slab_taken;
     if (taken > 0 && fallen > 0) {
-      const double work = file_taken / kernel_.file_reclaim_rate + slab_taken / kernel_.slab_reclaim_rate;
+      const double written = disk_rate_ > 0.0 ? file_taken * dirty_share / disk_rate_ : 0.0;
+      const double work = file_taken / kernel_.file_reclaim_rate + slab_taken / kernel_.slab_reclaim_rate + written;
       const double must = fallen - std::max(0.0, free_before - static_cast<double>(marks_.min));
       const double waited = std::min(1.0, std::max(0.0, must) / need) * work - elapsed;
       if (waited > 0) stall = from_seconds(waited);
@@ -232,6 +273,7 @@ Meminfo HostMemory::meminfo(SimTime now, std::int64_t anonymous) const {
   info.total = total_;
   info.cached = to_bytes(inactive_file_ + active_file_);
   info.active_file = to_bytes(active_file_);
+  info.dirty = to_bytes(std::min(dirty_, inactive_file_ + active_file_));
   info.sreclaimable = to_bytes(objects_);
   info.sunreclaim = to_bytes(base_slab_ + slab_at(now) + leaked_ + dying() * static_cast<double>(kernel_.dying_slab));
   info.slab = info.sreclaimable + info.sunreclaim;

@@ -6,11 +6,12 @@
 ///
 /// - Below the low watermark kswapd frees until the high one: inactive page cache, reclaimable slab and the dying cgroups that they keep, in proportion
 ///   (a dying cgroup's pages are anywhere in the LRU); then active page cache.
+/// - Dirty pages go to disk before they are free: reclaim takes them at the disk's rate, and drop_caches leaves them.
 /// - A surge that reclaim cannot follow makes the allocating processes reclaim for themselves: settle() says how long they stall.
 /// - A removed cgroup stays while it is pinned; with the share of the cache that is dropped goes the same share of them. What the kmem bug keeps stays for ever.
 ///
 /// Source:     mm/page_alloc.c (watermarks, si_mem_available), mm/vmscan.c, mm/memcontrol.c; reference platform 9.1 to 9.4.
-/// Leaves out: dirty pages and their write-back, swap, huge pages, NUMA; the order of pages in the LRU (proportional instead); refaults while file
+/// Leaves out: swap, huge pages, NUMA; the order of pages in the LRU (proportional instead); refaults while file
 ///             pages remain; the time that reading memory.stat takes with many dying cgroups.
 /// Checked by: tests/models/host_memory_test.cpp (measured runs of a real kernel, watermarks by hand, balance of all bytes).
 #pragma once
@@ -36,6 +37,7 @@ struct Meminfo {
   std::int64_t available = 0;
   std::int64_t cached = 0;
   std::int64_t active_file = 0;
+  std::int64_t dirty = 0;
   std::int64_t slab = 0;
   std::int64_t sreclaimable = 0;
   std::int64_t sunreclaim = 0;
@@ -74,6 +76,8 @@ class HostMemory {
   void remove_files(std::int64_t bytes, std::int64_t cgroups);
   /// Dentries and inodes.
   void add_objects(std::int64_t bytes);
+  /// From now on files are written: page cache grows by so much a second, so much of it is dirty (write_back.hpp), and the disk takes so much a second.
+  void set_writing(SimTime now, double bytes_per_second, double dirty, double disk_rate);
 
   // ---- what goes wrong, and what people do about it
   /// Unreclaimable slab grows from now on (added to what grows already; negative: less).
@@ -97,8 +101,8 @@ class HostMemory {
   std::int64_t bytes_per_dying() const { return dying_bytes_; }
   /// How many more can be made.
   std::int64_t cgroups_left() const;
-  /// Probability that making one fails for want of kernel memory.
-  double failure_probability() const;
+  /// Making so many more fails for want of memory in large enough pieces: ENOMEM.
+  bool refuses_cgroups(SimTime now, std::int64_t count) const;
   std::int64_t active_file() const { return static_cast<std::int64_t>(active_file_); }
   std::int64_t reclaimable() const;
   const Watermarks& marks() const { return marks_; }
@@ -109,7 +113,9 @@ class HostMemory {
   double first_pool() const;   // inactive page cache, slab, and what they pin
   double second_pool() const;  // active page cache, and what it pins
   void shrink_inactive(double share);
+  double accounted() const;  // cgroups with a number of kernel memory accounting
   double slab_at(SimTime now) const;
+  void add_written(SimTime now);
 
   KernelConfig kernel_;
   std::int64_t total_ = 0;
@@ -120,6 +126,10 @@ class HostMemory {
   double inactive_file_ = 0;
   double active_file_ = 0;
   double objects_ = 0;
+  double write_rate_ = 0;  // by which inactive_file_ grows, since write_since_
+  SimTime write_since_{};
+  double dirty_ = 0;
+  double disk_rate_ = 0;
   double base_slab_ = 0;
   double base_percpu_ = 0;
   double slab_ = 0;  // unreclaimable, grown by a fault: at slab_since_
@@ -133,6 +143,7 @@ class HostMemory {
   double dying_by_objects_ = 0;  // go with slab
   double dying_for_ever_ = 0;
   double removed_ = 0;
+  double kmem_array_ = 0;  // how many accounted cgroups the arrays of the slab caches have room for
   // as of the last settle()
   bool settled_once_ = false;
   SimTime settled_{};

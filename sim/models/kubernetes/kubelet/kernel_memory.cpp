@@ -24,8 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr SimDuration kRetryMin = 10s;  // a worker after an error: 10 s * (1 + U[0, 0.5])
-constexpr SimDuration kRetryMax = 15s;
+constexpr SimDuration kRetryMax = 15s;  // a worker after an error: 10 s * (1 + U[0, 0.5])
 constexpr SimDuration kShortestStall = 1s;  // below it nobody misses a deadline
 // Between two stalls of a host that thrashes, and the longest of them (assumed: seconds to a minute, as reclaim finds pages again).
 constexpr double kBetweenStalls = 10.0;
@@ -48,25 +47,10 @@ bool Kubelets::Impl::make_cgroups(PodRun& run) {
   if (run.cgroups > 0) return true;
   NodeRun& node = *run.node;
   const std::int64_t count = cgroups_of(*run.spec);
-  const double fails = node.kernel->failure_probability();
-  if (fails >= 1.0) {
+  if (node.kernel->refuses_cgroups(engine.now(), count)) {
     cgroups_failed(run, "cannot allocate memory", node.kernel_cause);
     run.waits_for_cgroups = true;
     return false;
-  }
-  if (fails > 0.0 && !std::exchange(run.cgroups_retried, false)) {
-    // How often it will fail in a row is drawn once, so that a pod that fails a hundred times is not a hundred events.
-    RandomStream draws = stream("kubelet/cgroup", run, run.cgroup_failures++);
-    const double u = draws.uniform();
-    if (u < fails) {
-      const double failures = std::min(1e4, 1.0 + std::max(0.0, math::log(u > 0.0 ? u / fails : 1e-9) / math::log(fails)));
-      SimDuration wait{};
-      for (std::int64_t i = 0; i < static_cast<std::int64_t>(failures); ++i) wait += draws.uniform(kRetryMin, kRetryMax);
-      cgroups_failed(run, "cannot allocate memory", node.kernel_cause);
-      run.cgroups_retried = true;
-      set_timer(run, engine.now() + wait);
-      return false;
-    }
   }
   if (!node.kernel->make_cgroups(count)) {
     note_kernel_memory(node);
@@ -123,12 +107,11 @@ void Kubelets::Impl::restart_cgroup(PodRun& run) {
 
 /// Pods that found no cgroups left try again at their workers' next turn, not every ten seconds until there are some.
 void Kubelets::Impl::wake_for_cgroups(NodeRun& node) {
-  if (node.kernel->failure_probability() >= 1.0) return;
   std::int64_t left = node.kernel->cgroups_left();
   for (const auto& run : node.pods) {
     if (!run->waits_for_cgroups || run->stage != Stage::kSandbox) continue;
     left -= cgroups_of(*run->spec);
-    if (left < 0) return;
+    if (left < 0 || node.kernel->refuses_cgroups(engine.now(), cgroups_of(*run->spec))) return;
     run->waits_for_cgroups = false;
     RandomStream draws = stream("kubelet/cgroup-wake", *run, run->cgroup_failures++);
     set_timer(*run, engine.now() + draws.uniform(SimDuration{}, kRetryMax));
