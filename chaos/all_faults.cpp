@@ -19,6 +19,7 @@ const FaultKinds& all_faults() {
     add_process_kill(list);
     add_certificate_expiry(list);
     add_disk_slow(list);
+    add_disk_fill(list);
     add_etcd_quota(list);
     // Ceph
     add_ceph_disk(list);

@@ -70,7 +70,7 @@ the number of the injection only: adding another fault does not change it. What 
 waits while the API cannot be written, and is done as soon as it can.
 Of faults that hold the same thing (a machine off, a process dead, a node cordoned, a pod not ready) the last one to end lets it go.
 
-Not modelled: faults of the pod network and DNS, packet loss and delay, disks other than etcd's, clock skew, full disks, expired certificates.
+Not modelled: faults of the pod network and DNS, packet loss and delay, disks other than etcd's, clock skew, expired certificates.
 )";
 
 constexpr const char* kExpectations = R"(# Expectations

@@ -11,6 +11,7 @@ void add_ceph_network(FaultKinds& kinds);
 void add_certificate_expiry(FaultKinds& kinds);
 void add_container_kill(FaultKinds& kinds);
 void add_cordon(FaultKinds& kinds);
+void add_disk_fill(FaultKinds& kinds);
 void add_disk_slow(FaultKinds& kinds);
 void add_drain(FaultKinds& kinds);
 void add_drop_caches(FaultKinds& kinds);

@@ -42,7 +42,7 @@ class NodeReinstallInjection : public NodeInjection {
       if (hosts.state(host) != sim::host::HostState::kOff) hosts.power_off(host);
     }
     for (sim::k8s::Ref<sim::k8s::Node> node : nodes_) {
-      if (sim::k8s::kubelet::NodeImages* images = world().kubelets.images_of(node)) images->wipe();
+      world().kubelets.wipe_disk(node);
     }
     timer_ = sim::Timer(world().engine);
     timer_.set_after(spec_.install_time, [this] {

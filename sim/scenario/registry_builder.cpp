@@ -31,7 +31,7 @@ constexpr SimDuration kStartUp = std::chrono::minutes(2);
 /// Keys that say nothing without `registries:`, and those that say nothing with it.
 constexpr std::pair<std::string_view, std::string_view> kOnlyWith[] = {
     {"images", "layers"},           {"images", "peerToPeer"},
-    {"images", "unpackRate"},       {"images", "diskUsed"},
+    {"images", "unpackRate"},       {"kubelet", "imageMaximumGCAge"},
     {"images", "pinned"},           {"kubelet", "maxParallelImagePulls"},
     {"kubelet", "registryPullQPS"}, {"kubelet", "registryBurst"},
     {"kubelet", "imageGCHighThresholdPercent"}, {"kubelet", "imageGCLowThresholdPercent"},
@@ -216,7 +216,6 @@ void make_registries(const ScenarioSpec& spec, World& world) {
   for (const RegistrySpec& registry : spec.registries) config.registries.push_back(config_of(registry, world.names));
   config.peers = images.peers;
   config.unpack_bytes_per_second = images.unpack_bytes_per_second;
-  config.disk_used = images.disk_used;
   if (spec.images.preloaded) config.running_until = SimTime{} + (spec.run.warm_up > SimDuration::zero() ? spec.run.warm_up : kStartUp);
   for (const std::string& image : images.pinned) config.pinned.push_back(world.names.intern(k8s::normalised_image(image)));
   world.registries = std::make_unique<registry::Registries>(world.engine, world.log, world.random, world.hosts, world.api, world.kubelets, *world.network,

@@ -404,6 +404,12 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
     behaviour.slab_bytes = spec.slab;
     if (spec.cpu_milli) behaviour.cpu = static_cast<double>(*spec.cpu_milli) / 1000.0;
     behaviour.disk_bytes_per_second = spec.disk_bytes_per_second;
+    behaviour.writes_bytes_per_second = spec.writes;
+    behaviour.writes_at_most = spec.writes_up_to;
+    behaviour.written_file_bytes = spec.written_file_size;
+    behaviour.logs_bytes_per_second = spec.logs;
+    behaviour.processes = spec.processes;
+    behaviour.processes_per_second = spec.process_growth;
     NeedySpec needs;
     needs.ns = behaviour.ns;
     needs.has_selector = behaviour.selector.has_value();
@@ -477,6 +483,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
   ScenarioFile file;
   Reader reader{diagnostics};
   read_struct(root, file, "scenario", reader);
+  resolve_eviction(root.find("kubelet"), file.spec.kubelet, reader);
   expect_word(root, "apiVersion", kApiVersion, diagnostics);
   expect_word(root, "kind", "Scenario", diagnostics);
   const bool fields_good = diagnostics.error_count() == errors_before;

@@ -68,6 +68,8 @@ struct MachineSpec {
   host::BootTime kubelet_start{};
   SimDuration fsync{std::chrono::microseconds(300)};
   double disk_bytes_per_second = 500e6;
+  host::DiskScheduler disk_scheduler = host::DiskScheduler::kNone;
+  std::int64_t image_disk = 0;  // 0: images are on the first disk
   host::MemoryExhaustion memory_exhaustion = host::MemoryExhaustion::kOomKill;
   SimDuration oom_stall{std::chrono::seconds(30)};
   SimDuration hang_reset_after{std::chrono::minutes(10)};

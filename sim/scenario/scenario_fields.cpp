@@ -19,6 +19,10 @@ void describe_machine(Fields<T>& fields) {
       .add("kubeletStart", &T::kubelet_start, "From the operating system up to kubelet and container runtime ready. Without it: 45s (sigma 0.5).")
       .add("fsync", &T::fsync, "Median time of one fsync of its disk (300us: SSD with power-loss protection).")
       .bytes_per_second("diskBandwidth", &T::disk_bytes_per_second, "What the disk of the system, etcd and the pods' own files reads or writes in all.")
+      .choice("diskScheduler", &T::disk_scheduler,
+              {{"none", host::DiskScheduler::kNone}, {"mq-deadline", host::DiskScheduler::kMqDeadline}, {"bfq", host::DiskScheduler::kBfq}},
+              "Who gets that disk when more is wanted (/sys/block/*/queue/scheduler): none (NVMe) and mq-deadline serve requests as they come, bfq divides by weight.")
+      .bytes("imageDisk", &T::image_disk, "A second disk for images and containers' writable layers (imagefs). Without it they are on the first one, with everything else.")
       .choice("memoryExhaustion", &T::memory_exhaustion,
               {{"oom-kill", host::MemoryExhaustion::kOomKill}, {"hang", host::MemoryExhaustion::kHang}},
               "What happens when memory is exhausted: the kernel kills a process after a stall, or the host hangs until it is reset.")
@@ -231,7 +235,7 @@ void describe(Fields<ImagesSpec>& fields) {
                   });
   with_registries("unpackRate", TypeInfo{.kind = TypeInfo::Kind::kByteRate}, "With `registries`: unpacked bytes a second of one image (150MB/s: one core on an SSD; 30 to 60MB/s on a disk that turns).",
                   [](Node node, RegistryImagesSpec& to, Reader& reader) { return detail::read_byte_rate(node, to.unpack_bytes_per_second, reader); });
-  with_registries("diskUsed", TypeInfo{.kind = TypeInfo::Kind::kBytes}, "With `registries`: what is on every node's disk beside images.",
+  with_registries("diskUsed", TypeInfo{.kind = TypeInfo::Kind::kBytes}, "What is on every node's first disk beside images and what pods write: the system's own files.",
                   [](Node node, RegistryImagesSpec& to, Reader& reader) { return detail::read_bytes(node, to.disk_used, reader); });
   with_registries("pinned", Codec<std::vector<std::string>>::type(), "With `registries`: images that garbage collection leaves alone.",
                   [](Node node, RegistryImagesSpec& to, Reader& reader) { return Codec<std::vector<std::string>>::read(node, to.pinned, reader, "pinned"); });
@@ -270,6 +274,18 @@ void describe(Fields<BehaviourSpec>& fields) {
       .cpu("cpu", &BehaviourSpec::cpu_milli, "Cores that the pod would like to use while it runs: it gets less on a node that has too few, or when its limits say so, and takes longer.")
       .default_text("what it requests")
       .bytes_per_second("disk", &BehaviourSpec::disk_bytes_per_second, "What the pod reads and writes on its node's own disk while it runs.")
+      .default_text("0")
+      .bytes_per_second("writes", &BehaviourSpec::writes, "By how much the files of the pod grow: in its first emptyDir that is not in memory, or in its writable layer when it has none.")
+      .default_text("0")
+      .bytes("writesUpTo", &BehaviourSpec::writes_up_to, "... until there are so many.")
+      .default_text("no end")
+      .bytes("writtenFileSize", &BehaviourSpec::written_file_size, "Size of one of these files on average: small files use up inodes before bytes (one inode for 16Ki of disk).")
+      .default_text("1Mi")
+      .bytes_per_second("logs", &BehaviourSpec::logs, "What it writes to its log; the kubelet rotates that (kubelet.containerLogMaxSize, containerLogMaxFiles).")
+      .default_text("0")
+      .add("processes", &BehaviourSpec::processes, 1, 100'000'000, "Its processes and threads.")
+      .default_text("10")
+      .add("processGrowth", &BehaviourSpec::process_growth, 0.0, 1e6, "How many more there are each second.")
       .default_text("0")
       .add("needs", &BehaviourSpec::needs,
            "Services (namespace/name) without which the pods answer nobody: they run on, their probes notice nothing, and who calls them gets no answer.");
@@ -338,7 +354,9 @@ void describe(Fields<k8s::ControllerManagerConfig>& fields) {
 }
 
 void describe(Fields<k8s::KubeletConfig>& fields) {
-  fields.title("All kubelets.")
+  fields.title("All kubelets.");
+  describe_eviction(fields);
+  fields
       .bytes("hardEvictionMemory", &k8s::KubeletConfig::hard_eviction_memory, "Available memory below which pods are evicted (evictionHard memory.available).")
       .bytes("softEvictionMemory", &k8s::KubeletConfig::soft_eviction_memory, "Available memory below which pods are evicted after a while (evictionSoft memory.available); 0: none.")
       .add("softEvictionGrace", &k8s::KubeletConfig::soft_eviction_grace, "... after this (evictionSoftGracePeriod).")
@@ -356,6 +374,7 @@ void describe(Fields<k8s::KubeletConfig>& fields) {
       .add("imageMinimumGCAge", &k8s::KubeletConfig::image_minimum_gc_age, "With `registries`: images that are younger stay.")
       .add("maxConcurrentDownloads", &k8s::KubeletConfig::max_concurrent_downloads, 1, 1000, "With `registries`: layers of one image that containerd fetches at once.")
       .add("imagePullProgressTimeout", &k8s::KubeletConfig::image_pull_progress_timeout, "With `registries`: containerd gives a pull up that gets no byte for so long.")
+      .add("imageMaximumGCAge", &k8s::KubeletConfig::image_maximum_gc_age, "With `registries`: images that nobody has used for so long go, however much room there is; 0s: they stay.")
       .add("discardUnpackedLayers", &k8s::KubeletConfig::discard_unpacked_layers, "With `registries`: containerd keeps no layer beside what it unpacked.")
       .rule([](const k8s::KubeletConfig& c, Node node, Reader& reader) {
         if (c.lease_renew <= SimDuration::zero()) reader.diagnostics.error(node.find("leaseRenew"), "must be longer than 0s");

@@ -35,6 +35,12 @@ struct BehaviourSpec {
   std::optional<std::int64_t> slab;
   std::optional<std::int64_t> cpu_milli;
   std::optional<double> disk_bytes_per_second;
+  std::optional<double> writes;
+  std::optional<std::int64_t> writes_up_to;
+  std::optional<std::int64_t> written_file_size;
+  std::optional<double> logs;
+  std::optional<std::int64_t> processes;
+  std::optional<double> process_growth;
   std::vector<Reference> needs;
 };
 
@@ -65,6 +71,10 @@ void describe(Fields<k8s::ControlPlaneConfig>& fields);
 void describe(Fields<k8s::SchedulerConfig>& fields);
 void describe(Fields<k8s::ControllerManagerConfig>& fields);
 void describe(Fields<k8s::KubeletConfig>& fields);
+/// evictionHard and its like, rotation of logs, podPidsLimit (eviction_fields.cpp).
+void describe_eviction(Fields<k8s::KubeletConfig>& fields);
+/// What they say together; `kubelet` is the section as it stands.
+void resolve_eviction(Node kubelet, k8s::KubeletConfig& config, Reader& reader);
 void describe(Fields<CephSpec>& fields);
 void describe(Fields<CephMonSpec>& fields);
 void describe(Fields<CephMgrSpec>& fields);

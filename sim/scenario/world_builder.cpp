@@ -6,6 +6,7 @@
 
 #include "sim/core/check.hpp"
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/models/kubernetes/kubelet/eviction_policy.hpp"
 #include "sim/models/network/network.hpp"
 #include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/rook/rook.hpp"
@@ -19,8 +20,13 @@ namespace sim::scenario {
 
 namespace {
 
-/// The hard eviction threshold of nodefs.available is 10 % (reference 3.1): so much of a disk is not allocatable.
-constexpr std::int64_t kDiskThresholdDivisor = 10;
+/// The hard eviction threshold of nodefs.available: so much of a disk is not allocatable.
+std::int64_t disk_threshold(const k8s::KubeletConfig& kubelet, std::int64_t disk) {
+  for (const k8s::kubelet::Threshold& one : kubelet.disk.thresholds) {
+    if (one.signal == k8s::kubelet::Signal::kNodefsAvailable && one.is_hard()) return k8s::kubelet::quantity(one.value, disk);
+  }
+  return 0;
+}
 
 class Builder {
  public:
@@ -83,6 +89,8 @@ class Builder {
     spec.kubelet_start = machine.kubelet_start;
     spec.disk_fsync_median = machine.fsync;
     spec.disk_bytes_per_second = machine.disk_bytes_per_second;
+    spec.disk_scheduler = machine.disk_scheduler;
+    spec.image_disk_bytes = machine.image_disk;
     spec.memory_exhaustion = machine.memory_exhaustion;
     spec.oom_stall = machine.oom_stall;
     spec.hang_reset_after = machine.hang_reset_after;
@@ -154,7 +162,7 @@ class Builder {
     shape.allocatable.cpu_milli = std::max<std::int64_t>(0, pool.cpu_milli - pool.reserved.cpu_milli);
     shape.allocatable.memory = std::max<std::int64_t>(0, pool.memory - pool.reserved.memory - spec_.kubelet.hard_eviction_memory);
     shape.allocatable.ephemeral_storage =
-        std::max<std::int64_t>(0, pool.disk - pool.reserved.ephemeral_storage - pool.disk / kDiskThresholdDivisor);
+        std::max<std::int64_t>(0, pool.disk - pool.reserved.ephemeral_storage - disk_threshold(spec_.kubelet, pool.disk));
 
     for (const std::string& name : pool.machine_names) {
       k8s::Node node = shape;
@@ -279,6 +287,7 @@ WorldConfig world_config(const ScenarioSpec& spec, std::uint64_t seed) {
   config.controllers = spec.controllers;
   config.controllers.start_unix_seconds = spec.run.start_unix_seconds;
   config.kubelet = spec.kubelet;
+  config.kubelet.disk.used = spec.images.with_registries.disk_used;
   config.images.default_bytes = spec.images.default_bytes;
   config.images.registry_bytes_per_second = spec.images.registry_bytes_per_second;
   config.images.preloaded = spec.images.preloaded;

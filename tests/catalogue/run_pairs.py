@@ -24,6 +24,7 @@ PAIRS = [
     ("incident-3-registry-on-ceph", "incident-3-registry-outside", "Registry/harbor.example availability"),
     ("incident-3-registry-on-ceph", "incident-3-registry-outside", "longest wait of a Pending pod"),
     ("registry-thousand-nodes", "registry-thousand-nodes-peers", "longest wait of a Pending pod"),
+    ("logs-fill-control-plane", "logs-rotated-control-plane", "kube-apiserver (write) availability"),
     ("image-pulls-fill-disk", "image-pulls-shared-base", "longest wait of a Pending pod"),
     ("incident-6-on-control-plane-old-kernel", "incident-6-cron-nodes", "kube-apiserver (write) availability"),
     ("incident-6-on-control-plane-old-kernel", "incident-6-on-control-plane-new-kernel", "kube-apiserver (write) availability"),

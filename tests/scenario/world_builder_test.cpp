@@ -83,7 +83,7 @@ TEST(WorldBuilder, NodesHaveTheirShapeLabelsAndTaints) {
   EXPECT_EQ(w1.capacity.cpu_milli, 16000);
   EXPECT_EQ(w1.allocatable.cpu_milli, 15500);
   EXPECT_EQ(w1.allocatable.memory, (62ll << 30) - (100ll << 20)) << "64Gi - 2Gi reserved - 100Mi eviction threshold";
-  EXPECT_EQ(w1.allocatable.ephemeral_storage, (440ll << 30)) << "500Gi - 10Gi reserved - 10 % eviction threshold";
+  EXPECT_EQ(w1.allocatable.ephemeral_storage, (440ll << 30) - 800) << "500Gi - 10Gi reserved - 10 % eviction threshold, which is a float: 0.10000000149";
   EXPECT_EQ(w1.allocatable.pods, 200);
   EXPECT_EQ(w1.allocatable.of(world->names.find("nvidia.com/gpu")), 8);
   EXPECT_EQ(label(*world, w1, "kubernetes.io/hostname"), "w1");

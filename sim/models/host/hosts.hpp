@@ -43,6 +43,13 @@ struct BootTime {
   double sigma = 0.0;  // of the lognormal; 0: always the median
 };
 
+/// Who gets a disk that more want than it can (the block layer's scheduler).
+enum class DiskScheduler : std::uint8_t {
+  kNone,        ///< NVMe's default: by requests in flight
+  kMqDeadline,  ///< the default of a disk with one queue: the same, reads before writes
+  kBfq,         ///< by weight
+};
+
 /// What happens when a host's memory is exhausted and nothing is left to reclaim.
 enum class MemoryExhaustion : std::uint8_t {
   kOomKill,  ///< the kernel kills the process with the highest score, after a stall
@@ -55,9 +62,11 @@ struct HostSpec {
   double cpu_cores = 8;
   std::int64_t memory_bytes = 32ll << 30;
   std::int64_t disk_bytes = 200ll << 30;
+  std::int64_t image_disk_bytes = 0;  // a disk of its own for images and containers' writable layers (imagefs); 0: they are on the first one
   SimDuration disk_fsync_median{std::chrono::microseconds(300)};  // local NVMe/SSD with PLP: lognormal sigma 0.6 (platform 6.4)
   double disk_fsync_sigma = 0.6;
   double disk_bytes_per_second = 500e6;  // of the disk that the system, etcd and the pods' own files share
+  DiskScheduler disk_scheduler = DiskScheduler::kNone;
   double nic_bits_per_second = 10e9;
   BootTime boot{};           // firmware and OS; Machine's default when zero
   BootTime kubelet_start{};  // from OS up to kubelet and runtime ready; default 45 s, 0.5

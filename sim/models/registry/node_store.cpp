@@ -38,6 +38,17 @@ int rank_of(Answer answer) {
   }
 }
 
+/// As the image manager prints a size.
+std::string format_size(std::int64_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  constexpr double kKiB = 1024.0;
+  if (size < kKiB) return fmt::format("{} B", bytes);
+  if (size < kKiB * kKiB) return fmt::format("{:.1f} KiB", size / kKiB);
+  if (size < kKiB * kKiB * kKiB) return fmt::format("{:.1f} MiB", size / kKiB / kKiB);
+  if (size < kKiB * kKiB * kKiB * kKiB) return fmt::format("{:.1f} GiB", size / kKiB / kKiB / kKiB);
+  return fmt::format("{:.1f} TiB", size / kKiB / kKiB / kKiB / kKiB);
+}
+
 SimDuration time_for(std::int64_t bytes, double rate) {
   return SimDuration(static_cast<std::int64_t>(std::ceil(static_cast<double>(bytes) / rate * 1e9)));
 }
@@ -148,8 +159,9 @@ void NodeStore::wipe() {
 
 k8s::kubelet::NodeImages::Filesystem NodeStore::filesystem() const {
   Filesystem result;
-  result.capacity = registries_.hosts().spec(node_.host).disk_bytes;
-  result.available = std::max<std::int64_t>(0, result.capacity - registries_.config().disk_used - used_);
+  const host::HostSpec& spec = registries_.hosts().spec(node_.host);
+  result.capacity = spec.image_disk_bytes > 0 ? spec.image_disk_bytes : spec.disk_bytes;
+  result.available = std::max<std::int64_t>(0, result.capacity - (hooks_.beside_images ? hooks_.beside_images() : 0) - used_);
   return result;
 }
 
@@ -532,29 +544,77 @@ void NodeStore::filesystem_changed() {
   look_at_disk();
 }
 
+/// At the next turn of garbage collection at which there may be something to do.
 void NodeStore::look_at_disk() {
-  if (engine_.is_pending(gc_timer_)) return;
+  const k8s::ImagePolicy& policy = registries_.policy();
   const Filesystem disk = filesystem();
-  if (disk.capacity <= 0 || 100 - disk.available * 100 / disk.capacity < registries_.policy().image_gc_high_percent) return;
+  const bool is_full = disk.capacity > 0 && 100 - disk.available * 100 / disk.capacity >= policy.image_gc_high_percent;
+  SimTime when = is_full ? engine_.now() : kEndOfTime;
+  if (policy.image_maximum_gc_age > SimDuration{} && !is_full) {
+    for (const Held& held : held_) when = std::min(when, std::max(held.last_used, kubelet_start_) + policy.image_maximum_gc_age + SimDuration(1));
+  }
+  if (when == kEndOfTime || (engine_.is_pending(gc_timer_) && gc_at_ <= when)) return;
+  if (engine_.is_pending(gc_timer_) && is_full && gc_at_ - engine_.now() <= kGcPeriod) return;
+  when = std::max(when, engine_.now());
   if (!gc_phase_) {
     RandomStream draws(registries_.random().seed(), "kubelet/image-gc", registries_.names().text(node_.name));
     gc_phase_ = draws.uniform(SimDuration{}, kGcPeriod - SimDuration(1));
   }
-  const SimDuration since = engine_.now().time_since_epoch() - *gc_phase_;
+  const SimDuration since = when.time_since_epoch() - *gc_phase_;
   std::int64_t turns = since / kGcPeriod;
   if (since >= SimDuration::zero()) ++turns;  // the next one, not one that is over
-  gc_timer_ = engine_.at(SimTime(*gc_phase_ + turns * kGcPeriod), [this] { collect(); });
+  gc_at_ = SimTime(*gc_phase_ + turns * kGcPeriod);
+  engine_.cancel(gc_timer_);
+  gc_timer_ = engine_.at(gc_at_, [this] { collect(); });
+}
+
+void NodeStore::look_later(SimTime when) {
+  const SimDuration since = when.time_since_epoch() - *gc_phase_;
+  gc_at_ = SimTime(*gc_phase_ + (since / kGcPeriod + 1) * kGcPeriod);
+  engine_.cancel(gc_timer_);
+  gc_timer_ = engine_.at(gc_at_, [this] { collect(); });
+}
+
+/// Nobody uses, pins or pulls it.
+bool NodeStore::is_removable(const Held& held) const {
+  const std::vector<Symbol>& pinned = registries_.config().pinned;
+  if (hooks_.in_use(held.image) || std::find(pinned.begin(), pinned.end(), held.image) != pinned.end()) return false;
+  return std::none_of(active_.begin(), active_.end(), [&](const std::unique_ptr<Pull>& pull) { return pull->image == held.image; });
+}
+
+SimTime NodeStore::next_unused() const {
+  SimTime next = kEndOfTime;
+  for (const Held& held : held_) {
+    if (is_removable(held)) next = std::min(next, held.detected + registries_.policy().image_minimum_gc_age);
+  }
+  return next;
+}
+
+/// imageMaximumGCAge: what nobody has used for so long, however much room there is.
+void NodeStore::remove_old_images() {
+  const SimDuration most = registries_.policy().image_maximum_gc_age;
+  if (most <= SimDuration{} || engine_.now() - kubelet_start_ <= most) return;
+  std::vector<Symbol> old;
+  for (Held& held : held_) {
+    if (!is_removable(held)) held.last_used = engine_.now();  // in use: seen so by this look
+    else if (engine_.now() - held.last_used > most) old.push_back(held.image);
+  }
+  if (old.empty()) return;
+  const std::int64_t before = used_;
+  for (const Symbol image : old) erase(image);
+  const CauseId id = registries_.log().record("ImagesRemoved", node_.subject,
+                                              fmt::format("image garbage collection removed {} images, {:.1f} GiB: nobody has used them for {}", old.size(),
+                                                          static_cast<double>(before - used_) / static_cast<double>(1ll << 30), humanize(most)));
+  const ScopedCause because(engine_, id);
+  hooks_.removed();
+  hooks_.filesystem_changed();
 }
 
 std::int64_t NodeStore::remove_images(std::int64_t to_free, std::int64_t& eligible, std::size_t& count) {
   const SimTime now = engine_.now();
-  const std::vector<Symbol>& pinned = registries_.config().pinned;
   std::vector<Held> candidates;
   for (const Held& held : held_) {
-    if (hooks_.in_use(held.image) || std::find(pinned.begin(), pinned.end(), held.image) != pinned.end()) continue;
-    const bool is_pulled = std::any_of(active_.begin(), active_.end(), [&](const std::unique_ptr<Pull>& pull) { return pull->image == held.image; });
-    if (is_pulled || now - held.detected < registries_.policy().image_minimum_gc_age) continue;
-    candidates.push_back(held);
+    if (is_removable(held) && now - held.detected >= registries_.policy().image_minimum_gc_age) candidates.push_back(held);
   }
   std::stable_sort(candidates.begin(), candidates.end(), [](const Held& a, const Held& b) {
     if (a.last_used != b.last_used) return a.last_used < b.last_used;
@@ -575,9 +635,14 @@ std::int64_t NodeStore::remove_images(std::int64_t to_free, std::int64_t& eligib
 
 void NodeStore::collect() {
   gc_timer_ = TimerId{};
+  if (!registries_.hosts().is_running(node_.host)) return;
+  remove_old_images();
   const k8s::ImagePolicy& policy = registries_.policy();
   const Filesystem disk = filesystem();
-  if (!registries_.hosts().is_running(node_.host) || 100 - disk.available * 100 / disk.capacity < policy.image_gc_high_percent) return;
+  if (100 - disk.available * 100 / disk.capacity < policy.image_gc_high_percent) {
+    look_at_disk();
+    return;
+  }
   const std::int64_t to_free = disk.capacity * (100 - policy.image_gc_low_percent) / 100 - disk.available;
   std::int64_t eligible = 0;
   std::size_t count = 0;
@@ -593,12 +658,17 @@ void NodeStore::collect() {
   }
   if (eligible < to_free) {
     if (!std::exchange(told_gc_failed_, true)) {
-      registries_.log().record("FreeDiskSpaceFailed", node_.subject,
-                               fmt::format("Failed to garbage collect required amount of images. Attempted to free {} bytes, but only found {} bytes eligible to free.",
-                                           to_free, eligible));
+      registries_.log().record(
+          "FreeDiskSpaceFailed", node_.subject,
+          fmt::format("Insufficient free disk space on the node's image filesystem ({}% of {} used). Failed to free sufficient space by deleting unused images "
+                      "(freed {} bytes). Investigate disk usage, as it could be used by active images, logs, volumes, or other data.",
+                      100 - disk.available * 100 / disk.capacity, format_size(disk.capacity), eligible));
     }
-    // Nothing changes by itself: the next look is after the next image, or when a container goes.
-    if (count == 0) return;
+    // The next look is after the next image, when a container goes, or when an unused image is old enough.
+    if (count == 0) {
+      if (const SimTime next = next_unused(); next != kEndOfTime) look_later(next);
+      return;
+    }
   } else {
     told_gc_failed_ = false;
   }

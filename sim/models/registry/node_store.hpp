@@ -11,8 +11,8 @@
 ///
 /// Source:     reference kubernetes 3.6, 3.13, platform 8.2, 8.3; kubelet pkg/kubelet/images/{image_manager,puller,image_gc_manager}.go; containerd
 ///             docs/cri/config.md, core/remotes/docker/httpreadseeker.go (reopens a broken connection).
-/// Leaves out: image volumes, re-verification of credentials of images that are there, unpacking that shares a disk, containers' writable layers,
-///             logs and emptyDirs on the same disk (disk_used stands for them), inodes, imageMaximumGCAge.
+/// Leaves out: image volumes, re-verification of credentials of images that are there, unpacking that shares a disk. What else is on the disk is the
+///             kubelet's business (kubelet/node_disk.hpp).
 /// Checked by: tests/models/registry/node_store_test.cpp.
 #pragma once
 
@@ -45,7 +45,10 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   void freeze(bool frozen) override;
   void touch(Symbol image) override;
   Filesystem filesystem() const override;
+  std::int64_t bytes_used() const override { return used_; }
+  void filesystem_filled() override { look_at_disk(); }
   std::int64_t remove_unused() override;
+  SimTime next_unused() const override;
   void wipe() override;
 
   // ---- for Registries
@@ -138,6 +141,9 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   void filesystem_changed();
   void look_at_disk();
   void collect();
+  bool is_removable(const Held& held) const;
+  void remove_old_images();
+  void look_later(SimTime when);
   std::int64_t remove_images(std::int64_t to_free, std::int64_t& eligible, std::size_t& count);
 
   Registries& registries_;
@@ -158,6 +164,8 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   std::uint32_t requests_ = 0;
   std::optional<SimDuration> gc_phase_;
   TimerId gc_timer_{};
+  SimTime gc_at_{};
+  SimTime kubelet_start_{};  // imageMaximumGCAge counts from it
   bool told_gc_failed_ = false;
 };
 

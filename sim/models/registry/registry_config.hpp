@@ -65,7 +65,6 @@ struct RegistriesConfig {
   std::vector<RegistryConfig> registries;
   PeerMode peers = PeerMode::kNone;
   double unpack_bytes_per_second = 150e6;  // unpacked bytes, one image
-  std::int64_t disk_used = 0;              // on every node's disk beside images
   std::vector<Symbol> pinned;              // never collected
   SimTime running_until{};                 // containers that start before this run since before the beginning
 };

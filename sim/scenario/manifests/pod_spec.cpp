@@ -86,6 +86,19 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
     // No source at all is an emptyDir.
     const bool is_empty_dir = volume.find("emptyDir") || volume.size() <= 1;
     spec->has_local_storage = spec->has_local_storage || is_empty_dir;
+    if (is_empty_dir) {
+      const Yaml source = map(volume, "emptyDir");
+      EmptyDir made;
+      made.name = symbol(volume, "name");
+      made.in_memory = symbol(source, "medium") == names.intern("Memory");
+      if (const Yaml limit = source ? source.find("sizeLimit") : Yaml{}; !limit.is_null()) {
+        const std::optional<std::int64_t> bytes = limit.is_scalar() ? parse_quantity(limit.text()) : std::nullopt;
+        if (!bytes) wrong(limit, "a quantity such as 512Mi");
+        else if (*bytes < 0) impossible(limit, "the size limit is negative");
+        else made.size_limit = *bytes;
+      }
+      spec->empty_dirs.push_back(made);
+    }
   }
   not_simulated(node.find("readinessGates"), "readinessGates");
   not_simulated(node.find("resourceClaims"), "resourceClaims");

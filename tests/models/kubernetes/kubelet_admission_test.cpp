@@ -1,6 +1,7 @@
 #include <functional>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "sim/models/kubernetes/kubelet/admission.hpp"
@@ -133,6 +134,31 @@ TEST_F(KubeletAdmission, MemoryPressureTurnsBestEffortAway) {
   toleration.exists = true;
   tolerant.tolerations.push_back(toleration);
   EXPECT_EQ(reason(tolerant, true), "");
+}
+
+/// TestAdmitUnderNodeConditions
+TEST_F(KubeletAdmission, AnyOtherPressureTurnsAllAway) {
+  PodSpec tolerant = spec(0, 0);
+  Toleration toleration;
+  toleration.exists = true;  // of everything
+  tolerant.tolerations.push_back(toleration);
+  PodSpec critical = spec(0, 0);
+  critical.priority = 2'000'000'000;
+  struct Case {
+    bool memory, disk, pid;
+    std::string_view message;
+  };
+  for (const Case& c : {Case{false, true, false, "[DiskPressure]"}, Case{false, false, true, "[PIDPressure]"}, Case{true, true, false, "[MemoryPressure DiskPressure]"},
+                        Case{true, true, true, "[MemoryPressure DiskPressure PIDPressure]"}}) {
+    SCOPED_TRACE(c.message);
+    for (const PodSpec& pod : {spec(100, kGiB), tolerant}) {
+      const std::optional<Rejection> rejection = admit({node, c.memory, admitted, pod, c.disk, c.pid}, well_known, names);
+      ASSERT_TRUE(rejection);
+      EXPECT_EQ(rejection->reason, "Evicted");
+      EXPECT_EQ(rejection->message, fmt::format("The node had condition: {}. ", c.message));
+    }
+    EXPECT_FALSE(admit({node, c.memory, admitted, critical, c.disk, c.pid}, well_known, names));
+  }
 }
 
 }  // namespace

@@ -382,6 +382,7 @@ TEST(NodeStore, PiecesComeFromOneAnotherWhileTheyArePulled) {
 
 TEST(NodeStore, GarbageCollectionRemovesWhatWasUsedLongestAgo) {
   RegistryWorld w;
+  w.config.disk.thresholds.clear();  // the eviction manager looks away
   w.add_registry("reg.example");
   host::HostSpec spec = w.host_spec("w1");
   spec.disk_bytes = 2000 * kMB;
@@ -415,6 +416,7 @@ TEST(NodeStore, GarbageCollectionRemovesWhatWasUsedLongestAgo) {
 
 TEST(NodeStore, AFullDiskFailsThePullAndGarbageCollectionSaysThatItCannotHelp) {
   RegistryWorld w;
+  w.config.disk.thresholds.clear();  // the eviction manager looks away
   w.add_registry("reg.example");
   host::HostSpec spec = w.host_spec("w1");
   spec.disk_bytes = 1000 * kMB;
@@ -428,7 +430,8 @@ TEST(NodeStore, AFullDiskFailsThePullAndGarbageCollectionSaysThatItCannotHelp) {
   EXPECT_EQ(w.waiting_reason(b), "ImagePullBackOff");
   EXPECT_NE(w.message(w.last_record("Failed")).find("no space left on device"), std::string::npos);
   EXPECT_EQ(w.message(w.last_record("FreeDiskSpaceFailed")),
-            "Failed to garbage collect required amount of images. Attempted to free 80000000 bytes, but only found 0 bytes eligible to free.");
+            "Insufficient free disk space on the node's image filesystem (88% of 953.7 MiB used). Failed to free sufficient space by deleting unused images "
+            "(freed 0 bytes). Investigate disk usage, as it could be used by active images, logs, volumes, or other data.");
   EXPECT_EQ(w.store(node).filesystem().available, 120 * kMB);  // nothing of b stayed behind
   EXPECT_EQ(w.store(node).remove_unused(), 0);
 }

@@ -133,6 +133,13 @@ struct PodVolume {
   std::shared_ptr<const ClaimTemplate> ephemeral;
 };
 
+/// An emptyDir volume of a pod: files on its node's own disk that go with the pod.
+struct EmptyDir {
+  Symbol name;
+  std::int64_t size_limit = 0;  // 0: none
+  bool in_memory = false;       // medium: Memory: no files on the disk
+};
+
 // ---- Pod ----------------------------------------------------------------------------------------------------------
 
 enum class PullPolicy : std::uint8_t { kIfNotPresent, kAlways, kNever };
@@ -237,6 +244,7 @@ struct PodSpec {
   std::optional<Resources> pod_level_requests;  // spec.resources.requests
   std::vector<PodVolume> volumes;               // those that are backed by claims
   bool has_local_storage = false;               // emptyDir volumes: kubectl drain asks for --delete-emptydir-data
+  std::vector<EmptyDir> empty_dirs;
   std::shared_ptr<const SourceDocument> source;
 
   // Computed once by finish_pod_spec() (api/pod_spec.cpp):

@@ -113,6 +113,9 @@ class ControlPlane {
   /// Nothing on the host makes progress for a while (memory stalls), although it is up: its members count as gone.
   void set_stalled(host::HostId host, bool stalled);
 
+  /// The file system of a member's host has not a byte left: etcd exits and cannot start, until it has.
+  void set_disk_full(host::HostId host, bool full);
+
   /// The scheduler (controller-manager) that Squall models does its work only while this is true: there is a leader and its writes go through.
   /// A leader that is cut off keeps its leadership for up to 10 s more, but leads nothing; on_reachability tells of that.
   bool leads(Component component) const;
@@ -147,6 +150,7 @@ class ControlPlane {
     bool kubelet_running = true;
     bool booted = true;
     bool stalled = false;
+    bool disk_full = false;
     double disk_factor = 1.0;
     CauseId disk_cause{};
     CauseId stall_cause{};

@@ -93,6 +93,32 @@ void ControlPlane::kill(Component component, std::size_t member) {
   die(component, member, "ContainerDied", fmt::format("{} on {} was killed", to_string(component), host_name(member)));
 }
 
+void ControlPlane::set_disk_full(host::HostId host, bool full) {
+  const std::optional<std::size_t> index = member_of(host);
+  if (is_external() || !index || members_[*index].disk_full == full) return;
+  members_[*index].disk_full = full;
+  Process& etcd = process(Component::kEtcd, *index);
+  if (full) {
+    if (etcd.state == ProcessState::kDead) {
+      etcd.timer.cancel();
+      return;
+    }
+    die(Component::kEtcd, *index, "ContainerDied",
+        fmt::format("etcd on {} exits: failed to save Raft hard state and entries: write: no space left on device", host_name(*index)));
+    return;
+  }
+  schedule_restart(Component::kEtcd, *index);
+  if (!etcd.timer.is_pending()) return;
+  // Its tries while the disk was full are not simulated one by one; the next one is where their back-off would have put it.
+  SimDuration wait = kubelet::kBackOffFirst;
+  SimTime next = etcd.ended;
+  while (next < engine_.now()) {
+    next += wait;
+    wait = std::min<SimDuration>(2 * wait, kubelet::kBackOffMax);
+  }
+  etcd.timer.set_at(next, [this, member = *index] { begin(Component::kEtcd, member); });
+}
+
 void ControlPlane::stop(Component component, std::size_t member) {
   if (is_external()) return;
   Process& p = process(component, member);
@@ -134,6 +160,8 @@ void ControlPlane::schedule_restart(Component component, std::size_t member) {
   const Member& m = members_[member];
   if (p.state != ProcessState::kDead || p.stopped || !m.kubelet_running || !m.booted || !hosts_.is_running(m.host)) return;
   const SimDuration noticed = random_.stream("control-plane/relist", draw_key(component, member)).uniform(SimDuration{}, kRelistPeriod);
+  // It would exit again and again, each time as soon as it writes.
+  if (component == Component::kEtcd && m.disk_full) return;
   const SimTime allowed = p.ended + p.backoff.wait_after(p.ended);
   p.timer.set_at(std::max(allowed, engine_.now() + noticed), [this, component, member] { begin(component, member); });
 }
@@ -147,6 +175,7 @@ SimDuration ControlPlane::start_time(Component component, std::size_t member) co
 void ControlPlane::begin(Component component, std::size_t member) {
   Process& p = process(component, member);
   if (p.state != ProcessState::kDead || !hosts_.is_running(members_[member].host)) return;
+  if (component == Component::kEtcd && members_[member].disk_full) return;
   p.state = ProcessState::kStarting;
   p.backoff.restarted(p.ended, engine_.now());
   ++p.restarts;

@@ -1,6 +1,7 @@
 #include "sim/models/kubernetes/kubelet/admission.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -59,11 +60,17 @@ std::optional<Rejection> admit(const AdmissionRequest& request, const WellKnown&
   const Node& node = request.node;
   const PodSpec& spec = request.spec;
 
-  // The eviction handler: under memory pressure only BestEffort pods are turned away.
-  if (request.memory_pressure && spec.qos == QosClass::kBestEffort && !is_critical(spec, false)) {
+  // The eviction handler: under memory pressure alone only BestEffort pods are turned away, under any other all but critical ones.
+  const bool only_memory = request.memory_pressure && !request.disk_pressure && !request.pid_pressure;
+  if ((request.memory_pressure || request.disk_pressure || request.pid_pressure) && !is_critical(spec, false)) {
     const Taint pressure{well_known.memory_pressure, Symbol{}, TaintEffect::kNoSchedule};
-    if (!tolerates(spec.tolerations, pressure)) {
-      return Rejection{"Evicted", "The node had condition: [MemoryPressure]. "};
+    if (!only_memory || (spec.qos == QosClass::kBestEffort && !tolerates(spec.tolerations, pressure))) {
+      std::string conditions;
+      for (const auto& [is_true, name] : {std::pair{request.memory_pressure, "MemoryPressure"}, std::pair{request.disk_pressure, "DiskPressure"},
+                                          std::pair{request.pid_pressure, "PIDPressure"}}) {
+        if (is_true) conditions += (conditions.empty() ? "" : " ") + std::string(name);
+      }
+      return Rejection{"Evicted", fmt::format("The node had condition: [{}]. ", conditions)};
     }
   }
 

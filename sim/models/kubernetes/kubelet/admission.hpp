@@ -25,6 +25,8 @@ struct AdmissionRequest {
   bool memory_pressure = false;  // as the eviction manager sees it now
   const std::vector<const PodSpec*>& admitted;  // active pods of the node, without this one
   const PodSpec& spec;
+  bool disk_pressure = false;
+  bool pid_pressure = false;
 };
 /// Empty: the pod is admitted. Otherwise the first reason that speaks against it.
 std::optional<Rejection> admit(const AdmissionRequest& request, const WellKnown& well_known, const Interner& names);

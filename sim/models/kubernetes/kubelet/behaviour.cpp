@@ -23,6 +23,12 @@ ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours,
     if (behaviour.page_cache_bytes) resolved.page_cache_bytes = *behaviour.page_cache_bytes;
     if (behaviour.page_cache_active) resolved.page_cache_active = *behaviour.page_cache_active;
     if (behaviour.slab_bytes) resolved.slab_bytes = *behaviour.slab_bytes;
+    if (behaviour.writes_bytes_per_second) resolved.writes_bytes_per_second = *behaviour.writes_bytes_per_second;
+    if (behaviour.writes_at_most) resolved.writes_at_most = *behaviour.writes_at_most;
+    if (behaviour.written_file_bytes) resolved.written_file_bytes = *behaviour.written_file_bytes;
+    if (behaviour.logs_bytes_per_second) resolved.logs_bytes_per_second = *behaviour.logs_bytes_per_second;
+    if (behaviour.processes) resolved.processes = *behaviour.processes;
+    if (behaviour.processes_per_second) resolved.processes_per_second = *behaviour.processes_per_second;
     if (behaviour.cpu) resolved.cpu = behaviour.cpu;
     if (behaviour.disk_bytes_per_second) resolved.disk_bytes_per_second = *behaviour.disk_bytes_per_second;
   }

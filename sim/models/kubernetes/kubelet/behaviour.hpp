@@ -26,6 +26,12 @@ struct PodBehaviour {
   std::optional<double> page_cache_active;       // share of them that is used more than once (default 0)
   std::optional<std::int64_t> slab_bytes;        // dentries and inodes of the paths that it looks up (default 512 KiB)
   std::optional<double> cpu;                     // cores that the pod would like to use while it runs (default: what it requests)
+  std::optional<double> writes_bytes_per_second;  // by which its files grow: its emptyDir, or without one its writable layer (default 0)
+  std::optional<std::int64_t> writes_at_most;     // until there are so many (default: for ever)
+  std::optional<std::int64_t> written_file_bytes; // of one of these files, on average: inodes (default 1 MiB)
+  std::optional<double> logs_bytes_per_second;    // to stdout and stderr (default 0)
+  std::optional<std::int64_t> processes;          // processes and threads (default 10)
+  std::optional<double> processes_per_second;     // by which they grow (default 0)
   std::optional<double> disk_bytes_per_second;   // that it reads and writes on its node's own disk while it runs (default 0)
 };
 
@@ -41,6 +47,12 @@ struct ResolvedBehaviour {
   std::int64_t page_cache_bytes = 10'000'000;
   double page_cache_active = 0.0;
   std::int64_t slab_bytes = 512ll << 10;
+  double writes_bytes_per_second = 0.0;
+  std::int64_t writes_at_most = 0;  // 0: no end
+  std::int64_t written_file_bytes = 1ll << 20;
+  double logs_bytes_per_second = 0.0;
+  std::int64_t processes = 10;
+  double processes_per_second = 0.0;
   std::optional<double> cpu;
   double disk_bytes_per_second = 0.0;
 };

@@ -18,6 +18,7 @@ struct ImagePolicy {
   std::int64_t image_gc_high_percent = 85;
   std::int64_t image_gc_low_percent = 80;
   SimDuration image_minimum_gc_age{std::chrono::minutes(2)};
+  SimDuration image_maximum_gc_age{};  // imageMaximumGCAge; zero: images do not grow too old
   // Of the runtime.
   std::int64_t max_concurrent_downloads = 3;  // layers of one image
   SimDuration image_pull_progress_timeout{std::chrono::minutes(5)};

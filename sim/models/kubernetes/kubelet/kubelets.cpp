@@ -136,7 +136,11 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
     schedule_status(*place);
   };
   node.image_hooks.in_use = [this, place](Symbol image) { return uses_image(*place, image); };
-  node.image_hooks.filesystem_changed = [] {};
+  node.image_hooks.filesystem_changed = [this, place] {
+    disk_of(*place);
+    disk_changed(*place);
+  };
+  node.image_hooks.beside_images = [this, place] { return beside_images(*place); };
   if (image_service != nullptr) {
     node.images = image_service->make({host, node.name, node.subject}, node.image_hooks);
   } else {
@@ -178,6 +182,7 @@ void Kubelets::Impl::on_pod_event(const WatchEvent& event) {
     NodeRun& node = *found->second;
     std::erase(node.bound, ref);
     node_of_bound.erase(found);
+    if (node.disk != nullptr) files_of_pod_deleted(node, ref);
     PodRun* run = find_pod(ref);
     if (run == nullptr) return;
     if (node.is_watching && can_act(node)) see(node, ref);
@@ -241,6 +246,7 @@ void Kubelets::Impl::on_host_down(NodeRun& node) {
       engine.cancel(std::exchange(c.timer, TimerId{}));
       if (c.step == Step::kRunning) {
         uncharge(*run, c);
+        files_stopped(*run, c);
         c.step = Step::kLost;
       }
     };
@@ -255,6 +261,7 @@ void Kubelets::Impl::on_host_down(NodeRun& node) {
   node.soft_since = kEndOfTime;
   node.evicting = nullptr;
   node.next_pass = SimTime{};
+  disk_kubelet_stopped(node);
   lose_volumes(node);
   update_contact(node);
   for (const auto& run : node.pods) update_serving(*run);
@@ -309,6 +316,29 @@ std::int64_t Kubelets::memory_used(Ref<Node> node) const {
   const NodeRun* run = impl_->find_node(node);
   // What is asked for beyond the machine's memory is not there: that is what the host stalls over.
   return run == nullptr || !impl_->hosts.is_running(run->host) ? 0 : std::min(impl_->working_set(*run), run->memory);
+}
+
+double Kubelets::cpu_used(Ref<Pod> pod) const {
+  const PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr || !impl_->hosts.is_running(run->node->host)) return 0.0;
+  double cores = 0.0;
+  for (const ContainerRun& c : run->containers) {
+    if (c.step == Step::kRunning) cores += c.wants_cpu * c.speed;
+  }
+  return cores;
+}
+
+double Kubelets::cpu_used(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  double cores = 0.0;
+  if (run == nullptr) return cores;
+  for (const auto& pod : run->pods) cores += cpu_used(pod->ref);
+  return cores;
+}
+
+std::int64_t Kubelets::memory_used(Ref<Pod> pod) const {
+  const PodRun* run = impl_->find_pod(pod);
+  return run == nullptr || !impl_->hosts.is_running(run->node->host) ? 0 : impl_->usage(*run);
 }
 
 host::Meminfo Kubelets::meminfo(Ref<Node> node) const {
@@ -442,6 +472,60 @@ void Kubelets::leak_memory(Symbol ns, const LabelSelector& selector, double byte
       impl_->add_leak(*run, bytes_per_second);
     }
   }
+}
+
+kubelet::DiskStats Kubelets::disk(Ref<Node> node) const {
+  const NodeRun* run = impl_->find_node(node);
+  return run == nullptr ? kubelet::DiskStats{} : impl_->disk_stats(*run);
+}
+
+bool Kubelets::disk_of(Ref<Pod> pod, kubelet::PodDiskStats& stats) const {
+  const PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr) return false;
+  stats = impl_->disk_stats(*run);
+  return true;
+}
+
+std::uint64_t Kubelets::fill_disk(Ref<Node> ref, std::int64_t bytes, double bytes_per_second, std::int64_t at_most) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr) return 0;
+  kubelet::NodeDisk& disk = impl_->disk_of(*node);
+  kubelet::NodeDisk::Fill& fill = disk.fills.emplace_back();
+  fill.number = ++disk.last_fill;
+  fill.growth.set(static_cast<double>(bytes));
+  fill.growth.start(impl_->engine.now(), bytes_per_second, at_most);
+  fill.cause = impl_->engine.cause();
+  impl_->disk_changed(*node);
+  return fill.number;
+}
+
+void Kubelets::stop_filling_disk(Ref<Node> ref, std::uint64_t number) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || node->disk == nullptr) return;
+  for (kubelet::NodeDisk::Fill& fill : node->disk->fills) {
+    if (fill.number == number) fill.growth.stop(impl_->engine.now());
+  }
+  impl_->disk_changed(*node);
+}
+
+void Kubelets::clear_disk(Ref<Node> ref, std::uint64_t number) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || node->disk == nullptr) return;
+  std::erase_if(node->disk->fills, [number](const kubelet::NodeDisk::Fill& fill) { return fill.number == number; });
+  impl_->disk_changed(*node);
+}
+
+void Kubelets::wipe_disk(Ref<Node> ref) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr) return;
+  if (node->disk != nullptr) {
+    node->disk->fills.clear();
+    node->disk->dead.clear();
+    for (const auto& run : node->pods) {
+      if (run->disk != nullptr) run->disk->lose_files();
+    }
+  }
+  node->images->wipe();
 }
 
 void Kubelets::kill_container(Ref<Pod> pod) {

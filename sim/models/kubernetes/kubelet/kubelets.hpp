@@ -19,6 +19,7 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/kubelet/behaviour.hpp"
+#include "sim/models/kubernetes/kubelet/eviction_config.hpp"
 #include "sim/models/kubernetes/kubelet/image_policy.hpp"
 #include "sim/models/kubernetes/kubelet/process_state.hpp"
 
@@ -38,6 +39,7 @@ struct KubeletConfig : ImagePolicy {
   std::int64_t minimum_reclaim_memory = 0;          // evictionMinimumReclaim
   SimDuration pressure_transition{std::chrono::minutes(5)};  // evictionPressureTransitionPeriod
   SimDuration lease_renew{std::chrono::seconds(10)};
+  kubelet::DiskConfig disk;
 };
 
 /// A node's heartbeat as the node lifecycle controller can see it, without one event per renewal.
@@ -70,6 +72,10 @@ class Kubelets : public Watcher {
   host::Meminfo meminfo(Ref<Node> node) const;
   /// Pressure stall information of the machine's memory (both "some" and "full": a stall stops everybody).
   host::Psi::Averages memory_pressure(Ref<Node> node) const;
+  /// Cores that the containers of the node (of the pod) really use, and the working set of the pod: what metrics-server tells `kubectl top`.
+  double cpu_used(Ref<Node> node) const;
+  double cpu_used(Ref<Pod> pod) const;
+  std::int64_t memory_used(Ref<Pod> pod) const;
   /// Whether the pod's containers really run, whatever the API says (a partitioned node's pods run on).
   bool is_really_running(Ref<Pod> pod) const;
   /// ... and are past their start-up, not made unready, on a host that makes progress and has its network (partition 0). A mirror pod serves
@@ -77,6 +83,11 @@ class Kubelets : public Watcher {
   bool is_serving(Ref<Pod> pod) const;
   /// Called when is_serving() of a pod changed (also when its node died or was cut off); the current cause explains it.
   void on_serving(std::function<void(Ref<Pod>, bool serving)> listener);
+
+  /// What is on the node's disks, who put it there, and how many processes run.
+  kubelet::DiskStats disk(Ref<Node> node) const;
+  /// Of it: the pod's. False: no kubelet runs it.
+  bool disk_of(Ref<Pod> pod, kubelet::PodDiskStats& stats) const;
 
   /// The images of a node; null when no kubelet was added for it.
   kubelet::NodeImages* images_of(Ref<Node> node);
@@ -95,6 +106,13 @@ class Kubelets : public Watcher {
   void drop_caches(Ref<Node> node, host::DropCaches what);
   /// The eviction signals or free memory of some node changed in a way that a threshold may see: called after everything that happens to its memory.
   void on_memory(std::function<void(Ref<Node>)> listener);
+  /// Files that no pod owns (an audit log, core dumps, a forgotten backup) grow on the node's first disk, by `bytes` at once and then by `bytes_per_second`
+  /// up to `at_most` (0: until the disk is full); answers a number for clear_disk(), which removes them. Before that they stay, also over a reboot.
+  std::uint64_t fill_disk(Ref<Node> node, std::int64_t bytes, double bytes_per_second, std::int64_t at_most);
+  void stop_filling_disk(Ref<Node> node, std::uint64_t number);  ///< what is there stays
+  void clear_disk(Ref<Node> node, std::uint64_t number);
+  /// A machine that was installed anew: its disks are empty.
+  void wipe_disk(Ref<Node> node);
   void kill_container(Ref<Pod> pod);  ///< exits 137; restarted by policy with back-off
   /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
   /// one turns at once.

@@ -5,7 +5,8 @@
 ///
 /// Where to find what: kubelets.cpp (the public calls, watch events, changes of hosts), node_status.cpp (contact, heartbeat, Ready, re-list),
 /// pod_lifecycle.cpp (bound to ended, restarts, probes, status), termination.cpp, volumes.cpp (mounts, I/O that hangs), memory.cpp (working sets, eviction, OOM),
-/// kernel_memory.cpp (cgroups, page cache and slab that pods leave, stalls in reclaim), contention.cpp (CPU and disk).
+/// kernel_memory.cpp (cgroups, page cache and slab that pods leave, stalls in reclaim), contention.cpp (CPU and disk), node_disk.cpp (what is on the disks,
+/// DiskPressure and PIDPressure).
 #pragma once
 
 #include <deque>
@@ -19,6 +20,7 @@
 #include "sim/models/host/memory.hpp"
 #include "sim/models/kubernetes/kubelet/admission.hpp"
 #include "sim/models/kubernetes/kubelet/image_puller.hpp"
+#include "sim/models/kubernetes/kubelet/node_disk.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 #include "sim/models/kubernetes/kubelet/memory_policy.hpp"
 #include "sim/models/kubernetes/kubelet/pod_phase.hpp"
@@ -172,7 +174,8 @@ struct PodRun {
   bool has_read_files = false;
   bool told_of_cgroups = false;
   bool waits_for_cgroups = false;
-  bool cgroups_retried = false;  // the next try succeeds, if there are cgroups left
+  std::unique_ptr<PodDisk> disk;  // null: it writes nothing, and the number of its processes does not change
+  bool waits_for_room = false;    // nothing can be started on a machine without disk or processes left
   std::uint32_t cgroup_failures = 0;
 };
 
@@ -253,6 +256,7 @@ struct NodeRun {
   double memory_slowdown = 1.0;
   CauseId contention_cause{};
   SimTime contended_told{};
+  std::unique_ptr<NodeDisk> disk;  // null: nobody ever wrote anything here
 };
 
 /// The first instant of the grid phase + n * period that is not before `from`.
@@ -484,6 +488,38 @@ struct Kubelets::Impl {
   void share_machine(NodeRun& node);
   void set_speed(PodRun& run, ContainerRun& c, double speed);
   void update_slowdown(NodeRun& node);
+
+  // ---- node_disk.cpp
+  using NodeDisk = kubelet::NodeDisk;
+  NodeDisk& disk_of(NodeRun& node);
+  bool counts_processes(const PodRun& run) const;
+  void files_started(PodRun& run, ContainerRun& c);
+  void files_stopped(PodRun& run, ContainerRun& c);
+  void files_of_pod_ended(PodRun& run);
+  void files_of_pod_dropped(PodRun& run);
+  void files_of_pod_deleted(NodeRun& node, Ref<Pod> ref);
+  bool has_room_to_start(PodRun& run);
+  void disk_changed(NodeRun& node);
+  void disk_look(NodeRun& node);
+  void disk_kubelet_stopped(NodeRun& node);
+  kubelet::DiskStats disk_stats(const NodeRun& node) const;
+  kubelet::PodDiskStats disk_stats(const PodRun& run) const;
+  std::int64_t beside_images(const NodeRun& node) const;
+  struct DiskUser {
+    std::string what;
+    std::int64_t amount = 0;
+    CauseId cause{};
+  };
+  std::vector<DiskUser> disk_users(const NodeRun& node, kubelet::Signal signal) const;
+  kubelet::Observation observe(const NodeRun& node, kubelet::Signal signal) const;
+  CauseId record_shortage(NodeRun& node, std::string_view kind, kubelet::Signal signal, std::string message);
+  SimTime met_at(const NodeRun& node, kubelet::Signal signal, std::int64_t below) const;
+  std::vector<PodRun*> over_local_limits(NodeRun& node, std::vector<std::string>* messages) const;
+  SimTime local_limit_due(const PodRun& run) const;
+  void update_full(NodeRun& node);
+  void arm_disk(NodeRun& node);
+  void reclaim_disk(NodeRun& node, std::size_t threshold);
+  bool memory_goes_first(const NodeRun& node) const;
 
   // ---- kernel_memory.cpp
   /// What the runtime does takes longer on a host that is short of memory or CPU.

@@ -320,6 +320,10 @@ void Kubelets::Impl::pod_cleaned_up(NodeRun& node) {
   node.evicting = nullptr;
   node.next_pass = engine.now();
   memory_changed(node);
+  if (node.disk != nullptr) {
+    node.disk->next_pass = engine.now();
+    disk_changed(node);
+  }
 }
 
 // ---- the kernel
@@ -403,6 +407,7 @@ void Kubelets::Impl::end_stall(NodeRun& node) {
   control_plane.set_stalled(node.host, false);
   for (const auto& run : node.pods) update_serving(*run);
   update_contact(node);
+  if (node.disk != nullptr) disk_changed(node);
   if (std::exchange(node.stall_kills, false)) {
     oom_kill(node);
   } else {

@@ -48,6 +48,8 @@ class NodeImages {
     std::function<bool(Symbol image)> in_use;
     /// The file system of the images has more or less room than before.
     std::function<void()> filesystem_changed;
+    /// Bytes on it that are no images.
+    std::function<std::int64_t()> beside_images;
   };
   /// The file system that holds images (imagefs; here the same as nodefs). No capacity: not modelled.
   struct Filesystem {
@@ -75,8 +77,14 @@ class NodeImages {
   /// A container was made of the image, or one that was is gone.
   virtual void touch(Symbol) {}
   virtual Filesystem filesystem() const { return {}; }
+  /// Bytes of it that images and their parts have.
+  virtual std::int64_t bytes_used() const { return 0; }
+  /// Others wrote so much that garbage collection may have something to do.
+  virtual void filesystem_filled() {}
   /// Removes every image that no container uses (what the eviction manager does under DiskPressure); bytes that came free.
   virtual std::int64_t remove_unused() { return 0; }
+  /// When the next image that no container uses is old enough to be removed; kEndOfTime: there is none.
+  virtual SimTime next_unused() const { return kEndOfTime; }
   /// The disk is empty: a machine that was installed anew.
   virtual void wipe() {}
 };

@@ -69,6 +69,7 @@ void Kubelets::Impl::start_kubelet(NodeRun& node, bool booted) {
   const ScopedCause because(engine, id);
   // Containers that run go on under the eye of the eviction manager, also before the API is reached.
   memory_changed(node);
+  if (node.disk != nullptr) disk_changed(node);
   update_contact(node);
 }
 
@@ -77,6 +78,7 @@ void Kubelets::Impl::stop_kubelet(NodeRun& node) {
   node.kubelet_running = false;
   node.kubelet_was_killed = true;
   node.evicting = nullptr;
+  disk_kubelet_stopped(node);
   control_plane.set_kubelet_running(node.host, false);
   node.images->interrupt();
   for (const auto& run : node.pods) pause(*run);
@@ -202,7 +204,12 @@ void Kubelets::Impl::post_status(NodeRun& node) {
   if (object == nullptr) return;
   Change changes = Change::kNone;
   const bool becomes_ready = object->ready != ConditionStatus::kTrue;
-  if (becomes_ready || object->memory_pressure != node.pressure) changes = changes | Change::kConditions;
+  const kubelet::NodeDisk* disk = node.disk.get();
+  const bool disk_pressure = disk != nullptr && disk->pressure[NodeDisk::kDisk].is_true;
+  const bool pid_pressure = disk != nullptr && disk->pressure[NodeDisk::kPid].is_true;
+  if (becomes_ready || object->memory_pressure != node.pressure || object->disk_pressure != disk_pressure || object->pid_pressure != pid_pressure) {
+    changes = changes | Change::kConditions;
+  }
   std::vector<NodeImage> images;
   if (std::exchange(node.images_changed, false)) {
     constexpr std::size_t kImagesMax = 50;
@@ -231,6 +238,18 @@ void Kubelets::Impl::post_status(NodeRun& node) {
                fmt::format("Node {} status is now: {}", api.names().text(node.name),
                            node.pressure ? "NodeHasInsufficientMemory" : "NodeHasSufficientMemory"));
   }
+  // Both in one write, each with its own story.
+  CauseId written = engine.cause();
+  const auto tell = [&](bool was, bool is, CauseId cause, std::string_view kind) {
+    if (was == is) return;
+    const ScopedCause pressure(engine, cause ? cause : id);
+    written = api.record(node.ref, kind, fmt::format("Node {} status is now: {}", api.names().text(node.name), kind));
+  };
+  if (disk != nullptr) {
+    tell(object->disk_pressure, disk_pressure, disk->pressure[NodeDisk::kDisk].cause, disk_pressure ? "NodeHasDiskPressure" : "NodeHasNoDiskPressure");
+    tell(object->pid_pressure, pid_pressure, disk->pressure[NodeDisk::kPid].cause, pid_pressure ? "NodeHasInsufficientPID" : "NodeHasSufficientPID");
+  }
+  const ScopedCause because_written(engine, written);
   api.update(node.ref, changes, [&](Node& n) {
     if (becomes_ready) {
       n.ready = ConditionStatus::kTrue;
@@ -238,6 +257,8 @@ void Kubelets::Impl::post_status(NodeRun& node) {
       n.ready_since = engine.now();
     }
     n.memory_pressure = node.pressure;
+    n.disk_pressure = disk_pressure;
+    n.pid_pressure = pid_pressure;
     if (has(changes, Change::kImages)) n.images = images;
     if (has(changes, Change::kVolumes)) n.volumes_in_use = in_use;
   });

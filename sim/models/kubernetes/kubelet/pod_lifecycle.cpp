@@ -168,6 +168,7 @@ void Kubelets::Impl::adopt(NodeRun& node, Ref<Pod> ref, const Pod& pod) {
         c.exit_reason_next = c.exit_code_next == 0 ? reasons.completed : reasons.error;
       }
       charge(run, c);
+      if (!init && !run.is_mirror) files_started(run, c);
       arm(run, c);
     }
   };
@@ -188,7 +189,9 @@ bool Kubelets::Impl::admit_pod(const NodeRun& node, const PodSpec& spec, const P
     if (self != nullptr && run->uid > self->uid && !run->is_mirror) continue;  // after a restart pods are admitted one by one in creation order
     admitted.push_back(run->spec.get());
   }
-  const kubelet::AdmissionRequest request{*object, node.pressure, admitted, spec};
+  const bool disk_pressure = node.disk != nullptr && node.disk->pressure[NodeDisk::kDisk].is_true;
+  const bool pid_pressure = node.disk != nullptr && node.disk->pressure[NodeDisk::kPid].is_true;
+  const kubelet::AdmissionRequest request{*object, node.pressure, admitted, spec, disk_pressure, pid_pressure};
   std::optional<kubelet::Rejection> refused = kubelet::admit(request, api.well_known(), api.names());
   if (!refused) return true;
   rejection = std::move(*refused);
@@ -370,7 +373,7 @@ void Kubelets::Impl::on_pod_timer(PodRun& run) {
     mount_timed_out(run);
     return;
   }
-  if (run.stage != Stage::kSandbox || !make_cgroups(run)) return;
+  if (run.stage != Stage::kSandbox || !has_room_to_start(run) || !make_cgroups(run)) return;
   run.ip_serial = ++ip_serial;
   run.stage = Stage::kInit;
   sync(run);
@@ -613,7 +616,10 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
     look_ahead(run, c);
   }
   charge(run, c);
-  if (!init) read_files(run);
+  if (!init) {
+    read_files(run);
+    files_started(run, c);
+  }
   if (run.is_io_blocked && is_blocked(run, spec)) hang(run, c);
   arm(run, c);
   if (!plain_init) update_process(run);
@@ -796,6 +802,7 @@ void Kubelets::Impl::die(PodRun& run, ContainerRun& c, std::int32_t exit_code, S
     return;
   }
   uncharge(run, c);
+  files_stopped(run, c);
   engine.cancel(std::exchange(c.timer, TimerId{}));
   c.step = Step::kExited;
   c.is_healthy = false;

@@ -91,6 +91,7 @@ void Kubelets::Impl::finish(PodRun& run) {
   for (ContainerRun& c : run.containers) close(c);
   update_serving(run);
   remove_cgroups(run);
+  files_of_pod_ended(run);
   NodeRun& node = *run.node;
   if (node.evicting == &run) pod_cleaned_up(node);
   publish(run);
@@ -154,6 +155,7 @@ void Kubelets::Impl::drop(PodRun& run) {
   engine.cancel(std::exchange(run.deadline, TimerId{}));
   run.stage = Stage::kFinished;
   remove_cgroups(run);
+  files_of_pod_dropped(run);
   release_volumes(run);
   update_process(run);
   if (run.is_serving) {
