@@ -10,6 +10,7 @@
 #include "sim/cli/query_monitoring.hpp"
 #include "sim/models/ceph/views/views.hpp"
 #include "sim/models/kubernetes/views/get.hpp"
+#include "sim/models/kubernetes/views/machines.hpp"
 #include "sim/models/rook/rook.hpp"
 #include "sim/models/services/views.hpp"
 #include "sim/models/world.hpp"
@@ -85,6 +86,14 @@ bool is_platform_view(std::string_view word) {
   return std::find(views.begin(), views.end(), word) != views.end();
 }
 
+/// "top nodes", "free" ...; empty when the words are none of them.
+std::string machine_view_of(const std::vector<std::string>& words) {
+  std::string view = fmt::format("{}", fmt::join(words, " "));
+  if (view == "top node" || view == "top pod") view += 's';
+  const std::vector<std::string_view>& views = sim::k8s::views::machine_views();
+  return std::find(views.begin(), views.end(), view) != views.end() ? view : std::string();
+}
+
 }  // namespace
 
 std::string view_problem(const std::vector<std::string>& words, bool has_ceph, bool has_monitoring) {
@@ -100,6 +109,8 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
     const std::string hint = sim::scenario::did_you_mean(command, known);
     return fmt::format("'ceph {}' is not known{}; there are: ceph {}", command, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", ceph "));
   }
+  if (!machine_view_of(words).empty()) return {};
+  if (first == "top") return "'top' of what? there are: top nodes, top pods";
   if (words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", words[1]);
   if (first == "metrics") return {};
   if (is_monitoring_word(first)) return has_monitoring ? std::string() : "nobody looks at this cluster: the scenario has no section 'monitoring'";
@@ -110,6 +121,7 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
   known.emplace_back("ceph");
   for (const char* word : {"metrics", "rules", "alerts", "notifications"}) known.emplace_back(word);
   for (const std::string_view view : sim::services::platform_views()) known.emplace_back(view);
+  for (const std::string_view view : sim::k8s::views::machine_views()) known.emplace_back(view);
   const std::string hint = sim::scenario::did_you_mean(first, known);
   return fmt::format("'{}' is nothing that can be asked for{}; there are: {}", first, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", "));
 }
@@ -126,6 +138,12 @@ View view_of(sim::World& world, std::int64_t start_unix_seconds, const std::vect
   }
   if (first == "metrics") {
     shown.text = metrics_text(world, start_unix_seconds);
+    return shown;
+  }
+  if (const std::string view = machine_view_of(words); !view.empty()) {
+    const sim::k8s::views::TextTable table = *sim::k8s::views::machine_view(world.api, world.kubelets, view, name_space);
+    shown.text = json ? table_json(view, table) : table.text();
+    if (shown.text.empty()) shown.note = "No resources found\n";
     return shown;
   }
   const bool is_events = first == "events";
