@@ -17,6 +17,8 @@ host::KernelConfig KernelSpec::resolve() const {
   kernel.leaked_per_cgroup = leaked_per_cgroup.value_or(kernel.leaked_per_cgroup);
   kernel.kmem_caches = kmem_caches.value_or(kernel.kmem_caches);
   kernel.pid_max = pid_max.value_or(kernel.pid_max);
+  kernel.dirty_background_ratio = dirty_background_ratio.value_or(kernel.dirty_background_ratio);
+  kernel.dirty_ratio = dirty_ratio.value_or(kernel.dirty_ratio);
   kernel.file_reclaim_rate = file_reclaim_rate.value_or(kernel.file_reclaim_rate);
   kernel.slab_reclaim_rate = slab_reclaim_rate.value_or(kernel.slab_reclaim_rate);
   kernel.running_files = running_files.value_or(kernel.running_files);
@@ -46,6 +48,10 @@ void describe(Fields<KernelSpec>& fields) {
                 d.hint = "take it away; leakPerCgroup says how much each memory cgroup leaves";
                 return false;
               })
+      .fraction("dirtyBackgroundRatio", &KernelSpec::dirty_background_ratio, "vm.dirty_background_ratio: from this share of available memory on dirty pages are written to disk at once.")
+      .default_text("10%")
+      .fraction("dirtyRatio", &KernelSpec::dirty_ratio, "vm.dirty_ratio: half-way to this share who writes waits for the disk.")
+      .default_text("20%")
       .add("pidMax", &KernelSpec::pid_max, 1000, 4'194'304, "kernel.pid_max: processes and threads that the machine can run.")
       .default_text("4194304; rhel7: 32768")
       .bytes_per_second("reclaimRate", &KernelSpec::file_reclaim_rate, "How fast clean page cache is reclaimed.")
@@ -59,6 +65,10 @@ void describe(Fields<KernelSpec>& fields) {
           if (value && *value <= 0.0) reader.diagnostics.error(node.find(key), "must be more than 0");
         };
         positive("reclaimRate", to.file_reclaim_rate);
+        const double background = to.dirty_background_ratio.value_or(host::KernelConfig{}.dirty_background_ratio);
+        const double limit = to.dirty_ratio.value_or(host::KernelConfig{}.dirty_ratio);
+        // The kernel takes half of it then; nobody means that.
+        if (background >= limit) reader.diagnostics.error(node, "dirtyBackgroundRatio must be lower than dirtyRatio");
         positive("slabReclaimRate", to.slab_reclaim_rate);
       });
 }

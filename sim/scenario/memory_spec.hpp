@@ -20,6 +20,8 @@ struct KernelSpec {
   std::optional<std::int64_t> leaked_per_cgroup;
   std::optional<std::int64_t> kmem_caches;
   std::optional<std::int64_t> pid_max;
+  std::optional<double> dirty_background_ratio;
+  std::optional<double> dirty_ratio;
   std::optional<double> file_reclaim_rate;
   std::optional<double> slab_reclaim_rate;
   std::optional<std::int64_t> running_files;

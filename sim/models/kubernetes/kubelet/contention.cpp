@@ -1,13 +1,21 @@
 /// What the pods of a node get of its CPU and of its own disk, when they would like more than there is: how much longer everything takes.
 ///
 /// CPU: a container gets no more than its limit (CFS quota). Of what the machine has, each gets a share by its weight (shares from its request), and what
-/// one does not need goes to the others (CFS). Disk: equal shares of the bandwidth; an fsync waits the longer the busier the disk is, 1/(1 - utilisation),
-/// 50 times at most.
+/// one does not need goes to the others (CFS).
+///
+/// Disk: one law for all, max-min fair by weight. Who reads and writes directly (behaviours[].disk) is one stream with one request in flight, weight 1. Files that grow go
+/// through dirty pages (host/write_back.hpp) and are one stream of write-back: with the schedulers none and mq-deadline, which serve requests as they come, it
+/// weighs what it keeps in flight: 4 requests where the block layer throttles write-back (blk-wbt: a quarter of a depth of 16), 128 where it does not
+/// (nr_requests). With bfq it weighs 1. Who writes more than that takes waits in the end.
+///
+/// An fsync waits the longer the busier the disk is with direct streams, 1/(1 - utilisation), 50 times at most; and, with none and mq-deadline, while write-back runs, behind
+/// its requests in flight of 512 KiB each; with bfq behind one of them.
 ///
 /// A container that gets the share s of what it would like starts and works 1/s times as long. What the control plane's processes do not get slows their
 /// host down (Hosts::slowdown), so that etcd's writes take longer.
 ///
-/// Source: kernel Documentation/scheduler/sched-design-CFS.rst, sched-bwc.rst; reference kubernetes 3.10 (shares and quota); platform 6.4 (neighbours' I/O
+/// Source: kernel Documentation/scheduler/sched-design-CFS.rst, sched-bwc.rst, block/blk-wbt.c (RWB_DEF_DEPTH 16, wb_background a quarter of it), block/blk-core.c of
+///         3.10 (BLKDEV_MAX_RQ 128), blk-settings.c (BLK_DEF_MAX_SECTORS); reference kubernetes 3.10 (shares and quota); platform 6.4 (neighbours' I/O
 ///         multiplies an fsync by 5 to 50). Leaves out: see docs/models/contention.md.
 /// Checked by: tests/models/kubernetes/kubelet_contention_test.cpp.
 
@@ -33,6 +41,10 @@ constexpr double kSharesLeast = 2.0;  // of a container that requests no CPU
 constexpr double kFsyncFactorMax = 50.0;
 constexpr double kSlowest = 1e-3;  // what gets nothing at all still moves, or its end would never be computed again
 constexpr SimDuration kTellAgain = 1h;
+// Requests of write-back in flight, and their size (max_sectors_kb).
+constexpr double kThrottledDepth = 4.0;
+constexpr double kFullDepth = 128.0;
+constexpr double kRequestBytes = 512.0 * 1024.0;
 
 struct Claim {
   PodRun* run = nullptr;
@@ -40,6 +52,8 @@ struct Claim {
   double wants = 0;   // cores; no more than its limit
   double weight = 0;
   double gets = 0;
+  double wants_disk = 0;
+  double disk_weight = 1;
   double disk_gets = 0;
 };
 
@@ -114,6 +128,7 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
       claim.run = run.get();
       claim.container = &c;
       claim.wants = c.wants_cpu;
+      claim.wants_disk = c.wants_disk;
       if (container.limits.cpu_milli > 0) claim.wants = std::min(claim.wants, static_cast<double>(container.limits.cpu_milli) / 1000.0);
       claim.weight = std::max(kSharesLeast, static_cast<double>(container.requests.cpu_milli) * 1.024);
       cpu += claim.wants;
@@ -124,8 +139,21 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
   divide(
       claims, spec.cpu_cores, [](const Claim& c) { return c.wants; }, [](const Claim& c) { return c.weight; },
       [](Claim& c, double gets) { c.gets = gets; });
+  const double wanted_writes = wants_to_write(node);
+  const bool writes = wanted_writes > 0.0 || node.write_back != nullptr;
+  if (writes && node.write_back == nullptr) node.write_back = std::make_unique<host::WriteBack>(spec.kernel);
+  const double depth = spec.kernel.has_writeback_throttling ? kThrottledDepth : kFullDepth;
+  const bool by_weight = spec.disk_scheduler == host::DiskScheduler::kBfq;
+  if (writes) {
+    // Pages that wait for the disk are written as fast as it takes them, others as fast as they come.
+    Claim claim;
+    const bool backlog = node.write_back->dirty(engine.now()) > node.write_back->background();
+    claim.wants_disk = backlog ? spec.disk_bytes_per_second : std::min(wanted_writes, spec.disk_bytes_per_second);
+    claim.disk_weight = by_weight ? 1.0 : depth;
+    claims.push_back(claim);
+  }
   divide(
-      claims, spec.disk_bytes_per_second, [](const Claim& c) { return c.container->wants_disk; }, [](const Claim&) { return 1.0; },
+      claims, spec.disk_bytes_per_second, [](const Claim& c) { return c.wants_disk; }, [](const Claim& c) { return c.disk_weight; },
       [](Claim& c, double gets) { c.disk_gets = gets; });
 
   const bool cpu_short = cpu > spec.cpu_cores;
@@ -140,7 +168,20 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
   }
   const ScopedCause because(engine, cpu_short || disk_short ? node.contention_cause : engine.cause());
   const double utilisation = std::min(1.0, disk / spec.disk_bytes_per_second);
-  hosts.set_fsync_factor(node.host, utilisation >= 1.0 - 1.0 / kFsyncFactorMax ? kFsyncFactorMax : 1.0 / (1.0 - utilisation));
+  double fsync = utilisation >= 1.0 - 1.0 / kFsyncFactorMax ? kFsyncFactorMax : 1.0 / (1.0 - utilisation);
+  if (writes) {
+    // What direct streams leave, if it writes all the time.
+    const double takes = std::max(claims.back().disk_gets, spec.disk_bytes_per_second - disk);
+    claims.pop_back();
+    write_back(node, wanted_writes, takes);
+    const double busy = std::min(1.0, node.write_back->outflow(engine.now()) / takes);
+    const double wait = busy * (by_weight ? 1.0 : depth) * kRequestBytes / spec.disk_bytes_per_second;
+    fsync += wait / std::max(1e-6, seconds(spec.disk_fsync_median));
+  }
+  {
+    const ScopedCause because_writes(engine, node.writers_cause ? node.writers_cause : engine.cause());
+    hosts.set_fsync_factor(node.host, fsync);
+  }
   double slowest = 1.0;  // of the control plane's own
   for (const Claim& claim : claims) {
     ContainerRun& c = *claim.container;
@@ -153,6 +194,66 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
   }
   node.cpu_slowdown = 1.0 / slowest;
   update_slowdown(node);
+}
+
+// ---- files that grow
+
+/// What would be written into memory a second if nobody had to wait.
+double Kubelets::Impl::wants_to_write(const NodeRun& node) const {
+  if (node.disk == nullptr) return 0.0;
+  const SimTime now = engine.now();
+  double sum = 0.0;
+  for (const kubelet::NodeDisk::Fill& fill : node.disk->fills) sum += fill.growth.own_rate(now);
+  for (const auto& run : node.pods) {
+    if (run->disk == nullptr || run->containers.empty() || run->containers.front().step != Step::kRunning) continue;
+    sum += run->disk->layer.own_rate(now) + run->disk->empty_dir.own_rate(now);
+    // A log that is rotated grows no more, but is written as before.
+    if (!node.disk->is_full[kubelet::NodeDisk::kNodefs]) sum += run->behaviour.logs_bytes_per_second;
+  }
+  return sum;
+}
+
+/// Somebody writes more or less than before.
+void Kubelets::Impl::writing_changed(NodeRun& node) {
+  const double wanted = wants_to_write(node);
+  if (node.write_back == nullptr ? wanted == 0.0 : wanted == node.write_back->wanted()) return;
+  share_machine(node);
+}
+
+void Kubelets::Impl::write_back(NodeRun& node, double wanted, double disk) {
+  const SimTime now = engine.now();
+  host::WriteBack& pages = *node.write_back;
+  pages.set(now, wanted, disk, static_cast<double>(std::max<std::int64_t>(0, node.memory - committed(node))));
+  const double inflow = pages.inflow(now);
+  node.kernel->set_writing(now, inflow, pages.dirty(now), disk);
+  node.writer_speed = wanted > 0.0 ? std::max(kSlowest, inflow / wanted) : 1.0;
+  for (kubelet::NodeDisk::Fill& fill : node.disk->fills) fill.growth.set_speed(now, node.writer_speed);
+  for (const auto& run : node.pods) {
+    if (run->disk == nullptr) continue;
+    for (kubelet::Growth* one : {&run->disk->layer, &run->disk->empty_dir, &run->disk->log}) one->set_speed(now, node.writer_speed);
+  }
+  const bool waits = pages.throttles(now);
+  if (waits && !node.writers_cause) {
+    const std::vector<DiskUser> users = disk_users(node, kubelet::Signal::kNodefsAvailable);
+    const auto by_whom = std::find_if(users.begin(), users.end(), [](const DiskUser& one) { return bool{one.cause}; });
+    const CauseId before = engine.cause();
+    const ScopedCause because(engine, by_whom == users.end() ? before : by_whom->cause);
+    node.writers_cause = log.record("WritersThrottled", node.subject,
+                                    fmt::format("{} of dirty pages wait for a disk that takes {}/s of {}/s: who writes waits",
+                                                kubelet::human_bytes(static_cast<std::int64_t>(pages.dirty(now))),
+                                                kubelet::human_bytes(static_cast<std::int64_t>(disk)), kubelet::human_bytes(static_cast<std::int64_t>(wanted))));
+  } else if (!waits && wanted <= disk) {
+    node.writers_cause = CauseId{};
+  }
+  engine.cancel(std::exchange(node.write_back_timer, TimerId{}));
+  const SimTime next = pages.next_change(now);
+  if (next == kEndOfTime) return;
+  NodeRun* place = &node;
+  node.write_back_timer = engine.at(next, [this, place] {
+    place->write_back_timer = TimerId{};
+    share_machine(*place);
+    arm_disk(*place);
+  });
 }
 
 void Kubelets::Impl::set_speed(PodRun& run, ContainerRun& c, double speed) {

@@ -39,7 +39,7 @@ void Growth::start_log(SimTime now, double rate, std::int64_t max_size, std::int
 double Growth::at(SimTime now) const {
   double amount = amount_;
   if (is_paused_) return amount;
-  double left = seconds(now - since_);
+  double left = seconds(now - since_) * speed_;
   for (std::size_t i = 0; i < line_count_ && left > 0.0; ++i) {
     const Line& line = lines_[i];
     if (amount >= line.up_to) continue;
@@ -55,7 +55,7 @@ double Growth::rate(SimTime now) const {
   if (is_paused_) return 0.0;
   const double amount = at(now);
   for (std::size_t i = 0; i < line_count_; ++i) {
-    if (amount < lines_[i].up_to) return lines_[i].rate;
+    if (amount < lines_[i].up_to) return lines_[i].rate * speed_;
   }
   return 0.0;
 }
@@ -65,7 +65,7 @@ SimTime Growth::next_bend(SimTime now) const {
   const double amount = at(now);
   for (std::size_t i = 0; i < line_count_; ++i) {
     if (amount >= lines_[i].up_to) continue;
-    const double takes = (lines_[i].up_to - amount) / lines_[i].rate;
+    const double takes = (lines_[i].up_to - amount) / lines_[i].rate / speed_;
     return takes > kLongest ? kEndOfTime : now + from_seconds(takes) + SimDuration(1);
   }
   return kEndOfTime;
@@ -89,6 +89,13 @@ void Growth::stop(SimTime now) {
   since_ = now;
   line_count_ = 0;
   is_paused_ = false;
+}
+
+void Growth::set_speed(SimTime now, double speed) {
+  if (speed == speed_) return;
+  amount_ = at(now);
+  since_ = now;
+  speed_ = speed;
 }
 
 SimTime sum_exceeds(const std::vector<Weighed>& all, SimTime now, double level) {

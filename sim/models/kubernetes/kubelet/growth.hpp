@@ -24,6 +24,8 @@ class Growth {
   void resume(SimTime now);
   /// Stays as it is for good.
   void stop(SimTime now);
+  /// So many times as fast as it would: who writes waits for the disk.
+  void set_speed(SimTime now, double speed);
   /// Nothing is left.
   void clear() { *this = {}; }
   void set(double amount) {
@@ -36,6 +38,8 @@ class Growth {
   /// How fast it grows now.
   double rate(SimTime now) const;
   bool grows(SimTime now) const { return rate(now) > 0.0; }
+  /// How fast it would, if nothing held it up.
+  double own_rate(SimTime now) const { return rate(now) / speed_; }
   /// When its rate changes next; kEndOfTime: never.
   SimTime next_bend(SimTime now) const;
 
@@ -49,6 +53,7 @@ class Growth {
   bool is_paused_ = false;
   std::uint8_t line_count_ = 0;
   double amount_ = 0;  // at since_
+  double speed_ = 1;
   SimTime since_{};
   Line lines_[kLines];
 };

@@ -148,6 +148,9 @@ void Kubelets::Impl::settle_kernel(NodeRun& node) {
 
 void Kubelets::Impl::lose_kernel_memory(NodeRun& node) {
   node.kernel->reset();
+  if (node.write_back != nullptr) node.write_back->reset();
+  engine.cancel(std::exchange(node.write_back_timer, TimerId{}));
+  node.writers_cause = CauseId{};
   node.psi.set(engine.now(), 0.0);
   node.stall_kills = node.is_thrashing = node.told_of_ids = false;
   node.kernel_told = 0.0;
@@ -210,6 +213,7 @@ void Kubelets::Impl::grow_kernel_memory(NodeRun& node, double bytes_per_second) 
 void Kubelets::Impl::drop_caches(NodeRun& node, host::DropCaches what) {
   if (!hosts.is_running(node.host) || node.is_stalled) return;
   for (const auto& listener : memory_listeners) listener(node.ref);
+  if (node.write_back != nullptr) share_machine(node);  // the books have what was written up to now
   const std::int64_t before = node.kernel->reclaimable();
   const double dying = node.kernel->dying();
   node.kernel->drop_caches(what);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "sim/models/host/memory.hpp"
+#include "sim/models/host/write_back.hpp"
 #include "sim/models/kubernetes/kubelet/admission.hpp"
 #include "sim/models/kubernetes/kubelet/image_puller.hpp"
 #include "sim/models/kubernetes/kubelet/node_disk.hpp"
@@ -257,6 +258,10 @@ struct NodeRun {
   CauseId contention_cause{};
   SimTime contended_told{};
   std::unique_ptr<NodeDisk> disk;  // null: nobody ever wrote anything here
+  std::unique_ptr<host::WriteBack> write_back;  // the same
+  double writer_speed = 1.0;       // of those who write files
+  CauseId writers_cause{};         // the record that they wait
+  TimerId write_back_timer{};
 };
 
 /// The first instant of the grid phase + n * period that is not before `from`.
@@ -488,6 +493,9 @@ struct Kubelets::Impl {
   void share_machine(NodeRun& node);
   void set_speed(PodRun& run, ContainerRun& c, double speed);
   void update_slowdown(NodeRun& node);
+  double wants_to_write(const NodeRun& node) const;
+  void writing_changed(NodeRun& node);
+  void write_back(NodeRun& node, double wanted, double disk);
 
   // ---- node_disk.cpp
   using NodeDisk = kubelet::NodeDisk;

@@ -471,6 +471,7 @@ void Kubelets::Impl::disk_changed(NodeRun& node) {
   NodeDisk& disk = *node.disk;
   if (node.is_watching && can_act(node)) std::erase_if(disk.dead, [this](const NodeDisk::Dead& dead) { return api.get(dead.pod) == nullptr; });
   update_full(node);
+  writing_changed(node);
   disk.found_no_victim = false;
   arm_disk(node);
 }
@@ -503,6 +504,13 @@ void Kubelets::Impl::arm_disk(NodeRun& node) {
   } else {
     disk.told_collector = false;
     crossing = std::min(crossing, met_at(node, Signal::kImagefsAvailable, collected_below));
+  }
+  if (node.write_back != nullptr) {
+    // Who has written all that he wants leaves the disk to the others.
+    for (const NodeDisk::Fill& fill : disk.fills) crossing = std::min(crossing, fill.growth.next_bend(now));
+    for (const auto& run : node.pods) {
+      if (run->disk != nullptr) crossing = std::min({crossing, run->disk->layer.next_bend(now), run->disk->empty_dir.next_bend(now)});
+    }
   }
   if (crossing != kEndOfTime) disk.crossing = engine.at(crossing, [this, place] { disk_changed(*place); });
 
