@@ -2,6 +2,7 @@
 
 #include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/network/network.hpp"
+#include "sim/models/network/pod_network.hpp"
 #include "sim/models/registry/registries.hpp"
 #include "sim/models/rook/rook.hpp"
 #include "sim/models/services/services.hpp"
@@ -33,6 +34,14 @@ void World::follow_leaders() {
 }
 
 World::~World() = default;
+
+network::PodNetwork& World::network_of_pods() {
+  if (pod_network == nullptr) {
+    pod_network = std::make_unique<network::PodNetwork>(engine, log, random, api, kubelets);
+    if (services) services->use(*pod_network);
+  }
+  return *pod_network;
+}
 
 void World::start() {
   // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so

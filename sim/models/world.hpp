@@ -30,7 +30,8 @@ class Monitoring;
 }
 namespace network {
 class Network;
-}
+class PodNetwork;
+}  // namespace network
 namespace registry {
 class Registries;
 }
@@ -82,6 +83,9 @@ class World {
   std::unique_ptr<network::Network> network;        // null: bandwidth is not shared in this world
   std::unique_ptr<registry::Registries> registries;  // null: images come by k8s::ImageConfig
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
+  std::unique_ptr<network::PodNetwork> pod_network;  // null: nobody has disturbed the network of a pod
+  /// The same, made when it is first asked for.
+  network::PodNetwork& network_of_pods();
   std::unique_ptr<services::Services> services;           // null: nobody needs anything
   std::unique_ptr<services::VirtualMachines> machines;    // null: no VMs of tenants
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks

@@ -6,7 +6,7 @@
 /// links carry their speed in both directions at once. Whether two machines reach each other at all is the hosts' business (host::Hosts::reachable).
 ///
 /// Source:     max-min fairness: sim/core/resource.hpp; reference platform 8.3 (what bounds a pull).
-/// Leaves out: latency and loss, TCP's slow start, several cards of a host and bonding, oversubscription inside a switch, traffic of clients.
+/// Leaves out: latency and loss (of pods: pod_network.hpp), TCP's slow start, several cards of a host and bonding, oversubscription inside a switch, traffic of clients.
 /// Checked by: tests/models/network_test.cpp.
 #pragma once
 

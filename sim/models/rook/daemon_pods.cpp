@@ -104,6 +104,22 @@ std::string deployment_name(DaemonType type, std::string_view id) {
   return id.empty() ? std::string(app_of(type)) : fmt::format("{}-{}", app_of(type), id);
 }
 
+namespace {
+
+/// All of Rook's are commands in the container: the daemon's admin socket, scripts.
+k8s::Probe exec_probe(std::int64_t initial_delay, std::int64_t timeout, std::int64_t period, std::int64_t successes, std::int64_t failures) {
+  k8s::Probe probe;
+  probe.initial_delay_seconds = initial_delay;
+  probe.timeout_seconds = timeout;
+  probe.period_seconds = period;
+  probe.success_threshold = successes;
+  probe.failure_threshold = failures;
+  probe.is_exec = true;
+  return probe;
+}
+
+}  // namespace
+
 k8s::Deployment daemon_deployment(Interner& names, const RookConfig& config, const DaemonPod& pod) {
   const Shape& shape = shape_of(pod.type);
   k8s::Deployment object;
@@ -136,13 +152,13 @@ k8s::Deployment daemon_deployment(Interner& names, const RookConfig& config, con
   container.limits.memory = shape.memory_limit;
   container.has_cpu_request = container.has_memory_request = container.has_memory_limit = true;
   if (pod.type == DaemonType::kMds) {
-    container.liveness_probe = k8s::Probe{30, 25, 30, 1, 5};
+    container.liveness_probe = exec_probe(30, 25, 30, 1, 5);
   } else if (pod.type == DaemonType::kRgw) {
-    container.readiness_probe = k8s::Probe{10, 5, 10, 3, 3};
-    container.startup_probe = k8s::Probe{10, 5, 10, 1, shape.startup_failures};
+    container.readiness_probe = exec_probe(10, 5, 10, 3, 3);
+    container.startup_probe = exec_probe(10, 5, 10, 1, shape.startup_failures);
   } else if (pod.type != DaemonType::kOperator) {
-    container.liveness_probe = k8s::Probe{10, 5, 10, 1, 3};
-    container.startup_probe = k8s::Probe{10, 5, 10, 1, shape.startup_failures};
+    container.liveness_probe = exec_probe(10, 5, 10, 1, 3);
+    container.startup_probe = exec_probe(10, 5, 10, 1, shape.startup_failures);
   }
   spec->containers.push_back(std::move(container));
   place(names, pod, *spec);

@@ -47,7 +47,8 @@ class Election final : public ModeModel {
     return process.state == k8s::ProcessState::kUp;
   }
   bool together(std::size_t a, std::size_t b) const {
-    return a == b || context_.hosts.reachable(context_.member(a).process.host, context_.member(b).process.host);
+    return a == b || (context_.hosts.reachable(context_.member(a).process.host, context_.member(b).process.host) &&
+                      context_.pods_reach(context_.member(a).pod, context_.member(b).pod));
   }
   /// Who can lead: the first member of the largest group that is large enough.
   std::vector<std::size_t> electorate() const {

@@ -28,6 +28,7 @@ struct Member {
   k8s::PodProcess process;
   bool is_connected = true;  // to what it needs; see Services
   bool listed = false;       // the Service's endpoints have it as ready
+  bool is_severed = false;   // ... by the network of pods
   bool is_set_up = false;    // it was up since its host booted: what it set up in the kernel is there
   TimerId reconnect{};
 
@@ -44,13 +45,15 @@ struct ModeContext {
   std::function<void()> changed;                      // what answers() or degraded() say may be different now
   std::function<std::int64_t()> replicas;             // how many members its controllers want
   std::function<bool()> is_api_writable;
+  std::function<bool(k8s::Ref<k8s::Pod>, k8s::Ref<k8s::Pod>)> pods_reach;  // what is done to the network of pods lets them
+  std::function<double(k8s::Ref<k8s::Pod>, k8s::Ref<k8s::Pod>, double)> rate_between;  // no more than this many bytes a second, and what that network carries
 
   std::string subject() const { return "platform/" + config.name; }
   CauseId record(std::string_view kind, std::string_view message) const { return log.record(kind, subject(), message); }
   const Member& member(std::size_t i) const { return *members[i]; }
   /// Both take part, and a packet from one reaches the other.
   bool connected(std::size_t a, std::size_t b) const {
-    return member(a).answers_peers() && member(b).answers_peers() && (a == b || hosts.reachable(member(a).process.host, member(b).process.host));
+    return member(a).answers_peers() && member(b).answers_peers() && (a == b || (hosts.reachable(member(a).process.host, member(b).process.host) && pods_reach(member(a).pod, member(b).pod)));
   }
   /// Those of `which` that take part, by who reaches whom; each group and the groups in the order of the members.
   std::vector<std::vector<std::size_t>> groups(const std::vector<std::size_t>& which) const;

@@ -65,7 +65,8 @@ class Proxy final : public ModeModel {
   };
   bool is_up(std::size_t member) const { return context_.member(member).process.state == k8s::ProcessState::kUp; }
   bool reaches(std::size_t member, std::size_t backend) const {
-    return context_.hosts.reachable(context_.member(member).process.host, backend_->member(backend).process.host);
+    return context_.hosts.reachable(context_.member(member).process.host, backend_->member(backend).process.host) &&
+           context_.pods_reach(context_.member(member).pod, backend_->member(backend).pod);
   }
   std::size_t best(std::size_t member) const {
     for (std::size_t i = 0; i < backend_->size(); ++i) {

@@ -360,7 +360,7 @@ class Quorum final : public ModeModel {
     CauseId id = engine().cause();
     if (is_complete_) {
       const double amount = node.full ? static_cast<double>(config_.data_bytes) : missed;
-      takes = (node.full ? kTransferStart : SimDuration(std::chrono::seconds(1))) + from_seconds(amount / config_.transfer_rate);
+      takes = (node.full ? kTransferStart : SimDuration(std::chrono::seconds(1))) + from_seconds(amount / context_.rate_between(context_.member(donor).pod, context_.member(member).pod, config_.transfer_rate));
       id = context_.record("MemberJoining", fmt::format("{} fetches {} of {} from {} ({})", context_.member(member).name, megabytes(amount),
                                                         node.full ? "all data (SST)" : "missed write sets (IST)", context_.member(donor).name, format_duration(takes)));
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/core/check.hpp"
+#include "sim/models/network/pod_network.hpp"
 
 namespace sim::services {
 
@@ -111,7 +112,9 @@ void Services::link(std::size_t index) {
   group.needs_met = false;
 
   ModeContext context{engine_, log_, random_, hosts_, group.config, group.members, [this, index] { update(index); },
-                      [this, &group] { return replicas_of(group); }, [this] { return api_.writable(); }};
+                      [this, &group] { return replicas_of(group); }, [this] { return api_.writable(); },
+                      [this](PodRef from, PodRef to) { return reaches(from, to); },
+                      [this](PodRef from, PodRef to, double rate) { return rate_between(from, to, rate); }};
   switch (config.mode) {
     case Mode::kStateless: group.mode = make_stateless(std::move(context)); break;
     case Mode::kQuorum: group.mode = make_quorum(std::move(context)); break;
@@ -270,6 +273,7 @@ Services::Membership Services::join(std::size_t index, PodRef ref, const k8s::Po
   member.pod = ref;
   member.process.host = host;
   member.is_connected = group.needs_met;
+  member.is_severed = pod_network_ != nullptr && pod_network_->any() && !reaches_needs(group, member, nullptr);
   member.listed = group.endpoints != SIZE_MAX && providers_[group.endpoints]->listed.contains(ref);
   return Membership{index, place};
 }
@@ -352,7 +356,9 @@ void Services::on_event(const k8s::WatchEvent& event) {
 
 // ---- who answers ----------------------------------------------------------------------------------------------------
 
-bool Services::answers(const Group& group, std::size_t member) const { return group.mode->answers(member) && group.members[member]->is_connected; }
+bool Services::answers(const Group& group, std::size_t member) const {
+  return group.mode->answers(member) && group.members[member]->is_connected && !group.members[member]->is_severed;
+}
 
 /// As clients see it.
 bool Services::lets_clients_in(const Group& group, std::size_t index) const {
@@ -374,7 +380,7 @@ void Services::apply(PodRef ref) {
     const Group& group = *groups_[m.group];
     if (group.members[m.member]->pod != ref) continue;
     const bool state = group.mode->answers(m.member);
-    const bool needs = group.members[m.member]->is_connected;
+    const bool needs = group.members[m.member]->is_connected && !group.members[m.member]->is_severed;
     lacks = lacks || !state || !needs;
     const bool beyond = std::any_of(group.probes_need.begin(), group.probes_need.end(), [this](std::size_t need) { return !providers_[need]->up; });
     const bool takes_part = group.mode->takes_part(m.member);
@@ -492,6 +498,9 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
     }
   }
   for (const std::size_t group : it.needed_by) look_at_needs(group);
+  if (pod_network_ != nullptr) {
+    for (const std::size_t group : it.needed_by) look_at_paths(group);
+  }
   for (const std::size_t group : it.used_by) look_at_status(group);
   for (const std::size_t group : it.probed_by) {
     for (std::size_t i = 0; i < groups_[group]->members.size(); ++i) apply(groups_[group]->members[i]->pod);
@@ -536,6 +545,12 @@ std::string Services::why_down(const Group& group) const {
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     if (group.endpoints != SIZE_MAX && answers(group, i) && !group.members[i]->listed) return "the API lists no member as ready that answers";
   }
+  if (pod_network_ != nullptr) {
+    for (const std::unique_ptr<Member>& member : group.members) {
+      std::string why;
+      if (member->is_severed && !reaches_needs(group, *member, &why)) return why;
+    }
+  }
   const std::string state = group.mode->state();
   return state.empty() ? std::string("no member answers") : state;
 }
@@ -546,7 +561,100 @@ std::string Services::why_degraded(const Group& group) const {
     if (!providers_[use]->up) missing += (missing.empty() ? "" : ", ") + providers_[use]->name;
   }
   if (!missing.empty()) return fmt::format("without {}", missing);
-  return group.mode->degraded();
+  std::string text = group.mode->degraded();
+  return text.empty() && pod_network_ != nullptr ? slow_paths(group) : text;
+}
+
+// ---- the network of pods ----------------------------------------------------------------------------------------------
+
+void Services::use(network::PodNetwork& pods) {
+  pod_network_ = &pods;
+  pods.on_change([this] {
+    for (std::size_t group = 0; group < groups_.size(); ++group) {
+      groups_[group]->mode->network_changed();
+      look_at_paths(group);
+      look_at_status(group);
+    }
+  });
+}
+
+bool Services::reaches(PodRef from, PodRef to) const { return pod_network_ == nullptr || pod_network_->reaches(from, to); }
+
+double Services::rate_between(PodRef from, PodRef to, double rate) const {
+  if (pod_network_ == nullptr || !pod_network_->has_path_rules()) return rate;
+  const network::PathQuality path = pod_network_->path(from, to);
+  // 0.5 ms between machines of one site, as between members of etcd.
+  constexpr SimDuration kRoundTrip{std::chrono::microseconds(500)};
+  const double loss = 1.0 - (1.0 - path.trip.loss_there) * (1.0 - path.trip.loss_back);
+  rate = std::min(rate, network::tcp_bytes_per_second(kRoundTrip + path.trip.delay, loss));
+  return path.bytes_per_second > 0.0 ? std::min(rate, path.bytes_per_second) : rate;
+}
+
+bool Services::reaches_needs(const Group& group, const Member& member, std::string* why) const {
+  for (const std::size_t need : group.needs) {
+    const Provider& it = *providers_[need];
+    if (!it.up || is_bridged(group, need)) continue;  // that is another story
+    const Group* behind = it.kind == Provider::Kind::kGroup ? groups_[it.group].get() : nullptr;
+    std::string name;
+    if (it.kind == Provider::Kind::kEndpoints) name = api_.names().text(it.service) + "." + api_.names().text(it.ns);
+    if (behind != nullptr && behind->config.service) name = api_.names().text(behind->config.service) + "." + api_.names().text(behind->config.service_ns);
+    if (!name.empty() && !pod_network_->resolves(member.pod, name + ".svc.cluster.local")) {
+      if (why != nullptr) *why = fmt::format("{} finds no address of {}.svc.cluster.local", member.name, name);
+      return false;
+    }
+    if (!pod_network_->has_path_rules() || it.kind == Provider::Kind::kExternal) continue;
+    bool found = false;
+    if (behind != nullptr) {
+      for (std::size_t i = 0; i < behind->members.size() && !found; ++i) found = lets_clients_in(*behind, i) && reaches(member.pod, behind->members[i]->pod);
+    } else {
+      found = std::any_of(it.listed.begin(), it.listed.end(), [&](PodRef pod) { return kubelets_.is_serving(pod) && reaches(member.pod, pod); });
+    }
+    if (found) continue;
+    if (why != nullptr) *why = fmt::format("{} reaches nobody of {}", member.name, it.name);
+    return false;
+  }
+  return true;
+}
+
+void Services::look_at_paths(std::size_t index) {
+  Group& group = *groups_[index];
+  bool any = false;
+  for (const std::unique_ptr<Member>& member : group.members) {
+    std::string why;
+    const bool severed = !reaches_needs(group, *member, &why);
+    if (severed == member->is_severed) continue;
+    member->is_severed = severed;
+    any = true;
+    if (api_.get(member->pod) != nullptr) {
+      const CauseId id = api_.record(member->pod, severed ? "DependencyUnreachable" : "DependencyReachable", severed ? why : "it reaches what it needs again");
+      const ScopedCause because(engine_, id);
+      apply(member->pod);
+    }
+  }
+  if (any) update(index);
+}
+
+/// Of a service that works: calls of its members to what they need, and to each other, that take longer than they should.
+std::string Services::slow_paths(const Group& group) const {
+  if (!pod_network_->has_path_rules()) return {};
+  for (const std::unique_ptr<Member>& member : group.members) {
+    const auto look = [&](const Group& other, const std::string& name) -> std::string {
+      for (const std::unique_ptr<Member>& peer : other.members) {
+        if (peer->pod == member->pod || peer->process.state != ProcessState::kUp) continue;
+        const network::PathQuality path = pod_network_->path(member->pod, peer->pod);
+        if (path.is_impaired()) return fmt::format("between {} and {} of {}: {}", member->name, peer->name, name, path.describe());
+      }
+      return {};
+    };
+    if (group.config.mode != Mode::kStateless && group.config.mode != Mode::kProxy) {
+      if (std::string text = look(group, group.config.name); !text.empty()) return text;
+    }
+    for (const std::size_t need : group.needs) {
+      if (providers_[need]->kind != Provider::Kind::kGroup) continue;
+      if (std::string text = look(*groups_[providers_[need]->group], providers_[need]->name); !text.empty()) return text;
+    }
+  }
+  return {};
 }
 
 void Services::look_at_status(std::size_t index) {

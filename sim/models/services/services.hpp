@@ -31,6 +31,10 @@
 #include "sim/models/services/config.hpp"
 #include "sim/models/services/mode.hpp"
 
+namespace sim::network {
+class PodNetwork;
+}
+
 namespace sim::services {
 
 /// The thing that "kubernetes-api" names: the API can be written.
@@ -62,6 +66,8 @@ class Services final : public k8s::Watcher {
   void add_external(const std::string& name, bool up);
   /// It came or went; the current cause explains it. `why`: for people, when it went.
   void set_external(const std::string& name, bool up);
+  /// What is done to the network of pods counts from now on: who reaches whom among members, and what they need.
+  void use(network::PodNetwork& pods);
   /// Hears of every change from now on. Before the kubelets start.
   void start();
 
@@ -178,6 +184,13 @@ class Services final : public k8s::Watcher {
   void changed(std::size_t provider, bool up, CauseId cause);
   void look_at_operation(std::size_t operation);
 
+  bool reaches(PodRef from, PodRef to) const;
+  double rate_between(PodRef from, PodRef to, double rate) const;
+  /// The member finds and reaches somebody who answers, of everything that it needs. Else `why` says what it does not.
+  bool reaches_needs(const Group& group, const Member& member, std::string* why) const;
+  void look_at_paths(std::size_t group);
+  std::string slow_paths(const Group& group) const;
+
   bool may_start(PodRef pod);
   bool is_gate_open(const Provider& provider) const;
   bool are_gates_open(const Group& group) const;
@@ -199,6 +212,7 @@ class Services final : public k8s::Watcher {
   std::vector<std::function<void(std::size_t)>> listeners_;
   std::vector<std::function<void(std::size_t)>> operation_listeners_;
   bool is_started_ = false;
+  network::PodNetwork* pod_network_ = nullptr;  // null: nothing is done to it
 };
 
 }  // namespace sim::services

@@ -26,6 +26,16 @@ std::optional<Probe> ObjectReader::probe(Yaml parent, std::string_view key) {
   result.success_threshold = success == 0 ? 1 : success;
   const std::int64_t failure = integer_or(node, "failureThreshold", 3);
   result.failure_threshold = failure == 0 ? 3 : failure;
+  result.is_exec = !node.find("exec").is_null();
+  result.is_http = !node.find("httpGet").is_null();
+  for (const std::string_view handler : {"httpGet", "tcpSocket", "grpc"}) {
+    const Yaml port = map(node, handler).find("port");
+    if (const std::optional<std::int64_t> number = port.as_integer()) {
+      result.port = static_cast<std::int32_t>(std::clamp<std::int64_t>(*number, 0, 65535));
+    } else if (port.is_string()) {
+      result.port_name = symbol(map(node, handler), "port");
+    }
+  }
   if (key != "readinessProbe" && result.success_threshold != 1) impossible(node.find("successThreshold"), "must be 1 for liveness and startup probes");
   return result;
 }

@@ -161,6 +161,10 @@ struct Probe {
   std::int64_t period_seconds = 10;
   std::int64_t success_threshold = 1;
   std::int64_t failure_threshold = 3;
+  bool is_exec = false;   // a command in the container: no network between it and the kubelet
+  bool is_http = false;   // httpGet
+  Symbol port_name;       // of httpGet, tcpSocket or grpc, when it is not a number
+  std::int32_t port = 0;
 };
 
 struct Container {

@@ -166,7 +166,8 @@ SimDuration ControlPlane::request_timeout() const { return 5s + 2 * config_.etcd
 
 SimDuration ControlPlane::fsync_median(std::size_t member) const {
   const Member& m = members_[member];
-  return from_seconds(seconds(hosts_.spec(m.host).disk_fsync_median) * m.disk_factor * hosts_.slowdown(m.host) * hosts_.fsync_factor(m.host));
+  const SimDuration disk = from_seconds(seconds(hosts_.spec(m.host).disk_fsync_median) * m.disk_factor * hosts_.slowdown(m.host) * hosts_.fsync_factor(m.host));
+  return m.disk_delay_share >= 0.5 ? disk + m.disk_delay : disk;
 }
 
 SimDuration ControlPlane::commit_latency() {
@@ -177,7 +178,9 @@ SimDuration ControlPlane::commit_latency() {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (!members_[i].in_quorum) continue;
     const double sigma = hosts_.spec(members_[i].host).disk_fsync_sigma;
-    const SimDuration fsync = stream.lognormal(fsync_median(i), sigma);
+    const Member& m = members_[i];
+    SimDuration fsync = stream.lognormal(m.disk_delay_share >= 0.5 ? fsync_median(i) - m.disk_delay : fsync_median(i), sigma);
+    if (m.disk_delay_share > 0.0 && stream.chance(m.disk_delay_share)) fsync += m.disk_delay;
     persisted.push_back(i == *etcd_leader_ ? fsync : fsync + config_.etcd.round_trip);
   }
   // Committed when a majority of all members, the leader or not, has it on disk.
@@ -190,6 +193,13 @@ SimDuration ControlPlane::commit_latency() {
 void ControlPlane::set_disk_slow(std::size_t member, double factor) {
   SIM_CHECK(factor > 0.0, "a disk is slower by a positive factor");
   members_[member].disk_factor = factor;
+  members_[member].disk_cause = engine_.cause();
+  evaluate();
+}
+
+void ControlPlane::set_disk_delay(std::size_t member, SimDuration delay, double share) {
+  members_[member].disk_delay = delay;
+  members_[member].disk_delay_share = share;
   members_[member].disk_cause = engine_.cause();
   evaluate();
 }

@@ -105,6 +105,8 @@ class ControlPlane {
   void stop(Component component, std::size_t member);
   void start_component(Component component, std::size_t member);
   void set_disk_slow(std::size_t member, double factor);  ///< multiplies the member's fsync; 1 is healthy. Stalls over the election timeout cost leadership.
+  /// Calls to the files of the member's etcd take so much longer, a share of them (0 to 1).
+  void set_disk_delay(std::size_t member, SimDuration delay, double share);
   void set_etcd_size(std::int64_t bytes);               ///< over the quota: alarm NOSPACE, writes refused
   void clear_alarm();                                   ///< compaction, defragmentation, disarm: writes go through again
   /// The kubelet of a member's host came or went: without it a dead component is not restarted.
@@ -152,6 +154,8 @@ class ControlPlane {
     bool stalled = false;
     bool disk_full = false;
     double disk_factor = 1.0;
+    SimDuration disk_delay{};
+    double disk_delay_share = 0.0;
     CauseId disk_cause{};
     CauseId stall_cause{};
     // As of the last evaluate():

@@ -94,6 +94,8 @@ class Controller {
   virtual void start() = 0;
   /// The lease was lost: no action until start().
   virtual void stop() = 0;
+  /// The clock of its process is wrong by this much from now on. Most controllers measure spans only.
+  virtual void set_clock_skew(SimDuration) {}
 };
 
 }  // namespace sim::k8s

@@ -41,4 +41,8 @@ void ControllerManager::stop() {
   for (const auto& controller : controllers_) controller->stop();
 }
 
+void ControllerManager::set_clock_skew(SimDuration skew) {
+  for (const auto& controller : controllers_) controller->set_clock_skew(skew);
+}
+
 }  // namespace sim::k8s

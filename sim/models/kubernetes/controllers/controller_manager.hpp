@@ -31,6 +31,8 @@ class ControllerManager {
   void start();
   void stop();
   bool is_running() const { return running_; }
+  /// The clock of its process is wrong by this much from now on. CronJobs start by it; spans are measured by a clock that is not.
+  void set_clock_skew(SimDuration skew);
 
  private:
   std::vector<std::unique_ptr<Controller>> controllers_;

@@ -61,6 +61,12 @@ class CronJobController final : public Controller, public Watcher {
     blocked_.clear();
   }
 
+  void set_clock_skew(SimDuration skew) override {
+    skew_ = skew;
+    if (!running_) return;
+    for (const Ref<CronJob> ref : api_.all<CronJob>().refs()) queue_.add(ApiServer::untyped(ref));
+  }
+
   void on_event(const WatchEvent& event) override {
     if (event.is<CronJob>()) {
       if (event.type == WatchEvent::Type::kModified && event.changes == Change::kStatus) return;
@@ -126,6 +132,8 @@ class CronJobController final : public Controller, public Watcher {
   }
 
   std::int64_t unix_of(SimTime time) const { return start_ + std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count(); }
+  /// As the clock of this process has it.
+  std::int64_t now_unix() const { return unix_of(engine_.now() + skew_); }
   SimTime time_of(std::int64_t unix_seconds) const { return SimTime{} + std::chrono::seconds(unix_seconds - start_); }
 
   static std::string clock_text(std::int64_t unix_seconds) {
@@ -159,13 +167,13 @@ class CronJobController final : public Controller, public Watcher {
   void wait_for_next(Ref<CronJob> ref, const CronSchedule& schedule) {
     const CronJob& cron = *api_.get(ref);
     const std::int64_t earliest = earliest_of(cron);
-    const MissedRuns missed = missed_runs(schedule, earliest, unix_of(engine_.now()));
+    const MissedRuns missed = missed_runs(schedule, earliest, now_unix());
     const std::optional<std::int64_t> next = schedule.next(missed.most_recent.value_or(earliest));
     if (!next) return;
     // The clock causes the run, not what made the controller look just now.
     const CauseId now_because = engine_.cause();
     engine_.set_cause(CauseId{});
-    queue_.add_after(ApiServer::untyped(ref), time_of(*next) + kNextScheduleDelta - engine_.now());
+    queue_.add_after(ApiServer::untyped(ref), std::max(SimDuration::zero(), time_of(*next) + kNextScheduleDelta - engine_.now() - skew_));
     engine_.set_cause(now_because);
   }
 
@@ -212,7 +220,7 @@ class CronJobController final : public Controller, public Watcher {
 
   void start_due(Ref<CronJob> ref, State& state, const CronSchedule& schedule) {
     const CronJob& cron = *api_.get(ref);
-    const std::int64_t now = unix_of(engine_.now());
+    const std::int64_t now = now_unix();
     std::int64_t earliest = earliest_of(cron);
     if (cron.starting_deadline_seconds) earliest = std::max(earliest, now - *cron.starting_deadline_seconds);
     const MissedRuns missed = missed_runs(schedule, earliest, now);
@@ -272,6 +280,7 @@ class CronJobController final : public Controller, public Watcher {
   ApiServer& api_;
   ApiClient& client_;
   std::int64_t start_;
+  SimDuration skew_{};
   ClientBudget budget_;
   WorkQueue queue_;
   std::map<ObjectRef, State> states_;

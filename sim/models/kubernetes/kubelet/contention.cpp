@@ -20,6 +20,7 @@
 /// Checked by: tests/models/kubernetes/kubelet_contention_test.cpp.
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
@@ -87,6 +88,13 @@ void divide(std::vector<Claim>& claims, double capacity, Want want, Weight weigh
   }
 }
 
+/// Of what a container gets, the part of its own processes beside those that load it: fair among threads, and what the others do not need is theirs.
+double own_part(double gets, double wants, double others, double other_threads) {
+  if (others <= 0.0) return gets;
+  const double threads = std::max(1.0, std::ceil(wants));
+  return std::min(wants, std::max(gets - others, gets * threads / (threads + other_threads)));
+}
+
 }  // namespace
 
 /// What the container would like to have from now on: what its pod's behaviour says, by requests among its containers; without that, what it requests.
@@ -107,6 +115,7 @@ void Kubelets::Impl::set_wants(PodRun& run, ContainerRun& c) {
 void Kubelets::Impl::clear_wants(PodRun& run, ContainerRun& c) {
   if (c.wants_cpu == 0.0 && c.wants_disk == 0.0 && !c.is_demanding) return;
   c.wants_cpu = c.wants_disk = 0.0;
+  c.stress = {};
   NodeRun& node = *run.node;
   const bool matters = node.demanding > 0;
   if (std::exchange(c.is_demanding, false)) --node.demanding;
@@ -122,17 +131,19 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
   for (const auto& run : node.pods) {
     for (std::size_t i = 0; i < run->containers.size(); ++i) {
       ContainerRun& c = run->containers[i];
-      if (c.step != Step::kRunning || (c.wants_cpu <= 0.0 && c.wants_disk <= 0.0)) continue;
+      const double wants_cpu = c.wants_cpu + c.stress.cpu_cores;
+      const double wants_disk = c.wants_disk + c.stress.disk_bytes_per_second;
+      if (c.step != Step::kRunning || (wants_cpu <= 0.0 && wants_disk <= 0.0)) continue;
       const Container& container = run->spec->containers[i];
       Claim claim;
       claim.run = run.get();
       claim.container = &c;
-      claim.wants = c.wants_cpu;
-      claim.wants_disk = c.wants_disk;
+      claim.wants = wants_cpu;
+      claim.wants_disk = wants_disk;
       if (container.limits.cpu_milli > 0) claim.wants = std::min(claim.wants, static_cast<double>(container.limits.cpu_milli) / 1000.0);
       claim.weight = std::max(kSharesLeast, static_cast<double>(container.requests.cpu_milli) * 1.024);
       cpu += claim.wants;
-      disk += c.wants_disk;
+      disk += wants_disk;
       claims.push_back(claim);
     }
   }
@@ -186,8 +197,8 @@ void Kubelets::Impl::share_machine(NodeRun& node) {
   for (const Claim& claim : claims) {
     ContainerRun& c = *claim.container;
     double speed = 1.0;
-    if (c.wants_cpu > 0.0) speed = std::min(speed, claim.gets / c.wants_cpu);
-    if (c.wants_disk > 0.0) speed = std::min(speed, claim.disk_gets / c.wants_disk);
+    if (c.wants_cpu > 0.0) speed = std::min(speed, own_part(claim.gets, c.wants_cpu, c.stress.cpu_cores, c.stress.cpu_workers) / c.wants_cpu);
+    if (c.wants_disk > 0.0) speed = std::min(speed, claim.disk_gets / (c.wants_disk + c.stress.disk_bytes_per_second));
     speed = std::clamp(speed, kSlowest, 1.0);
     if (claim.run->is_mirror) slowest = std::min(slowest, speed);
     set_speed(*claim.run, c, speed);

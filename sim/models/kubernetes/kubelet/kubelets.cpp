@@ -391,7 +391,29 @@ void Kubelets::start_gate_opened(Ref<Pod> pod) {
 }
 
 void Kubelets::set_probes_fail(Ref<Pod> pod, bool readiness, bool liveness) {
-  if (PodRun* run = impl_->find_pod(pod)) impl_->set_probes_fail(*run, readiness, liveness);
+  PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr) return;
+  run->readiness_needs = readiness;
+  run->liveness_needs = liveness;
+  impl_->update_probes(*run);
+}
+
+void Kubelets::set_interference(Ref<Pod> pod, Interference interference) {
+  if (PodRun* run = impl_->find_pod(pod)) impl_->set_interference(*run, interference);
+}
+
+bool Kubelets::set_image_paused(Ref<Pod> pod, bool paused) {
+  PodRun* run = impl_->find_pod(pod);
+  return run != nullptr && impl_->set_image_paused(*run, paused);
+}
+
+bool Kubelets::set_stress(Ref<Pod> pod, Symbol container, const Stress& stress) {
+  PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr) return false;
+  for (std::size_t i = 0; i < run->containers.size(); ++i) {
+    if (run->spec->containers[i].name == container) return impl_->set_stress(*run, run->containers[i], stress);
+  }
+  return false;
 }
 
 void Kubelets::set_lacking(Ref<Pod> pod, bool lacking) {
@@ -538,6 +560,20 @@ void Kubelets::kill_container(Ref<Pod> pod) {
     if (is_mirror) impl_->restart_mirror(*run, c);
     return;
   }
+}
+
+bool Kubelets::kill_container(Ref<Pod> pod, Symbol container) {
+  PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr) return false;
+  for (std::size_t i = 0; i < run->containers.size(); ++i) {
+    ContainerRun& c = run->containers[i];
+    if (run->spec->containers[i].name != container || c.step != Step::kRunning) continue;
+    const bool is_mirror = run->is_mirror;
+    impl_->die(*run, c, 137, impl_->reasons.error);
+    if (is_mirror) impl_->restart_mirror(*run, c);
+    return true;
+  }
+  return false;
 }
 
 void Kubelets::set_unready(Ref<Pod> pod, bool unready) {

@@ -114,6 +114,29 @@ class Kubelets : public Watcher {
   /// A machine that was installed anew: its disks are empty.
   void wipe_disk(Ref<Node> node);
   void kill_container(Ref<Pod> pod);  ///< exits 137; restarted by policy with back-off
+  /// The one of that name. False: it does not run.
+  bool kill_container(Ref<Pod> pod, Symbol container);
+  /// The images of the pod's containers are replaced by one that does nothing, or put back: each container that runs is stopped and starts anew, without
+  /// back-off, for its definition changed. False: not with this pod (a static one, whose manifest is not the API's; one that is not restarted always).
+  bool set_image_paused(Ref<Pod> pod, bool paused);
+  /// Others reach the pod's processes no more, or too late, or with errors: beside what services say of it (set_lacking, set_probes_fail).
+  struct Interference {
+    bool is_unreachable = false;  ///< it answers nobody
+    bool startup_fails = false;   ///< its probes of this kind fail, each in its own time
+    bool readiness_fails = false;
+    bool liveness_fails = false;
+    friend bool operator==(const Interference&, const Interference&) = default;
+  };
+  void set_interference(Ref<Pod> pod, Interference interference);
+  /// Processes that somebody started in a container to load it: they end with it, and count against its limits. Zeroes: they are gone.
+  struct Stress {
+    double cpu_cores = 0.0;
+    double cpu_workers = 0.0;  ///< threads that want them
+    double disk_bytes_per_second = 0.0;
+    std::int64_t memory_bytes = 0;
+  };
+  /// False: the container does not run.
+  bool set_stress(Ref<Pod> pod, Symbol container, const Stress& stress);
   /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
   /// one turns at once.
   void set_unready(Ref<Pod> pod, bool unready);

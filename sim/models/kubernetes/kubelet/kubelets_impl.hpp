@@ -84,6 +84,7 @@ struct ContainerRun {
   double wants_disk = 0.0;  // bytes per second
   bool is_demanding = false;  // its pod's behaviour says what it would like
   double speed = 1.0;       // share of that which it gets
+  Kubelets::Stress stress;  // somebody else's processes in it
   TimerId timer{};
 };
 
@@ -148,6 +149,10 @@ struct PodRun {
   bool lacks_service = false;  // something that it needs of others is not there
   bool readiness_fails = false;  // its probes look at something beyond the process, and that is not there
   bool liveness_fails = false;
+  bool readiness_needs = false;  // ... as services say; what interferes comes to it
+  bool liveness_needs = false;
+  bool is_paused = false;        // its images are ones that do nothing
+  Kubelets::Interference interference;
   SimTime unready_since{};
   SimTime not_live_since{};
   ProcessState process = ProcessState::kGone;  // as last told to the listeners
@@ -404,6 +409,12 @@ struct Kubelets::Impl {
   PodProcess process_of(const PodRun& run) const;
   void update_process(PodRun& run);
   void set_probes_fail(PodRun& run, bool readiness, bool liveness);
+  void update_probes(PodRun& run) {
+    set_probes_fail(run, run.readiness_needs || run.interference.readiness_fails, run.liveness_needs || run.interference.liveness_fails);
+  }
+  bool set_image_paused(PodRun& run, bool paused);
+  void set_interference(PodRun& run, const Interference& interference);
+  bool set_stress(PodRun& run, ContainerRun& c, const Stress& stress);
   void look_ahead_failing(PodRun& run, ContainerRun& c);
 
   // ---- volumes.cpp

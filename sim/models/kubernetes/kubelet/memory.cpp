@@ -48,12 +48,43 @@ void Kubelets::Impl::charge(PodRun& run, ContainerRun& c) {
 void Kubelets::Impl::uncharge(PodRun& run, ContainerRun& c) {
   if (is_init(run, c)) return;
   clear_wants(run, c);
+  c.stress = {};  // whatever ran in it is gone with it
   const bool leaked_here = &c == run.containers.data() && run.is_leaking;
   if (c.memory == 0 && !leaked_here) return;
   for (const auto& listener : memory_listeners) listener(run.node->ref);  // as it was before
   run.node->charged -= std::exchange(c.memory, 0);
   if (leaked_here) stop_leak(run);
   memory_changed(*run.node);
+}
+
+bool Kubelets::Impl::set_stress(PodRun& run, ContainerRun& c, const Stress& stress) {
+  if (c.step != Step::kRunning || is_init(run, c)) return false;
+  const std::int64_t more = stress.memory_bytes - c.stress.memory_bytes;
+  const bool was_demanding = c.stress.cpu_cores > 0.0 || c.stress.disk_bytes_per_second > 0.0;
+  const bool is_demanding = stress.cpu_cores > 0.0 || stress.disk_bytes_per_second > 0.0;
+  c.stress = stress;
+  NodeRun& node = *run.node;
+  if (is_demanding || was_demanding) {
+    if (is_demanding && !std::exchange(c.is_demanding, true)) ++node.demanding;
+    if (!is_demanding && !run.behaviour.cpu && c.wants_disk <= 0.0 && std::exchange(c.is_demanding, false)) --node.demanding;
+    share_machine(node);
+  }
+  if (more == 0) return true;
+  settle_kernel(node);
+  for (const auto& listener : memory_listeners) listener(node.ref);  // as it was before
+  c.memory += more;
+  node.charged += more;
+  node.found_no_victim = false;
+  const auto index = static_cast<std::size_t>(&c - run.containers.data());
+  const std::int64_t limit = run.spec->containers[index].limits.memory;
+  const bool is_over_limit = !run.is_mirror && limit > 0 && c.memory + (index == 0 ? leaked(run) : 0) > limit;
+  if (more > 0 && is_over_limit && !c.is_dying) {
+    // memory.oom.group: the kernel kills the whole container, not the process that is the largest.
+    die(run, c, 137, reasons.oom_killed);
+    return true;
+  }
+  memory_changed(node);
+  return true;
 }
 
 void Kubelets::Impl::start_leak(PodRun& run) {

@@ -605,10 +605,10 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
     const ResolvedBehaviour& behaviour = run.behaviour;
     const SimDuration start_up =
         behaviour.start_up_sigma > 0.0 ? draws.lognormal(behaviour.start_up, behaviour.start_up_sigma) : behaviour.start_up;
-    c.healthy_at = engine.now() + start_up;
+    c.healthy_at = run.is_paused ? kEndOfTime : engine.now() + start_up;
     c.status.started = !spec.startup_probe;
     c.status.ready = !spec.startup_probe && !spec.readiness_probe && !run.is_unready;
-    if (behaviour.exits && !init) {
+    if (behaviour.exits && !init && !run.is_paused) {
       c.exit_at = engine.now() + behaviour.run_time;
       c.exit_code_next = behaviour.exit_code;
       c.exit_reason_next = behaviour.exit_code == 0 ? reasons.completed : reasons.error;
@@ -637,7 +637,9 @@ void Kubelets::Impl::look_ahead(PodRun& run, ContainerRun& c) {
   using What = kubelet::ProbeResult::What;
   // A readiness fault hides the container's health from its readiness probe only.
   const kubelet::ProbeResult next = kubelet::next_probe_result(spec_of(run, c), c.status.started, c.status.started_at, c.first_tick,
-                                                               c.is_healthy ? std::min(c.healthy_at, engine.now()) : c.healthy_at);
+                                                               run.interference.startup_fails && !c.status.started ? kEndOfTime
+                                                               : c.is_healthy                                      ? std::min(c.healthy_at, engine.now())
+                                                                                                                   : c.healthy_at);
   c.probe_at = next.at;
   switch (next.what) {
     case What::kNothing: c.finding = Finding::kNothing; break;
@@ -693,6 +695,38 @@ void Kubelets::Impl::set_probes_fail(PodRun& run, bool readiness, bool liveness)
     look_ahead_failing(run, c);
     arm(run, c);
   }
+}
+
+void Kubelets::Impl::set_interference(PodRun& run, const Interference& interference) {
+  if (run.interference == interference) return;
+  const bool startup = run.interference.startup_fails != interference.startup_fails;
+  run.interference = interference;
+  update_probes(run);
+  if (startup && !is_over(run)) {
+    for (ContainerRun& c : run.containers) {
+      if (c.step != Step::kRunning || c.is_hung || c.is_killed || c.status.started) continue;
+      look_ahead(run, c);
+      arm(run, c);
+    }
+  }
+  update_serving(run);
+}
+
+bool Kubelets::Impl::set_image_paused(PodRun& run, bool paused) {
+  if (run.is_mirror || run.spec->restart_policy != RestartPolicy::kAlways) return false;
+  if (run.is_paused == paused) return true;
+  run.is_paused = paused;
+  if (run.stage != Stage::kMain) return true;
+  for (ContainerRun& c : run.containers) {
+    // Another definition has a back-off of its own.
+    c.backoff = kubelet::RestartBackoff{};
+    if (c.step == Step::kBackOff) set_timer(run, c, engine.now());
+    if (c.step != Step::kRunning || c.is_killed) continue;
+    const CauseId id = record(run, "Killing", fmt::format("Container {} definition changed, will be restarted", api.names().text(spec_of(run, c).name)));
+    const ScopedCause because(engine, id);
+    kill_later(run, c);
+  }
+  return true;
 }
 
 void Kubelets::Impl::found(PodRun& run, ContainerRun& c) {
@@ -908,7 +942,7 @@ bool Kubelets::Impl::serves(const PodRun& run) const {
     const Pod* pod = api.get(run.ref);
     return pod != nullptr && pod->ready;
   }
-  if (run.is_unready || run.lacks_service || (run.stage != Stage::kMain && run.stage != Stage::kTerminating)) return false;
+  if (run.is_unready || run.lacks_service || run.interference.is_unreachable || (run.stage != Stage::kMain && run.stage != Stage::kTerminating)) return false;
   return std::all_of(run.containers.begin(), run.containers.end(),
                      [](const ContainerRun& c) { return c.step == Step::kRunning && c.is_healthy && !c.is_hung; });
 }
