@@ -39,6 +39,8 @@ const FaultKinds& all_faults() {
     add_planned_maintenance(list);
     add_node_delete(list);
     add_drop_caches(list);
+    // Other tools' own resources
+    add_chaos_mesh(list);
     return list;
   }();
   return kinds;

@@ -18,6 +18,10 @@
 
 namespace chaos {
 
+namespace mesh {
+class Cluster;
+}
+
 using sim::CauseId;
 using sim::SimDuration;
 using sim::SimTime;
@@ -51,6 +55,13 @@ class FaultEnvironment {
   /// Slows a member's disk by one more factor (they multiply); with `undo` takes it back.
   void slow_disk(std::size_t member, double factor, bool undo);
 
+  /// Chaos Mesh in this world; made when it is first asked for.
+  mesh::Cluster& chaos_mesh();
+  /// ... or null.
+  const mesh::Cluster* chaos_mesh_if_any() const { return chaos_mesh_.get(); }
+  /// The wall-clock time of the begin of the run.
+  std::int64_t start_unix_seconds = sim::k8s::kDefaultStartUnixSeconds;
+
   /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
   /// A fault without a duration never releases.
   enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork };
@@ -77,6 +88,7 @@ class FaultEnvironment {
   std::map<std::size_t, std::vector<double>> disk_factors_;
   std::map<std::pair<Held, HeldThing>, std::size_t> holds_;
   std::map<std::pair<Held, HeldThing>, std::vector<double>> degrees_;
+  std::shared_ptr<mesh::Cluster> chaos_mesh_;
 };
 
 /// One occurrence of a fault in one world.

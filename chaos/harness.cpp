@@ -7,6 +7,7 @@
 
 #include "chaos/fault_schedule.hpp"
 #include "chaos/live_run.hpp"
+#include "chaos/mesh/cluster.hpp"
 #include "chaos/outages/detection.hpp"
 #include "chaos/outages/outages.hpp"
 #include "chaos/plan.hpp"
@@ -44,6 +45,7 @@ struct Listeners {
 
   Listeners(sim::World& world, Plan the_plan, const sim::scenario::ScenarioSpec& scenario, const RunOptions& options)
       : plan(std::move(the_plan)), schedule(world, plan.faults, scenario.nodes_of_pools()), observers(world, options.pending_threshold) {
+    schedule.environment().start_unix_seconds = scenario.run.start_unix_seconds;
     const SimTime warm_up_end = SimTime{} + scenario.run.warm_up;
     for (const std::shared_ptr<const Expectation>& expectation : plan.expectations) {
       checks.push_back(expectation->make(world, expectation->from ? SimTime{} + *expectation->from : warm_up_end));
@@ -88,6 +90,15 @@ sim::RunEnd advance(sim::Engine& engine, SimTime until, const RunOptions& option
 }
 
 }  // namespace
+
+std::vector<mesh::ObjectView> chaos_objects(FaultSchedule& schedule) {
+  const mesh::Cluster* cluster = schedule.environment().chaos_mesh_if_any();
+  return cluster == nullptr ? std::vector<mesh::ObjectView>{} : cluster->views();
+}
+
+std::vector<mesh::ObjectView> chaos_objects(const RunOutcome& outcome) {
+  return outcome.observers == nullptr ? std::vector<mesh::ObjectView>{} : chaos_objects(static_cast<Listeners*>(outcome.observers.get())->schedule);
+}
 
 struct LiveRun::Impl {
   const sim::scenario::ScenarioSpec& scenario;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "chaos/verdict.hpp"
 #include "sim/core/engine.hpp"
@@ -26,6 +27,11 @@ class Diagnostics;
 }  // namespace sim::scenario
 
 namespace chaos {
+
+class FaultSchedule;
+namespace mesh {
+struct ObjectView;
+}
 
 struct RunOptions {
   /// Raised to end the run early (Ctrl-C): the verdict then covers what was simulated.
@@ -60,6 +66,11 @@ struct RunOutcome {
   std::unique_ptr<sim::World> world;  // null without RunOptions::keep_world
   std::shared_ptr<void> observers;    // faults and observers that listen to the world; after it, so that they go first
 };
+
+/// The resources of Chaos Mesh that are in the outcome's world (RunOptions::keep_world).
+std::vector<mesh::ObjectView> chaos_objects(const RunOutcome& outcome);
+/// Those of a run that goes on.
+std::vector<mesh::ObjectView> chaos_objects(FaultSchedule& schedule);
 
 /// Runs it once. The scenario has passed check_scenario() without errors.
 RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed, const RunOptions& options = {});

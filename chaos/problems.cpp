@@ -9,6 +9,11 @@ void Problems::error(std::string_view message) {
   diagnostics_.error(place_, fmt::format("{}: {}", what_, message));
 }
 
+void Problems::error_at(const sim::scenario::Place& place, std::string_view message) {
+  any_ = true;
+  diagnostics_.error(place.file == nullptr ? place_ : place, fmt::format("{}: {}", what_, message));
+}
+
 void Problems::unknown(std::string_view thing, std::string_view name, std::span<const std::string> candidates) {
   any_ = true;
   sim::scenario::Diagnostic& diagnostic = diagnostics_.error(place_, fmt::format("{}: there is no {} '{}'", what_, thing, name));

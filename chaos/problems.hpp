@@ -17,6 +17,8 @@ class Problems {
       : diagnostics_(diagnostics), place_(std::move(place)), what_(std::move(what)) {}
 
   void error(std::string_view message);
+  /// The same at another place: in a file that the entry names.
+  void error_at(const sim::scenario::Place& place, std::string_view message);
   /// "fault 'crash': no node 'w33'", with the nearest of what there is.
   void unknown(std::string_view thing, std::string_view name, std::span<const std::string> candidates);
   bool any() const { return any_; }

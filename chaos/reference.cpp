@@ -70,7 +70,10 @@ the number of the injection only: adding another fault does not change it. What 
 waits while the API cannot be written, and is done as soon as it can.
 Of faults that hold the same thing (a machine off, a process dead, a node cordoned, a pod not ready) the last one to end lets it go.
 
-Not modelled: faults of the pod network and DNS, packet loss and delay, disks other than etcd's, clock skew, expired certificates.
+Files of Chaos Mesh and LitmusChaos are faults as they are (kind `chaos-mesh`): packet loss and delay, partitions of pods, stress, names that do not resolve, clock skew
+([what is modelled](chaos-mesh.md)).
+
+Not modelled: disks other than etcd's and Ceph's, full disks.
 )";
 
 constexpr const char* kExpectations = R"(# Expectations

@@ -9,6 +9,7 @@ void add_ceph_disk(FaultKinds& kinds);
 void add_ceph_flag(FaultKinds& kinds);
 void add_ceph_network(FaultKinds& kinds);
 void add_certificate_expiry(FaultKinds& kinds);
+void add_chaos_mesh(FaultKinds& kinds);
 void add_container_kill(FaultKinds& kinds);
 void add_cordon(FaultKinds& kinds);
 void add_disk_fill(FaultKinds& kinds);

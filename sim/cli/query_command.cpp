@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "chaos/harness.hpp"
+#include "chaos/mesh/cluster.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
 #include "sim/cli/views.hpp"
@@ -40,7 +41,7 @@ int query(const Arguments& arguments) {
   options.until = arguments.at.empty() ? loaded.until : sim::SimTime(*sim::parse_duration(arguments.at));
   const chaos::RunOutcome outcome = chaos::run_scenario(*loaded.spec, arguments.seed.value_or(loaded.seed), options);
   if (outcome.end == sim::RunEnd::kStopped) return kInterrupted;
-  const View shown = view_of(*outcome.world, loaded.spec->run.start_unix_seconds, arguments.words, arguments.name_space, arguments.format == "json");
+  const View shown = view_of(*outcome.world, loaded.spec->run.start_unix_seconds, arguments.words, arguments.name_space, chaos::chaos_objects(outcome), arguments.format == "json");
   std::fputs(shown.note.c_str(), stderr);
   std::fwrite(shown.text.data(), 1, shown.text.size(), stdout);
   return kOk;
@@ -53,7 +54,7 @@ void add_query_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("query", "Runs a scenario up to an instant and shows it in the words of kubectl and ceph");
   command->add_option("scenario", arguments->file, "Scenario file")->required();
   command->add_option("what", arguments->words,
-                      "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: platform, members, operations, vms, or: metrics, rules, alerts, notifications, or: top nodes, top pods, free, df")
+                      "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: platform, members, operations, vms, or: chaos (resources of Chaos Mesh), or: metrics, rules, alerts, notifications, or: top nodes, top pods, free, df")
       ->required();
   command->add_option("--at", arguments->at, "The instant, as time since the start: 90s, 2h30m (default: the end of the run)")
       ->check([](const std::string& text) {

@@ -18,6 +18,7 @@
 #include "analysis/text_layout.hpp"
 #include "chaos/harness.hpp"
 #include "chaos/live_run.hpp"
+#include "chaos/mesh/cluster.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
 #include "sim/cli/replay_note.hpp"
@@ -230,7 +231,7 @@ class Stepper {
     const sim::scenario::ScenarioSpec& spec = *subject_.loaded.spec;
     const std::string problem = view_problem(words, spec.ceph.has_value(), spec.monitoring.has_value());
     if (!problem.empty()) return say(problem + "\n");
-    const View shown = view_of(run_.world(), spec.run.start_unix_seconds, words, name_space_, false);
+    const View shown = view_of(run_.world(), spec.run.start_unix_seconds, words, name_space_, chaos::chaos_objects(run_.schedule()), false);
     say(shown.note + shown.text);
   }
 
@@ -330,7 +331,7 @@ int replay(const Arguments& arguments) {
     const chaos::RunOutcome outcome = chaos::run_scenario(spec, subject.seed, options);
     if (outcome.end == sim::RunEnd::kStopped) return kInterrupted;
     for (std::size_t i = 0; i < views.size(); ++i) {
-      const View shown = view_of(*outcome.world, spec.run.start_unix_seconds, views[i], arguments.name_space, json);
+      const View shown = view_of(*outcome.world, spec.run.start_unix_seconds, views[i], arguments.name_space, chaos::chaos_objects(outcome), json);
       std::fputs(shown.note.c_str(), stderr);
       if (i > 0) std::fputs("\n", stdout);
       std::fwrite(shown.text.data(), 1, shown.text.size(), stdout);

@@ -25,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::string scenario;
+  std::vector<std::string> chaos;
   RunFlags flags;
 };
 
@@ -59,8 +60,19 @@ int run_many(const LoadedScenario& loaded, const Arguments& arguments, const ana
   return aggregate.complete ? kOk : kInterrupted;
 }
 
+/// "chaos.yaml@10m": a fault that creates the file's resources then. The words are an override like any other.
+std::string chaos_override(const std::string& text, std::size_t number) {
+  const std::size_t at = text.rfind('@');
+  const bool has_time = at != std::string::npos && sim::parse_duration(text.substr(at + 1)).has_value();
+  std::string quoted;
+  for (const char c : has_time ? text.substr(0, at) : text) quoted += c == '\'' ? std::string("''") : std::string(1, c);
+  return fmt::format("faults.chaos-{}={{kind: chaos-mesh, at: {}, file: '{}'}}", number, has_time ? text.substr(at + 1) : std::string("0s"), quoted);
+}
+
 int run_scenario(const Arguments& arguments) {
-  const LoadedScenario loaded = load_scenario(arguments.scenario, arguments.flags.overrides, arguments.flags.quiet);
+  std::vector<std::string> overrides = arguments.flags.overrides;
+  for (const std::string& text : arguments.chaos) overrides.push_back(chaos_override(text, overrides.size() - arguments.flags.overrides.size() + 1));
+  const LoadedScenario loaded = load_scenario(arguments.scenario, overrides, arguments.flags.quiet);
   if (loaded.spec == nullptr) return kWrongInput;
   const std::atomic<bool>& stop = stop_on_interrupt();  // until here there is nothing to tell, and a signal just ends the program
   if (!arguments.flags.output.empty()) {
@@ -116,6 +128,11 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("scenario", arguments->scenario, "The scenario file; - reads standard input")->required()->option_text(" ");
   command->add_option("--replications", arguments->flags.replications, "How many runs, 1 to 1000000, with seeds from --seed on (default: 1)")->check(CLI::Range(1, 1'000'000))->option_text("N");
   add_run_flags(*command, arguments->flags);
+  command->add_option("--chaos", arguments->chaos, "Creates the resources of a file of Chaos Mesh or LitmusChaos, at a time since the start (default: 0s; may be repeated)")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->option_text("FILE[@TIME]");
   command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s");
   command->callback([arguments, &exit_code] { exit_code = run_scenario(*arguments); });
 }

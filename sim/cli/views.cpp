@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "analysis/json_text.hpp"
+#include "chaos/mesh/cluster.hpp"
 #include "sim/cli/query_monitoring.hpp"
 #include "sim/models/ceph/views/views.hpp"
 #include "sim/models/kubernetes/views/get.hpp"
@@ -81,6 +82,19 @@ sim::k8s::views::TextTable events(const sim::World& world, const std::string& na
   return table;
 }
 
+/// The resources of Chaos Mesh with their conditions, as `kubectl get` and `kubectl describe` tell them.
+sim::k8s::views::TextTable chaos_table(const std::vector<chaos::mesh::ObjectView>& objects, sim::SimTime now, const std::string& name_space) {
+  sim::k8s::views::TextTable table;
+  table.columns = {"KIND", "NAMESPACE", "NAME", "PHASE", "SELECTED", "ALLINJECTED", "ALLRECOVERED", "PAUSED", "TARGETS", "AGE"};
+  const auto shown = [](bool condition) { return std::string(condition ? "True" : "False"); };
+  for (const chaos::mesh::ObjectView& one : objects) {
+    if (!name_space.empty() && one.ns != name_space) continue;
+    table.rows.push_back({one.kind, one.ns, one.name, one.phase, shown(one.is_selected), shown(one.all_injected), shown(one.all_recovered), shown(one.is_paused),
+                          std::to_string(one.targets), sim::k8s::views::human_duration(now - one.created)});
+  }
+  return table;
+}
+
 bool is_platform_view(std::string_view word) {
   const std::vector<std::string_view>& views = sim::services::platform_views();
   return std::find(views.begin(), views.end(), word) != views.end();
@@ -112,13 +126,14 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
   if (!machine_view_of(words).empty()) return {};
   if (first == "top") return "'top' of what? there are: top nodes, top pods";
   if (words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", words[1]);
-  if (first == "metrics") return {};
+  if (first == "metrics" || first == "chaos") return {};
   if (is_monitoring_word(first)) return has_monitoring ? std::string() : "nobody looks at this cluster: the scenario has no section 'monitoring'";
   if (first == "events" || is_platform_view(first) || sim::k8s::views::resource_of(first)) return {};
   std::vector<std::string> known;
   for (const std::string_view resource : sim::k8s::views::resources()) known.emplace_back(resource);
   known.emplace_back("events");
   known.emplace_back("ceph");
+  known.emplace_back("chaos");
   for (const char* word : {"metrics", "rules", "alerts", "notifications"}) known.emplace_back(word);
   for (const std::string_view view : sim::services::platform_views()) known.emplace_back(view);
   for (const std::string_view view : sim::k8s::views::machine_views()) known.emplace_back(view);
@@ -126,7 +141,8 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
   return fmt::format("'{}' is nothing that can be asked for{}; there are: {}", first, hint.empty() ? std::string() : " (" + hint + ")", fmt::join(known, ", "));
 }
 
-View view_of(sim::World& world, std::int64_t start_unix_seconds, const std::vector<std::string>& words, const std::string& name_space, bool json) {
+View view_of(sim::World& world, std::int64_t start_unix_seconds, const std::vector<std::string>& words, const std::string& name_space,
+             const std::vector<chaos::mesh::ObjectView>& chaos_objects, bool json) {
   View shown;
   const std::string& first = words.front();
   if (first == "ceph") {
@@ -152,6 +168,8 @@ View view_of(sim::World& world, std::int64_t start_unix_seconds, const std::vect
   std::string_view resource = first;
   if (is_monitoring_word(first)) {
     table = monitoring_table(world, first);
+  } else if (first == "chaos") {
+    table = chaos_table(chaos_objects, world.engine.now(), name_space);
   } else if (is_platform) {
     table = *sim::services::platform_view(world, first);
   } else if (is_events) {

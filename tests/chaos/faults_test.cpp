@@ -64,6 +64,7 @@ const FaultCase kFaultCases[] = {
     {"registry is slow", "{kind: registry, at: 2m, duration: 5m, registry: docker.io, how: slow, bandwidth: 1kB/s}\nregistries: {docker.io: {}}", "FaultEnded", "Fault/f"},
     {"registry lacks an image", "{kind: registry, at: 2m, duration: 5m, registry: docker.io, how: image-missing, images: [\"web:1\"]}\nregistries: {docker.io: {}}", "FaultEnded", "Fault/f"},
     {"node-reinstall", "{kind: node-reinstall, at: 2m, target: {nodes: [w1]}, installTime: 3m}\nregistries: {docker.io: {}}", "HostUp", "host/w1"},
+    {"chaos-mesh", "{kind: chaos-mesh, at: 2m, resource: {apiVersion: chaos-mesh.org/v1alpha1, kind: PodChaos, metadata: {name: x, namespace: shop}, spec: {action: pod-kill, mode: all, selector: {labelSelectors: {app: web}}}}}", "SuccessfulCreate", "", 3},
     {"cordon", "{kind: cordon, at: 2m, duration: 5m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1"},

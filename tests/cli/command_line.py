@@ -45,6 +45,31 @@ class CommandLine(unittest.TestCase):
             self.assertIn("circular dependency: registry harbor.example -> Service harbor/harbor-core", result.stderr)
         self.assertEqual(squall("validate", SMALL, "--strict").returncode, 0)
 
+    def test_files_of_chaos_mesh_as_they_are(self):
+        file = SOURCE / "scenarios/chaos/slow-network.yaml"
+        good = squall("validate", file)
+        self.assertEqual((good.returncode, good.stderr), (0, ""))
+        self.assertIn("NetworkChaos shop/slow-network: modelled", good.stdout)
+        bad = self.folder / "bad.yaml"
+        bad.write_text("apiVersion: chaos-mesh.org/v1alpha1\nkind: JVMChaos\nmetadata: {name: x}\nspec: {action: gc, mode: one, selector: {}, pid: 3}\n")
+        refused = squall("validate", bad)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn(f"{bad}:2:7: error: not modelled: jvmchaos", refused.stderr)
+        scenario = SOURCE / "scenarios/probes-patient-slow-network.yaml"
+        rows = json.loads(squall("query", scenario, "--at", "11m", "chaos", "--format", "json").stdout)
+        self.assertEqual([(row["kind"], row["name"], row["phase"], row["selected"], row["allinjected"], row["targets"]) for row in rows], [("NetworkChaos", "slow-network", "Run", "True", "True", "3")])
+        self.assertRegex(squall("query", scenario, "--at", "25m", "chaos").stdout, r"NetworkChaos +shop +slow-network +Stop +True +False +True +False +3")
+        # Beside the scenario's own faults, and at a time of one's own.
+        kill = self.folder / "it's killed.yaml"
+        kill.write_text("apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {name: kill, namespace: shop}\nspec: {action: pod-kill, mode: all, selector: {labelSelectors: {app: checkout}}}\n")
+        run = squall("run", scenario, "-q", "--chaos", f"{kill}@7m", "--format", "json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("chaos-1", run.stdout)
+        wrong = squall("run", scenario, "-q", "--chaos", f"{bad}@7m")
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("not modelled: jvmchaos", wrong.stderr)
+        self.assertEqual(squall("run", scenario, "-q", "--chaos", "nowhere.yaml").returncode, 2)
+
     def test_query_shows_the_platform(self):
         scenario = SOURCE / "scenarios/openstack-cold-start.yaml"
         before = squall("query", scenario, "--at", "20m", "platform", "--format", "json")
