@@ -61,6 +61,9 @@ std::optional<ThresholdValue> value_of(const Entry& entry, Reader& reader) {
   return value;
 }
 
+/// What is reclaimed beyond a threshold may be nothing: the documentation's own example has memory.available: "0Mi".
+bool is_zero(const Entry& entry) { return k8s::parse_quantity(entry.value.text()) == 0; }
+
 /// Memory of every machine is looked at with one figure.
 std::optional<std::int64_t> memory_of(const Entry& entry, Reader& reader) {
   const std::optional<ThresholdValue> value = value_of(entry, reader);
@@ -181,10 +184,11 @@ void resolve_eviction(Node kubelet, KubeletConfig& config, Reader& reader) {
   for (const Entry& entry : reclaims) {
     if (entry.signal == kMemory) {
       refuse_twice(kubelet, "minimumReclaim", entry, reader);
-      if (const std::optional<std::int64_t> amount = memory_of(entry, reader)) config.minimum_reclaim_memory = *amount;
+      if (is_zero(entry)) config.minimum_reclaim_memory = 0;
+      else if (const std::optional<std::int64_t> amount = memory_of(entry, reader)) config.minimum_reclaim_memory = *amount;
       continue;
     }
-    const std::optional<ThresholdValue> value = value_of(entry, reader);
+    const std::optional<ThresholdValue> value = is_zero(entry) ? std::nullopt : value_of(entry, reader);
     bool is_used = false;
     for (Threshold& one : thresholds) {
       if (entry.signal != to_string(one.signal)) continue;

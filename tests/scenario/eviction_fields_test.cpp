@@ -71,6 +71,15 @@ TEST(EvictionFields, SoftOnesGraceAndReclaim) {
   EXPECT_EQ(spec->kubelet.minimum_reclaim_memory, 200ll << 20);
 }
 
+/// The example of the Kubernetes documentation.
+TEST(EvictionFields, ReclaimOfNothing) {
+  const auto spec = read("kubelet: {evictionMinimumReclaim: {memory.available: 0Mi, nodefs.available: 500Mi, imagefs.available: 2Gi}}\n");
+  ASSERT_NE(spec, nullptr);
+  EXPECT_EQ(spec->kubelet.minimum_reclaim_memory, 0);
+  ASSERT_TRUE(spec->kubelet.disk.thresholds[0].min_reclaim);
+  EXPECT_EQ(spec->kubelet.disk.thresholds[0].min_reclaim->quantity, 500ll << 20);
+}
+
 struct RefusedCase {
   std::string_view name;
   std::string_view kubelet;

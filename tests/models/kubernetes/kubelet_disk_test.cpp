@@ -334,6 +334,18 @@ TEST_F(KubeletDisk, RebootKeepsFilesAndForgetsPressure) {
   EXPECT_EQ(w.at(writer).phase, PodPhase::kRunning);
 }
 
+TEST_F(KubeletDisk, NobodyFillsTheDiskOfAMachineThatIsDown) {
+  start();
+  w.run_to(10s);
+  w.hosts.reboot(w.host_ids[0]);
+  w.run_for(1s);
+  w.kubelets->fill_disk(node, 0, 1000.0 * kMiB, 0);
+  w.run_for(70s);
+  EXPECT_EQ(df().nodefs_available, df().nodefs_capacity);
+  w.run_for(20s);
+  EXPECT_LT(df().nodefs_available, df().nodefs_capacity - 5 * kGiB);
+}
+
 TEST_F(KubeletDisk, AKubeletThatIsGoneEvictsNobody) {
   behave("writer").writes_bytes_per_second = 100.0 * kMiB;
   start();

@@ -517,6 +517,7 @@ std::uint64_t Kubelets::fill_disk(Ref<Node> ref, std::int64_t bytes, double byte
   fill.growth.set(static_cast<double>(bytes));
   fill.growth.start(impl_->engine.now(), bytes_per_second, at_most);
   fill.cause = impl_->engine.cause();
+  if (!impl_->hosts.is_running(node->host)) fill.growth.pause(impl_->engine.now());  // nobody writes until it has booted
   impl_->disk_changed(*node);
   return fill.number;
 }
