@@ -35,8 +35,9 @@ struct Entry {
 std::vector<Entry> entries(Node kubelet, std::string_view section, Reader& reader) {
   std::vector<Entry> list;
   const Node node = kubelet.find(section);
-  if (node.is_null()) return list;
+  if (!node.is_map()) return list;  // absent, or told already
   for (std::size_t i = 0; i < node.size(); ++i) {
+    if (!node.value(i).is_scalar()) continue;  // told already
     const std::string name(node.key(i).text());
     if (name.starts_with("containerfs.")) {
       Diagnostic& d = reader.diagnostics.error(node.key(i), fmt::format("{} is not modelled", name));
@@ -128,7 +129,7 @@ void describe_eviction(Fields<KubeletConfig>& fields) {
 }
 
 void resolve_eviction(Node kubelet, KubeletConfig& config, Reader& reader) {
-  if (kubelet.is_null()) return;
+  if (!kubelet.is_map()) return;
   bool merges = false;
   if (const Node node = kubelet.find("mergeDefaultEvictionSettings"); !node.is_null()) {
     detail::read_bool(node, merges, reader);

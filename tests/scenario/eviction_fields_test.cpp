@@ -48,7 +48,7 @@ TEST(EvictionFields, EvictionHardReplacesAllDefaults) {
 }
 
 TEST(EvictionFields, UnlessTheyAreMerged) {
-  const auto spec = read("kubelet: {evictionHard: {nodefs.available: 20%, memory.available: 500Mi, pid.available: 100}, mergeDefaultEvictionSettings: true}\n");
+  const auto spec = read("kubelet: {evictionHard: {nodefs.available: 20%, memory.available: 500Mi, pid.available: \"100\"}, mergeDefaultEvictionSettings: true}\n");
   ASSERT_NE(spec, nullptr);
   EXPECT_EQ(shown(*spec), (std::vector<std::string>{"nodefs.available 200", "nodefs.inodesFree 50", "imagefs.available 150", "imagefs.inodesFree 50", "pid.available 100"}));
   EXPECT_EQ(spec->kubelet.hard_eviction_memory, 500ll << 20);
@@ -90,12 +90,15 @@ constexpr RefusedCase kRefused[] = {
     {"containerfs", "evictionHard: {containerfs.available: 10%}", "containerfs.available is not modelled"},
     {"allocatable memory", "evictionHard: {allocatableMemory.available: 1Gi}", "has the threshold of memory.available"},
     {"more than all", "evictionHard: {nodefs.available: 110%}", "must be <= 100%"},
-    {"nothing", "evictionHard: {nodefs.available: 0}", "must be positive"},
+    {"nothing", "evictionHard: {nodefs.available: 0Mi}", "must be positive"},
+    {"a number", "evictionHard: {pid.available: 100}", "with quotes"},
+    {"a map of maps", "evictionHard: {nodefs.available: {percent: 10}}", "nodefs.available"},
+    {"no map at all", "evictionSoft: 10%", "evictionSoft"},
     {"no amount", "evictionHard: {imagefs.available: much}", "is neither a percentage such as 10% nor a quantity such as 1Gi"},
     {"memory in percent", "evictionHard: {memory.available: 5%}", "memory.available as a percentage is not modelled"},
     {"soft without grace", "evictionSoft: {nodefs.available: 15%}", "nodefs.available needs its evictionSoftGracePeriod"},
     {"grace without threshold", "evictionSoftGracePeriod: {nodefs.available: 1m}", "nodefs.available has no threshold in evictionSoft"},
-    {"reclaim without threshold", "evictionMinimumReclaim: {pid.available: 10}", "pid.available has no threshold"},
+    {"reclaim without threshold", "evictionMinimumReclaim: {pid.available: 10Ki}", "pid.available has no threshold"},
     {"said twice", "{evictionHard: {memory.available: 200Mi}, hardEvictionMemory: 100Mi}", "kubelet.hardEvictionMemory says the same"},
     {"merged with nothing", "mergeDefaultEvictionSettings: true", "says nothing without evictionHard"},
     {"one log file", "containerLogMaxFiles: 1", "from 2 to"},
