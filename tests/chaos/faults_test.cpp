@@ -52,7 +52,7 @@ const FaultCase kFaultCases[] = {
     // 16 GiB at 200 MiB/s: full in little more than a minute, whatever the kubelet thinks.
     {"kernel-memory", "{kind: kernel-memory, at: 2m, duration: 5m, target: {nodes: [w1]}, rate: 200Mi/s}", "MemoryExhausted", "Node/w1"},
     {"disk-fill", "{kind: disk-fill, at: 2m, duration: 10m, target: {nodes: [w1]}, amount: 190Gi}", "NodeHasDiskPressure", "Node/w1"},
-    {"disk-fill kept", "{kind: disk-fill, at: 2m, duration: 2m, target: {nodes: [w1]}, rate: 20Gi/s, upTo: 180Gi, atEnd: kept}", "NodeHasDiskPressure", "Node/w1"},
+    {"disk-fill kept", "{kind: disk-fill, at: 2m, duration: 2m, target: {nodes: [w1]}, amount: 160Gi, rate: 200Mi/s, upTo: 180Gi, atEnd: kept}", "NodeHasDiskPressure", "Node/w1"},
     {"drop-caches", "{kind: drop-caches, at: 2m, target: {pool: workers}}", "CachesDropped", "", 4, false},
     {"ceph-disk fails", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3]}", "OsdDown", "osd/3", 1, true, true},
     {"ceph-disk hangs", "{kind: ceph-disk, at: 2m, duration: 10m, osds: [3], action: hang}", "OsdDown", "osd/3", 1, true, true},
