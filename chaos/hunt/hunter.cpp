@@ -244,7 +244,7 @@ bool Hunter::time_is_up() const { return (options_.time_is_up && options_.time_i
 
 void Hunter::report(const HuntResult& result) const {
   if (!options_.progress) return;
-  options_.progress({stage_, result.tries, stage_done_, stage_total_, states_.size() - clean_states_, result.findings.size()});
+  options_.progress({stage_, result.tries, stage_done_, stage_total_, states_.size() - clean_states_, std::max(result.findings.size(), findings_told_)});
 }
 
 bool Hunter::is_pointless(const Trial& trial) const {

@@ -154,6 +154,7 @@ class Hunter {
   const char* stage_ = "";
   std::uint64_t stage_done_ = 0;
   std::uint64_t stage_total_ = 0;
+  std::size_t findings_told_ = 0;  // while they are being sorted
 };
 
 }  // namespace chaos::hunt

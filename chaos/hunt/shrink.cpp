@@ -152,6 +152,7 @@ void Hunter::shrink(HuntResult& result) {
   stage_ = "shrinking";
   stage_done_ = 0;
   stage_total_ = 0;
+  findings_told_ = findings.size();
   // Fewest faults first; of these one of each expectation before the second of any.
   std::map<std::size_t, std::size_t> seen;
   std::vector<std::pair<std::size_t, Finding>> order;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <map>
@@ -186,9 +187,23 @@ void write_all(int to, std::string_view bytes) {
   }
 }
 
+/// What counts for RLIMIT_DATA now; 0 when the system does not say.
+std::uint64_t data_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long size = 0, resident = 0, shared = 0, text = 0, library = 0, data = 0;
+  const int read = std::fscanf(file, "%llu %llu %llu %llu %llu %llu", &size, &resident, &shared, &text, &library, &data);
+  std::fclose(file);
+  return read == 6 ? data * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
 std::string describe(const Measure& measure) {
-  std::string text = fmt::format("{} {}, {} {} expected", measure.name, format_figure(measure.unit, measure.measured), to_string(measure.comparison),
-                                 format_figure(measure.unit, measure.bound));
+  std::string measured = format_figure(measure.unit, measure.measured);
+  // What was shrunk is just beyond its bound, and must not read as if it were on it.
+  if (measured == format_figure(measure.unit, measure.bound)) {
+    measured = measure.unit == Unit::kRatio ? fmt::format("{:.6f} %", measure.measured * 100.0) : fmt::format("{:.9g} {}", measure.measured, to_string(measure.unit));
+  }
+  std::string text = fmt::format("{} {}, {} {} expected", measure.name, measured, to_string(measure.comparison), format_figure(measure.unit, measure.bound));
   if (measure.first_violation) text += fmt::format(", first at {}", sim::humanize(measure.first_violation->time_since_epoch()));
   return text;
 }
@@ -331,7 +346,8 @@ void TrialRunner::run_group(const std::vector<TrialRequest>& requests, std::vect
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     if (options_.memory_bytes != 0) {
-      const rlimit data{options_.memory_bytes, options_.memory_bytes};
+      const rlim_t bound = data_bytes() + options_.memory_bytes;
+      const rlimit data{bound, bound};
       ::setrlimit(RLIMIT_DATA, &data);
     }
     int exit_code = 0;

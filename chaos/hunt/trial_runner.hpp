@@ -63,7 +63,7 @@ struct TrialRequest {
 
 struct RunnerOptions {
   std::size_t jobs = 1;               // children at a time
-  std::uint64_t memory_bytes = 0;     // of one child beside what it shares; 0: no bound
+  std::uint64_t memory_bytes = 0;     // that one child may take beyond what it has when it begins; 0: no bound
   std::uint32_t seconds_max = 120;    // of processor time; a child that needs more is taken for one that hangs
   std::size_t reactions_max = 48;
 };

@@ -41,7 +41,9 @@ std::optional<ReplayNote> read_replay_note(const std::string& folder, std::strin
   const std::filesystem::path path = std::filesystem::path(folder) / kFile;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
-    error = fmt::format("{}: no {} in this folder; it is written by `squall run -o`", folder, kFile);
+    const bool hunted = std::filesystem::exists(std::filesystem::path(folder) / "hunt.json", ignored);
+    error = hunted ? fmt::format("{}: squall hunt wrote this folder; name one of the findings in it, like {}", folder, (std::filesystem::path(folder) / "finding-1.yaml").string())
+                   : fmt::format("{}: no {} in this folder; it is written by `squall run -o`", folder, kFile);
     return std::nullopt;
   }
   sim::scenario::Diagnostics diagnostics;

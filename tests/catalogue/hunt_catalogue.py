@@ -33,6 +33,7 @@ def main():
     parser.add_argument("--time-budget", default="10m")
     parser.add_argument("--tries", help="instead of a time: the answer is then the same on every machine")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--findings", default="6", help="how many are shrunk")
     parser.add_argument("--at-least", type=int, default=0)
     arguments = parser.parse_args()
     limit = ["--tries", arguments.tries] if arguments.tries else ["--time-budget", arguments.time_budget]
@@ -55,7 +56,7 @@ def main():
                 rows.append((file.stem, "not measured", "fails without any fault: " + ", ".join(sorted(already & known))))
                 continue
             measured += 1
-            result = run(arguments.squall, "hunt", file, "--without-faults", *limit, "--findings", "6", "--verify-seeds", "3",
+            result = run(arguments.squall, "hunt", file, "--without-faults", *limit, "--findings", arguments.findings, "--verify-seeds", "3",
                          "--quiet", "-o", out)
             hunt = json.loads((out / "hunt.json").read_text()) if (out / "hunt.json").exists() else {"findings": [], "tries": 0}
             hits = [(f, b) for f in hunt["findings"] for b in f["breaks"] if b["expectation"] in wanted]

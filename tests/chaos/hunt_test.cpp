@@ -154,6 +154,12 @@ TEST(HuntFork, AChildThatDiesIsAResult) {
     EXPECT_TRUE(result.ran);
     EXPECT_EQ(result.crash, "no end within 1 s of processor time");
   }
+#if !defined(__SANITIZE_ADDRESS__)  // whose own memory fits into no bound
+  RunnerOptions narrow;
+  narrow.memory_bytes = 4 << 20;
+  TrialRunner small(*spec, plan, actions, narrow);
+  EXPECT_EQ(small.run({{{{0, minutes(6), minutes(3)}}, 5, true, false}}, {}).front().crash, "out of memory");
+#endif
 }
 
 TEST(HuntFork, StopsWhenAsked) {

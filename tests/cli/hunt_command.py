@@ -81,6 +81,7 @@ class Hunt(unittest.TestCase):
         self.assertIn("\n  BROKEN  web-serves", replayed.stdout)
         # From elsewhere too: what it extends is named from its own folder.
         self.assertEqual(squall("replay", "found/finding-1.yaml", cwd=self.folder).returncode, 0)
+        self.assertIn("finding-1.yaml", squall("replay", self.folder / "found").stderr)
         # Somebody changed it: not the same run.
         finding.write_text(finding.read_text().replace("seed: 1", "seed: 2"))
         other = squall("replay", finding)
