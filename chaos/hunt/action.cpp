@@ -191,6 +191,12 @@ const Rule kRules[] = {
      }},
     {"certificate-expiry",
      [](const Scene& s, Actions& to) {
+       // Nodes that were installed on one day have certificates that end on one day.
+       if (!s.nodes.empty()) {
+         std::string all;
+         for (const std::string& node : s.nodes) all += (all.empty() ? "" : ", ") + quoted(node);
+         to.push_back({"certificate-expiry", "all nodes", fmt::format("target: {{nodes: [{}]}}", all), hours(1), "duration", {}, true});
+       }
        for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
          if (!nodes.empty()) to.push_back({"certificate-expiry", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(1), "duration", {}, true});
        }

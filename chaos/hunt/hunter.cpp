@@ -105,7 +105,6 @@ const Survey& Hunter::survey() {
   survey.kinds_left_out = kinds_left_out();
 
   RunOptions run_options;
-  run_options.outages_max = 0;
   LiveRun clean(scenario_, plan_, options_.seed, run_options);
   const Coverage coverage(clean.world());
   const sim::RunEnd end = clean.advance(clean.until());

@@ -11,6 +11,7 @@ namespace {
 constexpr SimDuration kSecond{std::chrono::seconds(1)};
 /// Seeds that a shrunk plan must not do worse in than the plan that was found; the hunt's own is the first.
 constexpr std::size_t kShrinkSeeds = 3;
+constexpr std::size_t kExplainedMax = 10;
 /// Lengths and times are found to the second, or to a hundredth of what is searched.
 SimDuration resolution(SimDuration span) { return std::max(kSecond, SimDuration(std::chrono::floor<std::chrono::seconds>(span / 100))); }
 SimDuration whole(SimDuration span) { return std::chrono::floor<std::chrono::seconds>(span); }
@@ -191,8 +192,11 @@ void Hunter::shrink(HuntResult& result) {
     }
     kept.push_back(std::move(finding));
   }
+  std::size_t unshrunk = 0;
   for (Finding& finding : kept) {
     if (options_.stop && options_.stop()) break;
+    // Of those that are only listed, the first get their chains of causes; what they break is known from when they were found.
+    if (!finding.shrunk && ++unshrunk > kExplainedMax) continue;
     const Trial& trial = finding.shrunk ? finding.minimal : finding.found;
     std::vector<TrialRequest> requests;
     for (std::size_t i = 0; i < std::max<std::size_t>(finding.shrunk ? options_.verify_seeds : 1, 1); ++i) requests.push_back({trial, options_.seed + i, true, i == 0});

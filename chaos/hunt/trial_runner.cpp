@@ -322,7 +322,6 @@ void TrialRunner::run_group(const std::vector<TrialRequest>& requests, std::vect
                          std::none_of(first.trial.begin(), first.trial.end(), [&](const PlannedFault& fault) { return actions_[fault.action].foresees; });
   RunOptions run_options;
   run_options.keep_world = false;
-  run_options.outages_max = 0;
   std::unique_ptr<LiveRun> trunk;
   if (is_forked) trunk = std::make_unique<LiveRun>(scenario_, plan_, first.seed, run_options, first.trial.size());
   std::vector<Child> children;

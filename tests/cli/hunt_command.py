@@ -144,6 +144,12 @@ class Hunt(unittest.TestCase):
         self.assertTrue((self.folder / "found/hunt.json").exists())
         self.assertFalse(json.loads((self.folder / "found/hunt.json").read_text())["complete"])
 
+    def test_expectations_about_who_was_told_are_judged_too(self):
+        result = squall("hunt", SOURCE / "scenarios/certificates-expire-unwarned.yaml", "--without-faults", "--kinds", "certificate-expiry", "--faults", 1, "--tries", 3,
+                        "--findings", 1, "--verify-seeds", 2, "--quiet")
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        self.assertIn("breaks warned-before", result.stdout)
+
     def test_a_time_budget_ends_it(self):
         began = time.monotonic()
         result = squall("hunt", self.file, "--time-budget", "3s", "--findings", 1, "--verify-seeds", 2, "--quiet")
