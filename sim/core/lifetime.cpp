@@ -400,6 +400,7 @@ struct Bathtub final : Data {
 
 LifetimeLaw LifetimeLaw::exponential(double mean) { return LifetimeLaw(std::make_shared<Exponential>(mean)); }
 LifetimeLaw LifetimeLaw::weibull(double shape, double mean) { return LifetimeLaw(std::make_shared<Weibull>(shape, mean)); }
+LifetimeLaw LifetimeLaw::weibull_of_scale(double shape, double scale) { return weibull(shape, scale * math::exp(log_gamma(1.0 + 1.0 / shape))); }
 LifetimeLaw LifetimeLaw::lognormal(double median, double sigma) { return LifetimeLaw(std::make_shared<Lognormal>(median, sigma)); }
 LifetimeLaw LifetimeLaw::gamma(double shape, double mean) { return LifetimeLaw(std::make_shared<Gamma>(shape, mean)); }
 LifetimeLaw LifetimeLaw::uniform(double low, double high) { return LifetimeLaw(std::make_shared<Uniform>(low, high)); }

@@ -28,6 +28,8 @@ class LifetimeLaw {
  public:
   static LifetimeLaw exponential(double mean);
   static LifetimeLaw weibull(double shape, double mean);
+  /// P(T > t) = exp(-(t / scale)^shape).
+  static LifetimeLaw weibull_of_scale(double shape, double scale);
   static LifetimeLaw lognormal(double median, double sigma);
   static LifetimeLaw gamma(double shape, double mean);
   static LifetimeLaw uniform(double low, double high);
