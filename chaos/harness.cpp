@@ -117,6 +117,7 @@ LiveRun::LiveRun(const sim::scenario::ScenarioSpec& scenario, Plan plan, std::ui
   for (const std::unique_ptr<Check>& check : listeners.checks) check->start();
   listeners.schedule.start();
   listeners.schedule.reserve(reserved);
+  if (impl_->options.prepare) impl_->options.prepare(world);
   world.start();
   listeners.observers.world_started();
 }

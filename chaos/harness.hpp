@@ -41,6 +41,8 @@ struct RunOptions {
   /// Called with the virtual time, each time that `progress_every` more of it has passed, and at the end.
   std::function<void(SimTime)> progress;
   SimDuration progress_every{std::chrono::minutes(10)};
+  /// Called with the world before it starts: for those who only look on.
+  std::function<void(sim::World&)> prepare;
   /// Keep the world (and with it the log) in the outcome. Replications by the hundred do without.
   bool keep_world = true;
   /// Bounds of what the verdict holds; what is left out is counted.

@@ -13,6 +13,7 @@
 #include "sim/cli/catalog_command.hpp"
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/crush_command.hpp"
+#include "sim/cli/explain_command.hpp"
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/hunt_command.hpp"
 #include "sim/cli/interrupt.hpp"
@@ -106,6 +107,7 @@ int dispatch(int argc, char** argv) {
   add_test_command(app, exit_code);
   add_compare_command(app, exit_code);
   add_query_command(app, exit_code);
+  add_explain_command(app, exit_code);
   add_schedule_command(app, exit_code);
   add_survive_command(app, exit_code);
   add_hunt_command(app, exit_code);

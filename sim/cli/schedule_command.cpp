@@ -104,11 +104,11 @@ int schedule(const std::vector<std::string>& files, bool json, bool explain, con
   Interner names;
   EventLog log(engine, names);
   ApiServer api(engine, log, names);
-  scenario::SchedulerConfiguration configuration;
+  SchedulerConfig configuration;
   {
     scenario::Diagnostics diagnostics;
     if (!config_file.empty()) {
-      if (const auto document = scenario::load_file(config_file, diagnostics)) configuration = scenario::read_scheduler_configuration(*document, names, diagnostics);
+      if (const auto document = scenario::load_file(config_file, diagnostics)) configuration = scenario::read_scheduler_configuration(document->root(), names, scenario::SchedulerPurpose::kDecisions, {}, diagnostics);
     }
     const scenario::ManifestSet set = scenario::read_manifests(files, names, diagnostics);
     if (!diagnostics.has_errors() && set.nodes.empty()) no_nodes(files, diagnostics);
@@ -123,7 +123,7 @@ int schedule(const std::vector<std::string>& files, bool json, bool explain, con
   const Randomness random(1);
   ScheduleExplanation explanation(api.names());
   const CycleObserver observer = [&](const ObservedCycle& cycle) { explanation.add(cycle); };
-  const ScheduleResult result = schedule_all(api, configuration.queue, random, explain ? observer : CycleObserver{}, &configuration.profile);
+  const ScheduleResult result = schedule_all(api, configuration, random, explain ? observer : CycleObserver{});
   std::string output;
   if (json) {
     output = schedule_json(api, result, explain ? explanation.json() : std::string_view{});

@@ -1,6 +1,7 @@
 #include "sim/cli/schedule_explain.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
@@ -20,6 +21,7 @@ namespace {
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 constexpr std::size_t kNodesShown = 10;
+constexpr std::size_t kNamesShown = 5;  // of those that one plugin rejects for one reason
 
 const char* code_text(Code code) { return code == Code::kUnschedulable ? "Unschedulable" : "UnschedulableAndUnresolvable"; }
 
@@ -192,14 +194,18 @@ void ScheduleExplanation::Impl::tell(const ObservedCycle& cycle) {
     for (const PodSlot victim : decision.preemption.victims) told += " " + name_of_pod(cycle.cache, victim);
     told += "\n";
   }
-  std::map<std::string, std::size_t> rejections;
+  std::map<std::string, std::vector<std::string>> rejections;
   for (const NodeTrace& node : trace.nodes) {
     for (const StatusId id : node.rejections) {
       const Status& status = cycle.statuses.at(id);
-      ++rejections[fmt::format("{}: {}", to_string(status.plugin), fmt::join(status.reasons, ", "))];
+      rejections[fmt::format("{}: {}", to_string(status.plugin), fmt::join(status.reasons, ", "))].push_back(name_of(cycle.cache, node.node));
     }
   }
-  for (const auto& [reason, nodes] : rejections) told += fmt::format("  rejects {} node{}: {}\n", nodes, nodes == 1 ? "" : "s", reason);
+  for (const auto& [reason, nodes] : rejections) {
+    const std::size_t shown = std::min(nodes.size(), kNamesShown);
+    told += fmt::format("  rejects {} node{}: {} ({}{})\n", nodes.size(), nodes.size() == 1 ? "" : "s", reason, fmt::join(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                        nodes.size() > shown ? ", ..." : "");
+  }
   if (trace.scored.empty()) return;
   std::vector<std::size_t> places(trace.scored.size());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;

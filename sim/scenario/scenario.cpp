@@ -17,6 +17,7 @@
 #include "sim/scenario/printable.hpp"
 #include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/scenario_fields.hpp"
+#include "sim/scenario/scheduler_configuration.hpp"
 #include "sim/scenario/services_builder.hpp"
 
 namespace sim::scenario {
@@ -503,6 +504,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
     }
   }
   read_objects(file.objects, manifests, kept, diagnostics);
+  apply_scheduler_section(spec->scheduler, root.find("scheduler"), path, *names, diagnostics);
   spec->objects = manifests.finish();
   spec->behaviours = service_behaviours(*spec, *names);
   for (k8s::PodBehaviour& behaviour : behaviours_of(file.behaviours, spec->objects, spec->ceph, spec->platform.needy, *names, diagnostics)) {

@@ -116,6 +116,10 @@ struct ImagesSpec {
   RegistryImagesSpec with_registries;
 };
 
+struct SchedulerSpec : k8s::SchedulerConfig {
+  Node config;  // a KubeSchedulerConfiguration, or the path of one
+};
+
 /// Everything that a run consists of. Immutable once read: many worlds are built from it, on several threads.
 struct ScenarioSpec {
   std::string file;
@@ -125,7 +129,7 @@ struct ScenarioSpec {
   std::vector<PoolSpec> pools;
   MachineSpec node_defaults;  // machines of the nodes that come from manifests
   k8s::ControlPlaneConfig control_plane;
-  k8s::SchedulerConfig scheduler;
+  SchedulerSpec scheduler;
   k8s::ControllerManagerConfig controllers;
   k8s::KubeletConfig kubelet;
   ImagesSpec images;

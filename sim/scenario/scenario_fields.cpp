@@ -323,14 +323,17 @@ void describe(Fields<k8s::ControlPlaneConfig>& fields) {
       });
 }
 
-void describe(Fields<k8s::SchedulerConfig>& fields) {
+void describe(Fields<SchedulerSpec>& fields) {
   fields.title("kube-scheduler.")
+      .add("config", &SchedulerSpec::config, "A KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): the path of a file, relative to this one, or the configuration in place. Pods choose a profile by schedulerName.")
       .add("percentageOfNodesToScore", &k8s::SchedulerConfig::percentage_of_nodes_to_score, 0, 100, "How many feasible nodes are enough; 0: by the size of the cluster.")
       .add("podInitialBackoff", &k8s::SchedulerConfig::pod_initial_backoff, "First wait of a pod that could not be scheduled.")
       .add("podMaxBackoff", &k8s::SchedulerConfig::pod_max_backoff, "Longest wait.")
       .add("schedulingLatency", &k8s::SchedulerConfig::scheduling_latency, "Time of one scheduling cycle.")
       .add("bindingLatency", &k8s::SchedulerConfig::binding_latency, "From the decision until the binding is stored.")
-      .rule([](const k8s::SchedulerConfig& c, Node node, Reader& reader) {
+      .add("clientQps", &k8s::SchedulerConfig::client_qps, 0, 1'000'000, "Its requests to the API server per second (clientConnection.qps; kube-scheduler's default, and that of a `config`, is 50): each binding is one; 0: no limit.")
+      .add("clientBurst", &k8s::SchedulerConfig::client_burst, 1, 1'000'000, "Requests that it may send at once after a pause (clientConnection.burst).")
+      .rule([](const SchedulerSpec& c, Node node, Reader& reader) {
         if (c.pod_max_backoff < c.pod_initial_backoff) reader.diagnostics.error(node, "podMaxBackoff must not be shorter than podInitialBackoff");
       });
 }

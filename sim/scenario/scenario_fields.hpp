@@ -68,7 +68,7 @@ void describe(Fields<MatchSpec>& fields);
 void describe(Fields<BehaviourSpec>& fields);
 void describe(Fields<k8s::EtcdConfig>& fields);
 void describe(Fields<k8s::ControlPlaneConfig>& fields);
-void describe(Fields<k8s::SchedulerConfig>& fields);
+void describe(Fields<SchedulerSpec>& fields);
 void describe(Fields<k8s::ControllerManagerConfig>& fields);
 void describe(Fields<k8s::KubeletConfig>& fields);
 /// evictionHard and its like, rotation of logs, podPidsLimit (eviction_fields.cpp).

@@ -33,7 +33,7 @@ class CommandLine(unittest.TestCase):
     def test_help_teaches_every_command(self):
         top = squall("--help")
         self.assertEqual(top.returncode, 0)
-        for command in ["run", "test", "compare", "schedule", "validate", "schema", "catalog"]:
+        for command in ["run", "test", "compare", "schedule", "explain", "validate", "schema", "catalog"]:
             self.assertIn(command, top.stdout)
             self.assertEqual(squall(command, "--help").returncode, 0)
 
@@ -69,6 +69,31 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(wrong.returncode, 2)
         self.assertIn("not modelled: jvmchaos", wrong.stderr)
         self.assertEqual(squall("run", scenario, "-q", "--chaos", "nowhere.yaml").returncode, 2)
+
+    def test_explain_says_why_a_pod_is_where_it_is(self):
+        pods = json.loads(squall("query", SMALL, "--at", "12m", "pods", "--format", "json").stdout)
+        pending = next(row for row in pods if row["status"] == "Pending")
+        name = f"{pending['namespace']}/{pending['name']}"
+        why = squall("explain", "pod", name, "--at", "12m", SMALL, "--format", "json")
+        self.assertEqual(why.returncode, 0, why.stderr)
+        told = json.loads(why.stdout)
+        self.assertEqual((told["pod"], told["exists"], told["queue"]), (name, True, "unschedulable"))
+        self.assertIn("didn't match Pod's node affinity/selector", told["attempts"][-1]["message"])
+        cycle = told["cycles"][-1]
+        self.assertEqual(cycle["nodes"]["w2"]["filters"]["NodeAffinity"]["code"], "UnschedulableAndUnresolvable")
+        self.assertEqual(cycle["nodes"]["w1"]["verdict"]["plugin"], "TaintToleration")
+        self.assertEqual(cycle["message"], told["attempts"][-1]["message"])
+        text = squall("explain", "pod", name, "--at", "12m", SMALL).stdout
+        self.assertIn("is Pending: nothing that happened since its last attempt could help it", text)
+        self.assertIn("rejects 2 nodes: NodeAffinity: node(s) didn't match Pod's node affinity/selector (cp, w2)", text)
+        placed = json.loads(squall("explain", "pod", name, "--at", "29m", SMALL, "--format", "json").stdout)
+        self.assertEqual(placed["node"], "w1")
+        self.assertEqual(placed["cycles"][-1]["node"], "w1")
+        for arguments, message in [(("pod", name + "x", SMALL), "there is no pod"), (("pod", "web", SMALL), "is no NAMESPACE/NAME"),
+                                   (("node", "w1", SMALL), "cannot be explained")]:
+            wrong = squall("explain", *arguments)
+            self.assertEqual(wrong.returncode, 2)
+            self.assertIn(message, wrong.stderr)
 
     def test_query_shows_the_platform(self):
         scenario = SOURCE / "scenarios/openstack-cold-start.yaml"

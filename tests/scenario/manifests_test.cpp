@@ -412,5 +412,63 @@ TEST(Manifests, StoreBindsPodsAndResolvesOwners) {
   EXPECT_EQ(store(d.set, api, options).size(), 4u);
 }
 
+TEST(Manifests, NodeSelectorRequirementsAreCheckedAsTheApiServerDoes) {
+  const auto with = [](const std::string& term) {
+    return pod("  containers: [{name: c, image: i}]\n  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [" + term + "]}}}\n");
+  };
+  const std::pair<std::string, std::string> cases[] = {
+      {"{matchExpressions: [{key: rank, operator: Gt, values: [\"-5\"]}]}", "'-5' is no valid label value"},
+      {"{matchExpressions: [{key: 'a b', operator: Exists}]}", "'a b' is no valid label key"},
+      {"{matchFields: [{key: spec.unschedulable, operator: In, values: [a]}]}", "'spec.unschedulable' is no field that can be selected by"},
+      {"{matchFields: [{key: metadata.name, operator: Exists}]}", "matchFields takes the operators In and NotIn"},
+      {"{matchFields: [{key: metadata.name, operator: In, values: [a, b]}]}", "an expression of matchFields takes one value"},
+  };
+  for (const auto& [term, message] : cases) {
+    const Decoded decoded(with(term));
+    EXPECT_NE(decoded.diagnostics.format().find(message), std::string::npos) << term << "\n" << decoded.diagnostics.format();
+  }
+  EXPECT_TRUE(Decoded(with("{matchFields: [{key: metadata.name, operator: In, values: [a]}], matchExpressions: [{key: rank, operator: Lt, values: [\"5\"]}]}")).diagnostics.empty());
+}
+
+TEST(Manifests, StorageCapacityBelongsToTheClassesOfItsDriver) {
+  const Decoded decoded(R"(apiVersion: storage.k8s.io/v1
+kind: CSIDriver
+metadata: {name: csi.example.com}
+spec: {storageCapacity: true}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast}
+provisioner: csi.example.com
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: other}
+provisioner: untracked.example.com
+---
+apiVersion: storage.k8s.io/v1
+kind: CSIStorageCapacity
+metadata: {name: a, namespace: default}
+storageClassName: fast
+nodeTopology: {matchLabels: {rack: r1}}
+capacity: 100Gi
+maximumVolumeSize: 20Gi
+---
+apiVersion: storage.k8s.io/v1
+kind: CSIStorageCapacity
+metadata: {name: b, namespace: default}
+storageClassName: fast
+)");
+  ASSERT_FALSE(decoded.diagnostics.has_errors()) << decoded.diagnostics.format();
+  ASSERT_NE(decoded.set.storage_classes.at(0).object.capacities, nullptr);
+  const std::vector<k8s::StorageCapacity>& capacities = *decoded.set.storage_classes.at(0).object.capacities;
+  ASSERT_EQ(capacities.size(), 2u);
+  EXPECT_EQ(capacities[0].bytes, 20ll << 30) << "maximumVolumeSize goes before capacity";
+  EXPECT_TRUE(capacities[0].topology.has_value());
+  EXPECT_EQ(capacities[1].bytes, -1);
+  EXPECT_FALSE(capacities[1].topology.has_value());
+  EXPECT_EQ(decoded.set.storage_classes.at(1).object.capacities, nullptr);
+}
+
 }  // namespace
 }  // namespace sim::scenario

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "sim/scenario/scenario.hpp"
+
 namespace sim::scenario {
 namespace {
 
@@ -13,11 +15,11 @@ using k8s::scheduling::ScoringStrategy;
 struct Read {
   Interner names;
   Diagnostics diagnostics;
-  SchedulerConfiguration configuration;
+  k8s::SchedulerConfig configuration;
 
-  explicit Read(const std::string& body) {
+  explicit Read(const std::string& body, SchedulerPurpose purpose = SchedulerPurpose::kDecisions) {
     const auto document = load_text("config.yaml", "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n" + body, diagnostics);
-    configuration = read_scheduler_configuration(*document, names, diagnostics);
+    configuration = read_scheduler_configuration(document->root(), names, purpose, {}, diagnostics);
   }
 };
 
@@ -45,7 +47,9 @@ profiles:
     args: {minCandidateNodesPercentage: 20, minCandidateNodesAbsolute: 5}
 )");
   ASSERT_TRUE(read.diagnostics.empty()) << read.diagnostics.format();
-  const auto& [queue, profile] = read.configuration;
+  const k8s::SchedulerConfig& queue = read.configuration;
+  ASSERT_EQ(queue.profiles->size(), 1u);
+  const k8s::scheduling::SchedulingProfile& profile = queue.profiles->front();
   EXPECT_EQ(queue.percentage_of_nodes_to_score, 30);
   EXPECT_EQ(queue.pod_initial_backoff, std::chrono::seconds(2));
   EXPECT_EQ(queue.pod_max_backoff, std::chrono::seconds(20));
@@ -74,12 +78,26 @@ TEST(SchedulerConfiguration, RefusesByName) {
     std::string_view message;
   };
   const Case cases[] = {
-      {"two profiles", "profiles: [{schedulerName: a}, {schedulerName: b}]", "a second profile is not modelled"},
       {"extenders", "extenders: [{urlPrefix: http://x}]", "extenders is not modelled"},
-      {"a set of filters", "profiles: [{plugins: {filter: {disabled: [{name: NodePorts}]}}}]", "plugins.filter (score is) is not modelled"},
-      {"added affinity", "profiles: [{pluginConfig: [{name: NodeAffinity, args: {addedAffinity: {}}}]}]", "pluginConfig of 'NodeAffinity' is not modelled"},
-      {"default constraints", "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [{maxSkew: 1}], defaultingType: List}}]}]",
-       "PodTopologySpreadArgs.defaultConstraints is not modelled"},
+      {"a filter whose PreFilter decides too", "profiles: [{plugins: {filter: {disabled: [{name: NodeAffinity}]}}}]", "a profile without NodeAffinity at plugins.filter is not modelled"},
+      {"another order", "profiles: [{plugins: {multiPoint: {disabled: [{name: NodePorts}], enabled: [{name: NodePorts}]}}}]", "NodePorts in another place of the order is not modelled"},
+      {"a plugin of one's own", "profiles: [{plugins: {multiPoint: {enabled: [{name: Coscheduling}]}}}]", "the plugin 'Coscheduling' is not modelled"},
+      {"no volume binding", "profiles: [{plugins: {multiPoint: {disabled: [{name: VolumeBinding}]}}}]", "a profile without VolumeBinding is not modelled"},
+      {"two profiles of one name", "profiles: [{schedulerName: a}, {schedulerName: a}]", "there is a profile of this schedulerName already"},
+      {"a nameless profile among several", "profiles: [{schedulerName: a}, {}]", "a profile among several needs 'schedulerName'"},
+      {"added affinity without terms", "profiles: [{pluginConfig: [{name: NodeAffinity, args: {addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {}}}}]}]",
+       "required node affinity needs at least one of 'nodeSelectorTerms'"},
+      {"no default constraints", "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [], defaultingType: List}}]}]", "a profile without default spread constraints is not modelled"},
+      {"default constraints of the system's type", "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway}]}}]}]",
+       "defaultConstraints need defaultingType: List"},
+      {"a default constraint with a selector",
+       "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, labelSelector: {}}], defaultingType: List}}]}]",
+       "takes no labelSelector"},
+      {"a group with a slash", "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResourceGroups: [a/b]}}]}]", "holds no '/'"},
+      {"a ratio of another strategy",
+       "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated, requestedToCapacityRatio: {shape: [{utilization: 0, score: 0}]}}}}]}]",
+       "requestedToCapacityRatio needs type: RequestedToCapacityRatio"},
+      {"arguments of a plugin that is not modelled", "profiles: [{pluginConfig: [{name: DynamicResources, args: {}}]}]", "pluginConfig of 'DynamicResources' is not modelled"},
       {"a misspelt key", "percentageOfNodesToScor: 30", "unknown key 'percentageOfNodesToScor'"},
       {"a score plugin that does not exist", "profiles: [{plugins: {score: {enabled: [{name: ImageLocalty}]}}}]", "the score plugin 'ImageLocalty' is not modelled"},
       {"a strategy that does not exist",
@@ -98,12 +116,90 @@ TEST(SchedulerConfiguration, RefusesByName) {
   }
 }
 
+TEST(SchedulerConfiguration, ProfilesAndArgumentsOfPlugins) {
+  Read read(R"(profiles:
+- schedulerName: default-scheduler
+  percentageOfNodesToScore: 70
+  plugins:
+    multiPoint: {disabled: [{name: ImageLocality}, {name: NodePorts}, {name: DynamicResources}], enabled: [{name: NodeAffinity, weight: 7}, {name: TaintToleration, weight: 9}]}
+    score: {enabled: [{name: TaintToleration, weight: 4}]}
+    filter: {disabled: [{name: NodeName}]}
+    postFilter: {disabled: [{name: DefaultPreemption}]}
+- schedulerName: second
+  pluginConfig:
+  - name: NodeAffinity
+    args:
+      addedAffinity:
+        requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: In, values: [batch]}]}]}
+        preferredDuringSchedulingIgnoredDuringExecution: [{weight: 3, preference: {matchExpressions: [{key: disk, operator: Exists}]}}]
+  - name: PodTopologySpread
+    args: {defaultingType: List, defaultConstraints: [{maxSkew: 2, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]}
+  - name: NodeResourcesFit
+    args: {ignoredResources: [example.com/gpu], ignoredResourceGroups: [vendor.org]}
+  - name: NodeResourcesBalancedAllocation
+    args: {resources: [{name: cpu}, {name: ephemeral-storage, weight: 1}]}
+  - name: VolumeBinding
+    args: {bindTimeoutSeconds: 60}
+)");
+  using k8s::scheduling::Plugin;
+  ASSERT_TRUE(read.diagnostics.empty()) << read.diagnostics.format();
+  ASSERT_EQ(read.configuration.profiles->size(), 2u);
+  const auto& first = read.configuration.profiles->at(0);
+  const auto& second = read.configuration.profiles->at(1);
+  EXPECT_EQ(first.percentage_of_nodes_to_score, 70);
+  EXPECT_EQ(first.weights.image_locality, 0);
+  EXPECT_EQ(first.weights.node_affinity, 7);
+  EXPECT_EQ(first.weights.taint_toleration, 4) << "the weight at score goes before that of multiPoint";
+  for (const Plugin plugin : {Plugin::kNodePorts, Plugin::kNodeName, Plugin::kDefaultPreemption, Plugin::kImageLocality}) EXPECT_FALSE(first.has(plugin));
+  for (const Plugin plugin : {Plugin::kNodeAffinity, Plugin::kTaintToleration}) EXPECT_TRUE(first.has(plugin));
+  ASSERT_NE(second.added_affinity, nullptr);
+  EXPECT_EQ(second.added_affinity->required_node_terms.size(), 1u);
+  EXPECT_EQ(second.added_affinity->preferred_node_terms.at(0).weight, 3);
+  ASSERT_TRUE(second.default_constraints.has_value());
+  EXPECT_EQ(second.default_constraints->at(0).max_skew, 2);
+  EXPECT_EQ(second.ignored_resources.size(), 1u);
+  EXPECT_EQ(second.ignored_groups.at(0), "vendor.org");
+  EXPECT_EQ(second.balanced_resources.size(), 2u);
+  EXPECT_EQ(second.bind_timeout, std::chrono::seconds(60));
+}
+
+TEST(SchedulerConfiguration, WhatARunTakesFromElsewhereIsRefusedThere) {
+  const std::string body = "leaderElection: {leaderElect: true, leaseDuration: 30s}\nclientConnection: {qps: 10}\n";
+  EXPECT_FALSE(Read(body).diagnostics.has_errors());
+  const Read run(body, SchedulerPurpose::kRun);
+  EXPECT_NE(run.diagnostics.format().find("controlPlane.leaseDuration of the scenario says it"), std::string::npos) << run.diagnostics.format();
+  EXPECT_EQ(run.configuration.client_qps, 10);
+  EXPECT_EQ(run.configuration.client_burst, 100) << "as the base has it";
+}
+
 TEST(SchedulerConfiguration, OtherVersionsAndKindsAreRefused) {
   Interner names;
   Diagnostics diagnostics;
   const auto document = load_text("config.yaml", "apiVersion: kubescheduler.config.k8s.io/v1beta3\nkind: KubeSchedulerConfiguration\n", diagnostics);
-  read_scheduler_configuration(*document, names, diagnostics);
+  read_scheduler_configuration(document->root(), names, SchedulerPurpose::kDecisions, {}, diagnostics);
   EXPECT_NE(diagnostics.format().find("is not served"), std::string::npos) << diagnostics.format();
+}
+
+TEST(SchedulerSection, TakesAConfigurationInPlace) {
+  const std::string head = "apiVersion: squall.dev/v1alpha1\nkind: Scenario\ncontrolPlane: {external: true}\npools: {n: {count: 1}}\n";
+  const std::string config = "config: {apiVersion: kubescheduler.config.k8s.io/v1, kind: KubeSchedulerConfiguration, percentageOfNodesToScore: 40, "
+                             "profiles: [{schedulerName: default-scheduler}, {schedulerName: packer}]}";
+  Diagnostics diagnostics;
+  const auto spec = read_scenario_text("s.yaml", head + "scheduler: {schedulingLatency: 1ms, " + config + "}\n", {}, diagnostics);
+  ASSERT_NE(spec, nullptr) << diagnostics.format();
+  EXPECT_EQ(spec->scheduler.percentage_of_nodes_to_score, 40);
+  EXPECT_EQ(spec->scheduler.scheduling_latency, std::chrono::milliseconds(1)) << "what stands beside it stays";
+  EXPECT_EQ(spec->scheduler.client_qps, 50) << "a configuration has kube-scheduler's defaults";
+  ASSERT_NE(spec->scheduler.profiles, nullptr);
+  EXPECT_EQ(spec->scheduler.profiles->size(), 2u);
+  Diagnostics twice;
+  EXPECT_EQ(read_scenario_text("s.yaml", head + "scheduler: {percentageOfNodesToScore: 30, " + config + "}\n", {}, twice), nullptr);
+  EXPECT_NE(twice.format().find("'percentageOfNodesToScore' stands here and, as percentageOfNodesToScore, in the configuration"), std::string::npos) << twice.format();
+  Diagnostics absent;
+  EXPECT_EQ(read_scenario_text("s.yaml", head + "scheduler: {config: nowhere.yaml}\n", {}, absent), nullptr);
+  Diagnostics number;
+  EXPECT_EQ(read_scenario_text("s.yaml", head + "scheduler: {config: [1]}\n", {}, number), nullptr);
+  EXPECT_NE(number.format().find("the path of a KubeSchedulerConfiguration, or a map that is one"), std::string::npos) << number.format();
 }
 
 }  // namespace

@@ -45,22 +45,25 @@ std::vector<PodAffinityTerm> ObjectReader::affinity_terms(Yaml parent, std::stri
   return result;
 }
 
-std::shared_ptr<const Affinity> ObjectReader::affinity(Yaml parent) {
-  const Yaml node = map(parent, "affinity");
-  if (!node) return nullptr;
-  auto result = std::make_shared<Affinity>();
-  const Yaml nodes = map(node, "nodeAffinity");
+void ObjectReader::node_affinity(Yaml nodes, Affinity& into) {
   if (const Yaml required = map(nodes, "requiredDuringSchedulingIgnoredDuringExecution"); required) {
-    result->has_required_node_affinity = true;
-    for (const Yaml term : maps(required, "nodeSelectorTerms")) result->required_node_terms.push_back(node_term(term));
-    if (result->required_node_terms.empty()) impossible(required, "required node affinity needs at least one of 'nodeSelectorTerms'");
+    into.has_required_node_affinity = true;
+    for (const Yaml term : maps(required, "nodeSelectorTerms")) into.required_node_terms.push_back(node_term(term));
+    if (into.required_node_terms.empty()) impossible(required, "required node affinity needs at least one of 'nodeSelectorTerms'");
   }
   for (const Yaml term : maps(nodes, "preferredDuringSchedulingIgnoredDuringExecution")) {
     PreferredNodeTerm preferred;
     preferred.weight = integer_or(term, "weight", 1, 1, 100);
     preferred.term = node_term(map(term, "preference"));
-    result->preferred_node_terms.push_back(std::move(preferred));
+    into.preferred_node_terms.push_back(std::move(preferred));
   }
+}
+
+std::shared_ptr<const Affinity> ObjectReader::affinity(Yaml parent) {
+  const Yaml node = map(parent, "affinity");
+  if (!node) return nullptr;
+  auto result = std::make_shared<Affinity>();
+  node_affinity(map(node, "nodeAffinity"), *result);
   const Yaml near = map(node, "podAffinity");
   result->required_pod_affinity = affinity_terms(near, "requiredDuringSchedulingIgnoredDuringExecution", false);
   result->preferred_pod_affinity = affinity_terms(near, "preferredDuringSchedulingIgnoredDuringExecution", true);

@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 17> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 19> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
@@ -34,7 +34,9 @@ constexpr std::array<KindEntry, 17> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"", "v1", "PersistentVolume", Kind::kPersistentVolume, &R::persistent_volume},
                                                {"", "v1", "PersistentVolumeClaim", Kind::kPersistentVolumeClaim, &R::claim},
                                                {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, &R::attachment},
-                                               {"storage.k8s.io", "v1", "CSINode", Kind::kOther, &R::csi_node}}};
+                                               {"storage.k8s.io", "v1", "CSINode", Kind::kOther, &R::csi_node},
+                                               {"storage.k8s.io", "v1", "CSIDriver", Kind::kOther, &R::csi_driver},
+                                               {"storage.k8s.io", "v1", "CSIStorageCapacity", Kind::kOther, &R::storage_capacity}}};
 
 const KindEntry* find_kind(std::string_view group, std::string_view name) {
   for (const KindEntry& entry : kKinds) {
@@ -187,6 +189,7 @@ ManifestSet ObjectReader::finish() {
     const auto found = csi_limits.find(m.object.meta.name);
     if (found != csi_limits.end()) m.object.volume_limits = found->second;
   }
+  settle_capacities();
   settle_start_times();
 
   std::vector<const PriorityClass*> classes;

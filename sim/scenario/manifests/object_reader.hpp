@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -118,6 +119,8 @@ struct ObjectReader {
   // Parts of objects.
   Labels labels(Yaml parent, std::string_view key, bool are_labels = true);
   std::vector<Requirement> expressions(Yaml parent, std::string_view key, bool of_nodes);
+  /// What the API server checks of an expression's key and values.
+  void check_requirement(Yaml node, const Requirement& requirement, bool of_fields);
   LabelSelector selector_of(Yaml node);
   std::optional<LabelSelector> optional_selector(Yaml parent, std::string_view key);
   struct Given {
@@ -128,6 +131,9 @@ struct ObjectReader {
   std::optional<Probe> probe(Yaml parent, std::string_view key);
   Container container(Yaml node, bool is_init);
   NodeSelectorTerm node_term(Yaml node);
+  /// The required and preferred terms of a nodeAffinity.
+  void node_affinity(Yaml nodes, Affinity& into);
+  TopologySpreadConstraint spread_constraint(Yaml node);
   std::vector<PodAffinityTerm> affinity_terms(Yaml parent, std::string_view key, bool weighted);
   std::shared_ptr<const Affinity> affinity(Yaml parent);
   TaintEffect effect(Yaml node, bool needed);
@@ -161,6 +167,10 @@ struct ObjectReader {
   }
   void container_statuses(Yaml status, std::string_view key, const std::vector<Container>& containers, std::vector<ContainerStatus>& to);
   void csi_node(Yaml object);
+  void csi_driver(Yaml object);
+  void storage_capacity(Yaml object);
+  /// Gives the storage classes what their drivers say of room.
+  void settle_capacities();
   void start_time(Yaml status, Pod& pod);
   void settle_start_times();
   JobSpec job_spec(Yaml spec);
@@ -178,6 +188,8 @@ struct ObjectReader {
   ManifestSet* set = &own;
   std::map<std::string, Unmodelled> unknown;     // by "Deployment.spec.replcias": fields that Kubernetes does not have
   std::map<std::string, Unmodelled> unmodelled;  // by "Job.spec.podFailurePolicy"
+  std::set<Symbol> capacity_drivers;  // CSIDrivers with spec.storageCapacity
+  std::map<Symbol, std::vector<StorageCapacity>> capacities;         // CSIStorageCapacities by their class
   std::map<Symbol, std::vector<k8s::Node::VolumeLimit>> csi_limits;  // by node, of CSINodes
   std::string kind_name;                         // of the object that is being read
 };

@@ -39,20 +39,7 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
   spec->node_selector = labels(node, "nodeSelector");
   spec->affinity = affinity(node);
   spec->tolerations = tolerations(node);
-  for (const Yaml entry : maps(node, "topologySpreadConstraints")) {
-    TopologySpreadConstraint c;
-    c.max_skew = integer_or(entry, "maxSkew", 1, 1);
-    c.topology_key = symbol(entry, "topologyKey");
-    if (!c.topology_key) impossible(entry, "a spread constraint needs 'topologyKey'");
-    c.do_not_schedule = word<bool>(entry, "whenUnsatisfiable", {{"DoNotSchedule", true}, {"ScheduleAnyway", false}});
-    c.selector = optional_selector(entry, "labelSelector");
-    c.min_domains = integer_or(entry, "minDomains", 1, 1);
-    if (!c.do_not_schedule && !entry.find("minDomains").is_null()) impossible(entry.find("minDomains"), "minDomains needs whenUnsatisfiable: DoNotSchedule");
-    c.honor_node_affinity = word<bool>(entry, "nodeAffinityPolicy", {{"Honor", true}, {"Ignore", false}});
-    c.honor_node_taints = word<bool>(entry, "nodeTaintsPolicy", {{"Ignore", false}, {"Honor", true}});
-    c.match_label_keys = strings(entry, "matchLabelKeys");
-    spec->topology_spread.push_back(std::move(c));
-  }
+  for (const Yaml entry : maps(node, "topologySpreadConstraints")) spec->topology_spread.push_back(spread_constraint(entry));
   if (const std::optional<std::int64_t> priority = integer(node, "priority", INT32_MIN, INT32_MAX)) {
     spec->priority = static_cast<std::int32_t>(*priority);
     spec->has_priority = true;
@@ -106,6 +93,21 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
   apply_pod_defaults(*spec, well_known);
   finish_pod_spec(*spec);
   return spec;
+}
+
+TopologySpreadConstraint ObjectReader::spread_constraint(Yaml entry) {
+  TopologySpreadConstraint c;
+  c.max_skew = integer_or(entry, "maxSkew", 1, 1);
+  c.topology_key = symbol(entry, "topologyKey");
+  if (!c.topology_key) impossible(entry, "a spread constraint needs 'topologyKey'");
+  c.do_not_schedule = word<bool>(entry, "whenUnsatisfiable", {{"DoNotSchedule", true}, {"ScheduleAnyway", false}});
+  c.selector = optional_selector(entry, "labelSelector");
+  c.min_domains = integer_or(entry, "minDomains", 1, 1);
+  if (!c.do_not_schedule && !entry.find("minDomains").is_null()) impossible(entry.find("minDomains"), "minDomains needs whenUnsatisfiable: DoNotSchedule");
+  c.honor_node_affinity = word<bool>(entry, "nodeAffinityPolicy", {{"Honor", true}, {"Ignore", false}});
+  c.honor_node_taints = word<bool>(entry, "nodeTaintsPolicy", {{"Ignore", false}, {"Honor", true}});
+  c.match_label_keys = strings(entry, "matchLabelKeys");
+  return c;
 }
 
 PodTemplate ObjectReader::pod_template(Yaml parent) {

@@ -54,9 +54,30 @@ std::vector<Requirement> ObjectReader::expressions(Yaml parent, std::string_view
     if (takes_none && !requirement.values.empty()) impossible(node.find("values"), "Exists and DoesNotExist take no values");
     if (!takes_none && requirement.values.empty() && !node.find("operator").is_null()) impossible(node, "this operator needs 'values'");
     if (takes_one && requirement.values.size() > 1) impossible(node.find("values"), "Gt and Lt take one value");
+    check_requirement(node, requirement, key == "matchFields");
     result.push_back(std::move(requirement));
   }
   return result;
+}
+
+void ObjectReader::check_requirement(Yaml node, const Requirement& requirement, bool of_fields) {
+  if (of_fields) {
+    // ValidateNodeFieldSelectorRequirement
+    if (requirement.key && names.text(requirement.key) != "metadata.name") {
+      impossible(node.find("key"), fmt::format("'{}' is no field that can be selected by", names.text(requirement.key))).expected = "metadata.name";
+    }
+    const bool may = requirement.op == SelectorOperator::kIn || requirement.op == SelectorOperator::kNotIn;
+    if (!may) impossible(node.find("operator"), "matchFields takes the operators In and NotIn");
+    if (may && requirement.values.size() > 1) impossible(node.find("values"), "an expression of matchFields takes one value");
+    return;
+  }
+  if (requirement.key && !is_label_key(names.text(requirement.key))) impossible(node.find("key"), fmt::format("'{}' is no valid label key", names.text(requirement.key)));
+  for (const Symbol value : requirement.values) {
+    if (is_label_value(names.text(value))) continue;
+    Diagnostic& d = impossible(node.find("values"), fmt::format("'{}' is no valid label value", names.text(value)));
+    d.expected = "at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";
+    if (requirement.op == SelectorOperator::kGt || requirement.op == SelectorOperator::kLt) d.hint = "so there are no negative numbers for Gt and Lt";
+  }
 }
 
 LabelSelector ObjectReader::selector_of(Yaml node) {

@@ -555,6 +555,12 @@ struct Namespace {
 
 enum class ReclaimPolicy : std::uint8_t { kDelete, kRetain };
 
+/// What a CSIStorageCapacity says: where, and how large a new volume may be.
+struct StorageCapacity {
+  std::optional<LabelSelector> topology;  // of nodes; none: nowhere
+  std::int64_t bytes = -1;                // maximumVolumeSize, else capacity; negative: unknown, so never enough
+};
+
 struct StorageClass {
   static constexpr Kind kKind = Kind::kStorageClass;
   ObjectMeta meta;
@@ -564,6 +570,8 @@ struct StorageClass {
   bool wait_for_first_consumer = false;
   std::vector<NodeSelectorTerm> allowed_topologies;  // OR; none: everywhere
   bool is_default = false;                           // annotation storageclass.kubernetes.io/is-default-class
+  /// Null: its CSIDriver does not ask for storage capacity to be tracked (spec.storageCapacity), so that there is always enough.
+  std::shared_ptr<const std::vector<StorageCapacity>> capacities;
 };
 
 enum class VolumePhase : std::uint8_t { kPending, kAvailable, kBound, kReleased, kFailed };

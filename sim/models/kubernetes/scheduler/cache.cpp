@@ -229,6 +229,12 @@ void Cache::assign(Ref<Pod> ref, const Pod& object, Symbol node_name) {
   PodInfo& pod = entry(ref, object);
   if (pod.is_on_node() && pod.node_name == node_name) {
     pod.state = PodInfo::State::kAssigned;
+    // Every update takes the pod off and puts it there again, as upstream's: a host port that another pod freed by going is taken again.
+    if (pod.node != kNoNode && !host_ports(*pod.spec).empty()) {
+      nodes_[pod.node].load.remove(*pod.spec);
+      nodes_[pod.node].load.add(*pod.spec);
+      touch(pod.node);
+    }
     return;
   }
   if (pod.is_on_node()) unassume(ref.slot);  // bound elsewhere than assumed: the API server is right

@@ -34,6 +34,7 @@ void SchedulingCycle::fill(CycleTrace& trace, const Decision& decision) {
   if (refused_by_ || cache_.node_count() == 0) return;
   const PodInfo& pod = *pod_;
   const PodSpec& spec = *pod.spec;
+  const Affinity* added = profile().added_affinity.get();
   dry_off_.clear();
   dry_on_.clear();
   for (const NodeIndex index : cache_.order()) {
@@ -43,17 +44,17 @@ void SchedulingCycle::fill(CycleTrace& trace, const Decision& decision) {
     const auto note = [&](StatusId status) {
       if (status != kFits) entry.rejections.push_back(status);
     };
-    note(node_unschedulable::filter(spec, node.view, cache_.api().well_known()));
-    note(node_name::filter(spec, node.name));
-    note(taint_toleration::filter(spec, node.view));
-    note(node_affinity::filter(spec, node.view.labels, node.name, names_));
-    note(node_ports::filter(wanted_ports_, node.load, any_address_));
-    note(fit_.filter(spec, node.view.allocatable, node.load, statuses_, names_));
+    if (has(Plugin::kNodeUnschedulable)) note(node_unschedulable::filter(spec, node.view, cache_.api().well_known()));
+    if (has(Plugin::kNodeName)) note(node_name::filter(spec, node.name));
+    if (has(Plugin::kTaintToleration)) note(taint_toleration::filter(spec, node.view));
+    if (has(Plugin::kNodeAffinity)) note(node_affinity::filter(spec, added, node.view.labels, node.name, names_));
+    if (has(Plugin::kNodePorts)) note(node_ports::filter(wanted_ports_, node.load, any_address_));
+    if (has(Plugin::kNodeResourcesFit)) note(fit_.filter(spec, node.view.allocatable, node.load, statuses_, names_));
     if (has_volumes_) {
-      note(restrictions_.filter());
-      note(limits_.filter(index, dry_off_, dry_on_));
-      note(binding_.filter(index));
-      note(zones_.filter(index));
+      if (has(Plugin::kVolumeRestrictions)) note(restrictions_.filter());
+      if (has(Plugin::kNodeVolumeLimits)) note(limits_.filter(index, dry_off_, dry_on_));
+      if (has(Plugin::kVolumeBinding)) note(binding_.filter(index));
+      if (has(Plugin::kVolumeZone)) note(zones_.filter(index));
     }
     if (spreads_) note(spread_.filter(index));
     if (affine_) note(affinity_.filter(index));
@@ -72,7 +73,7 @@ void SchedulingCycle::fill(CycleTrace& trace, const Decision& decision) {
     if (totals_[i] == most) trace.best.push_back(feasible_[i]);
   }
   // Each plugin anew, so that what is shown is what the plugin says, not what the sum was made of.
-  const ScoreWeights& weights = profile_.weights;
+  const ScoreWeights& weights = profile().weights;
   const auto add = [&](Plugin plugin, std::int64_t weight, auto&& raw_of, auto&& normalise) {
     if (weight == 0) return;
     PluginScore score;
@@ -87,16 +88,19 @@ void SchedulingCycle::fill(CycleTrace& trace, const Decision& decision) {
   add(Plugin::kTaintToleration, weights.taint_toleration,
       [&](NodeIndex index) { return taint_toleration::intolerable_taints(spec, cache_.node(index).view); },
       [](const std::vector<std::int64_t>& raw) { return normalised(raw, true); });
-  if (node_affinity::has_preferred(spec)) {
+  if (node_affinity::has_preferred(spec, added)) {
     add(Plugin::kNodeAffinity, weights.node_affinity,
-        [&](NodeIndex index) { return node_affinity::preference(spec, cache_.node(index).view.labels, cache_.node(index).name, names_); },
+        [&](NodeIndex index) { return node_affinity::preference(spec, added, cache_.node(index).view.labels, cache_.node(index).name, names_); },
         [](const std::vector<std::int64_t>& raw) { return normalised(raw, false); });
   }
   add(Plugin::kNodeResourcesFit, weights.node_resources_fit,
-      [&](NodeIndex index) { return profile_.scoring.score(spec, cache_.node(index).view.allocatable, cache_.node(index).load, names_); }, as_it_is);
-  if (!node_resources_balanced_allocation::is_skipped(spec)) {
+      [&](NodeIndex index) { return profile().scoring.score(spec, cache_.node(index).view.allocatable, cache_.node(index).load, names_); }, as_it_is);
+  const std::vector<Symbol>& balanced = profile().balanced_resources;
+  if (!node_resources_balanced_allocation::is_skipped(spec, balanced, names_)) {
     add(Plugin::kNodeResourcesBalancedAllocation, weights.balanced_allocation,
-        [&](NodeIndex index) { return node_resources_balanced_allocation::score(spec, cache_.node(index).view.allocatable, cache_.node(index).load); },
+        [&](NodeIndex index) {
+          return node_resources_balanced_allocation::score(spec, balanced, cache_.node(index).view.allocatable, cache_.node(index).load, names_);
+        },
         as_it_is);
   }
   if (weights.pod_topology_spread != 0 && spread_.pre_score(pod, feasible_)) {

@@ -37,6 +37,7 @@ StatusTable::StatusTable() {
   set(kStatusNodeName, Code::kUnresolvable, Plugin::kNodeName, "node(s) didn't match the requested node name");
   set(kStatusTaint, Code::kUnresolvable, Plugin::kTaintToleration, "node(s) had untolerated taint(s)");
   set(kStatusNodeAffinity, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't match Pod's node affinity/selector");
+  set(kStatusNodeAffinityEnforced, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't match scheduler-enforced node affinity");
   set(kStatusNodeAffinityConflict, Code::kUnresolvable, Plugin::kNodeAffinity, "pod affinity terms conflict");
   set(kStatusNodePorts, Code::kUnschedulable, Plugin::kNodePorts, "node(s) didn't have free ports for the requested pod ports");
   set(kStatusSpread, Code::kUnschedulable, Plugin::kPodTopologySpread, "node(s) didn't match pod topology spread constraints");
@@ -61,6 +62,9 @@ StatusTable::StatusTable() {
   };
   both(kStatusVolumeNodeConflictNoMatch, kStatusVolumeNodeConflict, kStatusVolumeNoMatch);
   both(kStatusVolumeNoMatchMissing, kStatusVolumeNoMatch, kStatusVolumeMissing);
+  set(kStatusVolumeNoSpace, Code::kUnresolvable, Plugin::kVolumeBinding, "node(s) did not have enough free storage");
+  both(kStatusVolumeNodeConflictNoSpace, kStatusVolumeNodeConflict, kStatusVolumeNoSpace);
+  both(kStatusVolumeNoSpaceMissing, kStatusVolumeNoSpace, kStatusVolumeMissing);
   set(kStatusVolumeZone, Code::kUnresolvable, Plugin::kVolumeZone, "node(s) had no available volume zone");
   set(kStatusNodeNotInSet, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
 }

@@ -80,7 +80,11 @@ enum FixedStatus : StatusId {
   kStatusVolumeMissing,
   kStatusVolumeNodeConflictNoMatch,  // both reasons
   kStatusVolumeNoMatchMissing,
+  kStatusVolumeNoSpace,
+  kStatusVolumeNodeConflictNoSpace,
+  kStatusVolumeNoSpaceMissing,
   kStatusVolumeZone,
+  kStatusNodeAffinityEnforced,
   kStatusNodeNotInSet,  // left out by the node names of NodeAffinity's PreFilter
   kFixedStatusEnd,
 };

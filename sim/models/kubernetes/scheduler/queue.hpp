@@ -82,6 +82,11 @@ class SchedulingQueue {
   void flush(SimTime now);
 
   const QueuedPod* find(PodSlot slot) const;
+  /// All of them, in no order.
+  template <class Use>
+  void for_each(Use&& use) const {
+    for (const auto& [slot, pod] : pods_) use(pod);
+  }
   std::size_t size() const { return pods_.size(); }
   std::size_t active_count() const { return active_count_; }
   std::size_t unschedulable_count() const { return unschedulable_.size(); }

@@ -314,14 +314,12 @@ class Storekeeper {
 
 Expansion expand_workloads(ApiServer& api) { return Expander(api).run(); }
 
-ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer,
-                            const SchedulingProfile* profile) {
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer) {
   Storekeeper storekeeper(api);
   storekeeper.prepare();
   const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};
   SchedulerState state(api, random, queue_config, config.percentage_of_nodes_to_score);
-  if (profile != nullptr) state.cycle.set_profile(*profile);
-  const Symbol own_name = profile != nullptr && profile->scheduler_name ? profile->scheduler_name : api.well_known().default_scheduler;
+  if (config.profiles != nullptr) state.cycle.set_profiles(*config.profiles);
   ScheduleResult result;
   for (const Ref<Node> ref : in_order_of_creation<Node>(api)) state.cache.add_node(ref, *api.get(ref));
   result.nodes = state.cache.node_count();
@@ -341,7 +339,7 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     fate.was_bound = static_cast<bool>(pod.node_name);
     if (pod.node_name) {
       state.cache.assign(ref, pod, pod.node_name);
-    } else if (pod.spec->scheduler_name && pod.spec->scheduler_name != own_name) {
+    } else if (!state.cycle.schedules(*pod.spec)) {
       fate.message = fmt::format("waits for the scheduler \"{}\"", api.names().text(pod.spec->scheduler_name));
     } else {
       state.cache.put_pending(ref, pod);
@@ -359,7 +357,7 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     PodFate& fate = result.pods[place_of_slot[ref.slot]];
     CycleTrace trace;
     Decision decision = state.cycle.schedule(ref.slot, now, queued->attempts, observer ? &trace : nullptr);
-    if (observer) observer(ObservedCycle{fate.ns, fate.name, queued->attempts, decision, trace, state.cache, state.cycle.statuses()});
+    if (observer) observer(ObservedCycle{fate.ns, fate.name, queued->attempts, now, decision, trace, state.cache, state.cycle.statuses()});
     if (decision.node != kNoNode) {
       state.queue.remove(ref.slot);
       scheduling::VolumeBinding& volumes = state.cycle.volume_binding();

@@ -23,7 +23,6 @@ class Cache;
 class StatusTable;
 struct CycleTrace;
 struct Decision;
-struct SchedulingProfile;
 }  // namespace sim::k8s::scheduling
 
 namespace sim::k8s {
@@ -58,17 +57,15 @@ struct ObservedCycle {
   Symbol ns;
   Symbol name;
   std::uint32_t attempt = 0;
+  SimTime at{};
   const scheduling::Decision& decision;
   const scheduling::CycleTrace& trace;
   const scheduling::Cache& cache;
   const scheduling::StatusTable& statuses;
 };
-using CycleObserver = std::function<void(const ObservedCycle&)>;
 
 /// Binds what fits (pods in the API server get their node) and says what became of every pod. `observer` sees every cycle with all that the
 /// plugins say, which costs several times the scheduling.
-/// `profile`: none is the default one.
-ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer = {},
-                            const scheduling::SchedulingProfile* profile = nullptr);
+ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const Randomness& random, const CycleObserver& observer = {});
 
 }  // namespace sim::k8s

@@ -100,6 +100,7 @@ SchedulingCycle::SchedulingCycle(Cache& cache, Interner& names, const Randomness
       names_(names),
       random_(random),
       percentage_(percentage_of_nodes_to_score),
+      percentage_of_all_(percentage_of_nodes_to_score),
       any_address_(names.intern("0.0.0.0")),
       fit_(names),
       spread_(cache),
@@ -114,6 +115,7 @@ SchedulingCycle::SchedulingCycle(Cache& cache, Interner& names, const Randomness
 
 SchedulingCycle::PodClass& SchedulingCycle::class_of(const PodSpec& spec) {
   key_.clear();
+  key_.push_back(static_cast<std::uint32_t>(in_use_));  // what a node-local plugin says depends on the profile too
   append_class(key_, spec);
   ++cycle_;
   std::size_t place = classes_.size();
@@ -141,12 +143,14 @@ SchedulingCycle::PodClass& SchedulingCycle::class_of(const PodSpec& spec) {
 
 StatusId SchedulingCycle::filter_node(const PodSpec& spec, NodeIndex index) {
   const NodeInfo& node = cache_.node(index);
-  StatusId status = node_unschedulable::filter(spec, node.view, cache_.api().well_known());
-  if (status == kFits) status = node_name::filter(spec, node.name);
-  if (status == kFits) status = taint_toleration::filter(spec, node.view);
-  if (status == kFits) status = node_affinity::filter(spec, node.view.labels, node.name, names_);
-  if (status == kFits) status = node_ports::filter(wanted_ports_, node.load, any_address_);
-  if (status == kFits) status = fit_.filter(spec, node.view.allocatable, node.load, statuses_, names_);
+  const SchedulingProfile& with = profile();
+  StatusId status = kFits;
+  if (with.has(Plugin::kNodeUnschedulable)) status = node_unschedulable::filter(spec, node.view, cache_.api().well_known());
+  if (status == kFits && with.has(Plugin::kNodeName)) status = node_name::filter(spec, node.name);
+  if (status == kFits && with.has(Plugin::kTaintToleration)) status = taint_toleration::filter(spec, node.view);
+  if (status == kFits && with.has(Plugin::kNodeAffinity)) status = node_affinity::filter(spec, with.added_affinity.get(), node.view.labels, node.name, names_);
+  if (status == kFits && with.has(Plugin::kNodePorts)) status = node_ports::filter(wanted_ports_, node.load, any_address_);
+  if (status == kFits && with.has(Plugin::kNodeResourcesFit)) status = fit_.filter(spec, node.view.allocatable, node.load, statuses_, names_);
   return status;
 }
 
@@ -174,10 +178,12 @@ StatusId SchedulingCycle::filter_plain(const PodInfo& pod, NodeIndex node) {
 }
 
 StatusId SchedulingCycle::filter_volumes(NodeIndex node) const {
-  StatusId status = restrictions_.filter();
-  if (status == kFits) status = limits_.filter(node, dry_off_, dry_on_);
-  if (status == kFits) status = binding_.filter(node);
-  if (status == kFits) status = zones_.filter(node);
+  const SchedulingProfile& with = profile();
+  StatusId status = kFits;
+  if (with.has(Plugin::kVolumeRestrictions)) status = restrictions_.filter();
+  if (status == kFits && with.has(Plugin::kNodeVolumeLimits)) status = limits_.filter(node, dry_off_, dry_on_);
+  if (status == kFits && with.has(Plugin::kVolumeBinding)) status = binding_.filter(node);
+  if (status == kFits && with.has(Plugin::kVolumeZone)) status = zones_.filter(node);
   return status;
 }
 
@@ -190,10 +196,10 @@ bool SchedulingCycle::pre_filter_volumes(const PodInfo& pod, Decision& decision)
     decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), why);
     return true;
   };
-  if (refuse(Plugin::kVolumeRestrictions, restrictions_.pre_filter(pod))) return false;
+  if (has(Plugin::kVolumeRestrictions) && refuse(Plugin::kVolumeRestrictions, restrictions_.pre_filter(pod))) return false;
   limits_.pre_filter(pod);
-  if (refuse(Plugin::kVolumeBinding, binding_.pre_filter(pod))) return false;
-  return !refuse(Plugin::kVolumeZone, zones_.pre_filter(pod));
+  if (has(Plugin::kVolumeBinding) && refuse(Plugin::kVolumeBinding, binding_.pre_filter(pod))) return false;
+  return !has(Plugin::kVolumeZone) || !refuse(Plugin::kVolumeZone, zones_.pre_filter(pod));
 }
 
 StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
@@ -213,7 +219,7 @@ StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
 void SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIndex>& nodes) {
   const std::size_t count = nodes.size();
   if (count == 0) return;
-  const auto wanted = static_cast<std::size_t>(feasible_nodes_to_find(static_cast<std::int64_t>(count), percentage_));
+  const auto wanted = profile().scores ? static_cast<std::size_t>(feasible_nodes_to_find(static_cast<std::int64_t>(count), percentage_)) : std::size_t{1};
   const std::size_t start = next_start_ % count;
   const bool local_only = !has_volumes_ && !spreads_ && !affine_ && cache_.nominated_count() == 0;
   const std::vector<std::uint32_t>& generations = cache_.generations();
@@ -244,28 +250,57 @@ void SchedulingCycle::find_feasible(const PodInfo& pod, const std::vector<NodeIn
   }
 }
 
-void SchedulingCycle::set_profile(const SchedulingProfile& profile) {
-  profile_ = profile;
-  weighs_as_default_ = profile.scoring.is_default() && profile.weights.node_resources_fit == 1 && profile.weights.balanced_allocation == 1;
-  affinity_.set_arguments(profile.hard_pod_affinity_weight, profile.ignores_preferred_terms_of_existing_pods);
-  preemption_.set_candidates(profile.preemption_candidates_percent, profile.preemption_candidates_min);
+void SchedulingCycle::set_profiles(std::vector<SchedulingProfile> profiles) {
+  profiles_ = std::move(profiles);
+  if (profiles_.empty()) profiles_.emplace_back();
+  classes_.clear();  // verdicts of other profiles
+  class_ids_.clear();
+  use_profile(0);
+}
+
+bool SchedulingCycle::schedules(const PodSpec& spec) const {
+  const Symbol default_name = cache_.api().well_known().default_scheduler;
+  const Symbol wanted = spec.scheduler_name ? spec.scheduler_name : default_name;
+  return std::any_of(profiles_.begin(), profiles_.end(),
+                     [&](const SchedulingProfile& one) { return (one.scheduler_name ? one.scheduler_name : default_name) == wanted; });
+}
+
+std::size_t SchedulingCycle::find_profile(const PodSpec& spec) const {
+  const Symbol default_name = cache_.api().well_known().default_scheduler;
+  const Symbol wanted = spec.scheduler_name ? spec.scheduler_name : default_name;
+  for (std::size_t i = 0; i < profiles_.size(); ++i) {
+    if ((profiles_[i].scheduler_name ? profiles_[i].scheduler_name : default_name) == wanted) return i;
+  }
+  return 0;
+}
+
+void SchedulingCycle::use_profile(std::size_t index) {
+  in_use_ = index;
+  const SchedulingProfile& with = profile();
+  percentage_ = with.percentage_of_nodes_to_score.value_or(percentage_of_all_);
+  weighs_as_default_ = with.scoring.is_default() && with.balanced_resources.empty() && with.weights.node_resources_fit == 1 && with.weights.balanced_allocation == 1;
+  fit_.set_profile(&with);
+  spread_.set_defaults(with.default_constraints ? &*with.default_constraints : nullptr);
+  affinity_.set_arguments(with.hard_pod_affinity_weight, with.ignores_preferred_terms_of_existing_pods);
+  preemption_.set_candidates(with.preemption_candidates_percent, with.preemption_candidates_min);
 }
 
 std::int64_t SchedulingCycle::resource_score(const PodSpec& spec, NodeIndex index) const {
   const NodeInfo& node = cache_.node(index);
   std::int64_t score = 0;
-  if (profile_.weights.node_resources_fit != 0) {
-    score += profile_.weights.node_resources_fit * profile_.scoring.score(spec, node.view.allocatable, node.load, names_);
+  if (profile().weights.node_resources_fit != 0) {
+    score += profile().weights.node_resources_fit * profile().scoring.score(spec, node.view.allocatable, node.load, names_);
   }
-  if (profile_.weights.balanced_allocation != 0 && !node_resources_balanced_allocation::is_skipped(spec)) {
-    score += profile_.weights.balanced_allocation * node_resources_balanced_allocation::score(spec, node.view.allocatable, node.load);
+  const std::vector<Symbol>& balanced = profile().balanced_resources;
+  if (profile().weights.balanced_allocation != 0 && !node_resources_balanced_allocation::is_skipped(spec, balanced, names_)) {
+    score += profile().weights.balanced_allocation * node_resources_balanced_allocation::score(spec, balanced, node.view.allocatable, node.load, names_);
   }
   return score;
 }
 
 void SchedulingCycle::score(const PodInfo& pod) {
   const PodSpec& spec = *pod.spec;
-  const ScoreWeights& weights = profile_.weights;
+  const ScoreWeights& weights = profile().weights;
   const std::size_t count = feasible_.size();
   totals_.resize(count);
   std::int64_t most_taints = 0;
@@ -280,11 +315,12 @@ void SchedulingCycle::score(const PodInfo& pod) {
     const std::int64_t normalised = most_taints == 0 ? kMaxNodeScore : kMaxNodeScore - kMaxNodeScore * raw_[i] / most_taints;
     totals_[i] += weights.taint_toleration * normalised;
   }
-  if (node_affinity::has_preferred(spec) && weights.node_affinity != 0) {
+  const Affinity* added = profile().added_affinity.get();
+  if (weights.node_affinity != 0 && node_affinity::has_preferred(spec, added)) {
     std::int64_t most = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const NodeInfo& node = cache_.node(feasible_[i]);
-      raw_[i] = node_affinity::preference(spec, node.view.labels, node.name, names_);
+      raw_[i] = node_affinity::preference(spec, added, node.view.labels, node.name, names_);
       most = std::max(most, raw_[i]);
     }
     if (most != 0) {
@@ -320,10 +356,12 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
   cache_.index().trim_counters();
   const PodInfo& pod = cache_.pod(slot);
   pod_ = &pod;
+  use_profile_of(*pod.spec);
   wanted_ports_ = host_ports(*pod.spec);
   has_volumes_ = !pod.spec->volumes.empty() && cache_.api().has_storage();
 
-  const std::optional<std::vector<Symbol>> only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
+  std::optional<std::vector<Symbol>> only;
+  if (has(Plugin::kNodeAffinity)) only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
   if (only && only->empty()) {
     spreads_ = affine_ = false;
     refused_by_ = Plugin::kNodeAffinity;
@@ -340,8 +378,8 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
     run_preemption(pod, now, attempt, decision);
     return decision;
   }
-  spreads_ = spread_.pre_filter(pod);
-  affine_ = affinity_.pre_filter(pod);
+  spreads_ = has(Plugin::kPodTopologySpread) && spread_.pre_filter(pod);
+  affine_ = has(Plugin::kInterPodAffinity) && affinity_.pre_filter(pod);
   class_ = &class_of(*pod.spec);
 
   if (pod.nominated != kNoNode) {
@@ -405,6 +443,7 @@ void SchedulingCycle::explain(bool by_name, Decision& decision) {
 }
 
 void SchedulingCycle::run_preemption(const PodInfo& pod, SimTime now, std::uint32_t attempt, Decision& decision) {
+  if (!has(Plugin::kDefaultPreemption)) return;
   const std::string entity = fmt::format("{}/{}/{}", names_.text(pod.ns), names_.text(pod.name), attempt);
   decision.preemption = preemption_.run(pod, failed_, statuses_, *this, random_.stream("scheduler/preemption-offset", entity), now);
   if (!decision.preemption.message.empty()) decision.message += fmt::format(" preemption: {}", decision.preemption.message);

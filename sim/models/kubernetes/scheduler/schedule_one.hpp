@@ -59,8 +59,15 @@ class SchedulingCycle : private DryRun {
   /// Decides; changes nothing but the place where the next search starts. `trace`: what each plugin says is written there too.
   Decision schedule(PodSlot slot, SimTime now, std::uint32_t attempt, CycleTrace* trace = nullptr);
 
-  /// From the next cycle on. Without it the default profile holds.
-  void set_profile(const SchedulingProfile& profile);
+  /// From the next cycle on: a pod's schedulerName says which holds for it, of those that are unknown the first. Without them the default profile holds.
+  void set_profiles(std::vector<SchedulingProfile> profiles);
+  /// True for pods that are this scheduler's: their schedulerName is a profile's, or empty and default-scheduler is one.
+  bool schedules(const PodSpec& spec) const;
+  /// Makes the plugins those of the pod's profile.
+  void use_profile_of(const PodSpec& spec) {
+    if (profiles_.size() > 1) use_profile(find_profile(spec));
+  }
+  const SchedulingProfile& profile() const { return profiles_[in_use_]; }
 
   PodTopologySpread& spread() { return spread_; }
   InterPodAffinity& affinity() { return affinity_; }
@@ -89,6 +96,9 @@ class SchedulingCycle : private DryRun {
     std::uint64_t last_used = 0;
   };
 
+  std::size_t find_profile(const PodSpec& spec) const;
+  void use_profile(std::size_t index);
+  bool has(Plugin plugin) const { return profiles_[in_use_].has(plugin); }
   Decision decide(PodSlot slot, SimTime now, std::uint32_t attempt);
   void fill(CycleTrace& trace, const Decision& decision);
   PodClass& class_of(const PodSpec& spec);
@@ -119,8 +129,10 @@ class SchedulingCycle : private DryRun {
   Cache& cache_;
   Interner& names_;
   const Randomness& random_;
-  int percentage_;
-  SchedulingProfile profile_;
+  int percentage_;  // of the profile in use: its own, or percentage_of_all_
+  int percentage_of_all_;
+  std::vector<SchedulingProfile> profiles_{1};
+  std::size_t in_use_ = 0;
   bool weighs_as_default_ = true;  // the rows' sums of Fit and BalancedAllocation hold
   Symbol any_address_;
   StatusTable statuses_;

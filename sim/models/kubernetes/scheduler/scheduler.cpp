@@ -6,7 +6,9 @@
 #include <map>
 #include <optional>
 
+#include "sim/models/kubernetes/scheduler/cycle_trace.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
+#include "sim/models/kubernetes/scheduler/schedule_all.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
 
 namespace sim::k8s {
@@ -40,7 +42,6 @@ class ExactCause {
 constexpr std::size_t kContributingMax = 8;
 
 constexpr SimDuration kBindPoll = std::chrono::seconds(1);       // of VolumeBinding's PreBind
-constexpr SimDuration kBindTimeout = std::chrono::seconds(600);  // bindTimeoutSeconds
 
 }  // namespace
 
@@ -76,8 +77,11 @@ struct Scheduler::Impl {
     running = true;
     ++session;
     started = now();
+    next_call = SimTime::min();
+    free_at = now();
     const QueueConfig queue_config{config.pod_initial_backoff, config.pod_max_backoff, std::chrono::minutes(5)};
     state.emplace(api, random, queue_config, config.percentage_of_nodes_to_score);
+    if (config.profiles != nullptr) state->cycle.set_profiles(*config.profiles);
     // Lists arrive in the order of etcd's keys: by namespace and name.
     const auto& names = api.names();
     std::vector<Ref<Node>> nodes = api.all<Node>().refs();
@@ -126,13 +130,14 @@ struct Scheduler::Impl {
       pod_gone(ref);  // its resources are free from now on, not only when the object goes
     } else if (pod.node_name) {
       take_over_assigned(ref, pod, known);
-    } else if (!pod.spec->scheduler_name || pod.spec->scheduler_name == api.well_known().default_scheduler) {
+    } else if (state->cycle.schedules(*pod.spec)) {
       take_over_pending(ref, pod, known);
     }
   }
 
   void take_over_assigned(Ref<Pod> ref, const Pod& pod, const PodInfo* known) {
     if (known != nullptr && known->state == PodInfo::State::kAssigned) {
+      state->cache.assign(ref, pod, pod.node_name);
       update_labels(ref, pod, *known);
       if (pod.meta.is_deleting()) state->cache.set_terminating(ref.slot);
       return;
@@ -233,7 +238,16 @@ struct Scheduler::Impl {
   /// Runs a cycle soon, when there is a pod to try and none is being tried.
   void kick() {
     if (!running || cycle_timer.is_pending() || !state->queue.can_pop()) return;
-    cycle_timer.set_after(config.scheduling_latency, [this] { run_cycle(); });
+    const SimDuration busy = std::max(free_at - now(), SimDuration{0});
+    cycle_timer.set_after(busy + config.scheduling_latency, [this] { run_cycle(); });
+  }
+
+  /// One more request to the API server: how long client-go's token bucket lets it wait. A full bucket holds `burst` tokens, and `qps` come in a second.
+  SimDuration wait_for_call() {
+    if (config.client_qps <= 0) return SimDuration{0};
+    const SimDuration every = std::chrono::nanoseconds(1'000'000'000 / config.client_qps);
+    next_call = std::max(next_call, now() - every * config.client_burst) + every;
+    return std::max(next_call - now(), SimDuration{0});
   }
 
   void arm_flush() {
@@ -272,7 +286,10 @@ struct Scheduler::Impl {
       state->queue.remove(ref.slot);
       return;
     }
-    Decision decision = state->cycle.schedule(ref.slot, now(), queued.attempts);
+    const bool is_watched = observer && is_wanted(ref);
+    scheduling::CycleTrace trace;
+    Decision decision = state->cycle.schedule(ref.slot, now(), queued.attempts, is_watched ? &trace : nullptr);
+    if (is_watched) observer(ObservedCycle{pod->meta.ns, pod->meta.name, queued.attempts, now(), decision, trace, state->cache, state->cycle.statuses()});
     if (decision.node == kNoNode) {
       handle_failure(ref, queued, decision);
       return;
@@ -282,7 +299,7 @@ struct Scheduler::Impl {
     const Symbol node_name = state->cache.node(decision.node).name;
     bindings[ref.slot] = Binding{ref, decision.node, node_name, queued.cause, queued.attempts};
     const std::uint32_t of_session = session;
-    engine.after(config.binding_latency, [this, ref, of_session] {
+    engine.after(wait_for_call() + config.binding_latency, [this, ref, of_session] {
       if (running && session == of_session) bind(ref);
     });
   }
@@ -366,11 +383,13 @@ struct Scheduler::Impl {
         api.update(claim_ref, Change::kSpec, [&](PersistentVolumeClaim& c) { c.selected_node = binding.node_name; });
       }
       const std::uint32_t of_session = session;
-      engine.after(kBindTimeout, [this, ref, of_session] {
+      state->cycle.use_profile_of(*api.get(ref)->spec);
+      const SimDuration timeout = state->cycle.profile().bind_timeout;
+      engine.after(timeout, [this, ref, of_session, timeout] {
         if (!running || session != of_session) return;
         const auto still = bindings.find(ref.slot);
         if (still == bindings.end() || still->second.ref != ref || !still->second.volumes_written) return;
-        if (now() < still->second.volumes_since + kBindTimeout) return;  // another try of the same pod
+        if (now() < still->second.volumes_since + timeout) return;  // another try of the same pod
         fail_binding(ref, "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded");
       });
       return false;
@@ -449,6 +468,7 @@ struct Scheduler::Impl {
     const ExactCause because(engine, cause);
     const bool changes = !pod.unschedulable || nominated != nominated_before;
     if (changes && client.writable()) {
+      free_at = now() + wait_for_call();  // the scheduling loop itself sends it
       api.update(ref, Change::kScheduling, [&](Pod& p) {
         p.unschedulable = true;
         p.nominated_node = nominated;
@@ -504,7 +524,9 @@ struct Scheduler::Impl {
     victims.session = session;
     for (const PodSlot slot : decision.preemption.victims) victims.pods.push_back(state->cache.pod(slot).ref);
     state->queue.set_preempting(preemptor.slot, true);
-    engine.after(config.binding_latency, [this, victims = std::move(victims)] {
+    SimDuration wait{0};
+    for (std::size_t i = 0; i < 2 * victims.pods.size(); ++i) wait = wait_for_call();  // of each victim the status, then the deletion
+    engine.after(wait + config.binding_latency, [this, victims = std::move(victims)] {
       if (running && session == victims.session) evict(victims);
     });
   }
@@ -551,7 +573,11 @@ struct Scheduler::Impl {
   bool running = false;
   std::uint32_t session = 0;
   SimTime started{};
+  SimTime next_call{};  // when the bucket of requests will be full but for `burst` tokens
+  SimTime free_at{};    // the loop waits for a request of its own until then
   std::optional<SchedulerState> state;
+  std::function<bool(Ref<Pod>)> is_wanted;
+  CycleObserver observer;
   Timer cycle_timer;
   Timer flush_timer;
   SimTime flush_at{};
@@ -588,6 +614,35 @@ std::string Scheduler::last_failure(Ref<Pod> pod) const {
 }
 
 std::size_t Scheduler::pending_count() const { return impl_->running ? impl_->state->queue.size() - impl_->bindings.size() : 0; }
+
+void Scheduler::observe(std::function<bool(Ref<Pod>)> wanted, CycleObserver observer) {
+  impl_->is_wanted = std::move(wanted);
+  impl_->observer = std::move(observer);
+}
+
+std::vector<QueueEntry> Scheduler::queue() const {
+  std::vector<QueueEntry> entries;
+  if (!impl_->running) return entries;
+  const auto place_of = [](QueuedPod::Place place) {
+    switch (place) {
+      case QueuedPod::Place::kInFlight: return "inFlight";
+      case QueuedPod::Place::kActive: return "active";
+      case QueuedPod::Place::kBackoff: return "backoff";
+      case QueuedPod::Place::kErrorBackoff: return "errorBackoff";
+      case QueuedPod::Place::kUnschedulable: return "unschedulable";
+      case QueuedPod::Place::kGated: return "gated";
+    }
+    return "";
+  };
+  impl_->state->queue.for_each([&](const QueuedPod& pod) { entries.push_back({pod.ref, place_of(pod.place), pod.backoff_until, pod.attempts}); });
+  const ApiServer& api = impl_->api;
+  std::sort(entries.begin(), entries.end(), [&](const QueueEntry& a, const QueueEntry& b) {
+    const PodInfo& left = impl_->state->cache.pod(a.pod.slot);
+    const PodInfo& right = impl_->state->cache.pod(b.pod.slot);
+    return left.ns != right.ns ? api.names().text(left.ns) < api.names().text(right.ns) : api.names().text(left.name) < api.names().text(right.name);
+  });
+  return entries;
+}
 
 void Scheduler::on_event(const WatchEvent& event) {
   if (!impl_->running) return;

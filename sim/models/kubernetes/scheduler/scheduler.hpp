@@ -4,6 +4,7 @@
 /// Checked by: tests/models/kubernetes/scheduler/*_test.cpp.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,10 @@
 #include "sim/core/random.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 
+namespace sim::k8s::scheduling {
+struct SchedulingProfile;
+}
+
 namespace sim::k8s {
 
 struct SchedulerConfig {
@@ -22,6 +27,22 @@ struct SchedulerConfig {
   SimDuration pod_max_backoff{std::chrono::seconds(10)};
   SimDuration scheduling_latency{std::chrono::microseconds(500)};  // one scheduling cycle
   SimDuration binding_latency{std::chrono::milliseconds(5)};       // POST pods/binding until it is stored
+  /// kube-scheduler's own limit of requests to the API server (clientConnection: qps, burst); 0: none.
+  std::int64_t client_qps = 0;  // the real default is 50
+  std::int64_t client_burst = 100;
+  /// Of a KubeSchedulerConfiguration: a pod's schedulerName says which is its own. Null: the default profile.
+  std::shared_ptr<const std::vector<scheduling::SchedulingProfile>> profiles;
+};
+
+struct ObservedCycle;  // schedule_all.hpp
+using CycleObserver = std::function<void(const ObservedCycle&)>;
+
+/// A pod that waits in the queue.
+struct QueueEntry {
+  Ref<Pod> pod;
+  const char* place = "";  // active, backoff, errorBackoff, unschedulable, gated, inFlight
+  SimTime backoff_until{};
+  std::uint32_t attempts = 0;
 };
 
 class Scheduler : public Watcher {
@@ -39,6 +60,10 @@ class Scheduler : public Watcher {
   /// Why a pod is Pending, in the words of the FailedScheduling event; empty when it never failed.
   std::string last_failure(Ref<Pod> pod) const;
   std::size_t pending_count() const;
+  /// Shows every cycle of the pods for which `wanted` says so, with all that the plugins say; that costs several times the scheduling. Changes nothing.
+  void observe(std::function<bool(Ref<Pod>)> wanted, CycleObserver observer);
+  /// The queue, by namespace and name.
+  std::vector<QueueEntry> queue() const;
 
   void on_event(const WatchEvent& event) override;
 

@@ -30,7 +30,7 @@ const std::array<Registration, 12> kRegistrations = {{
      [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return taint_toleration::is_worth_retrying(pod, event); }},
     {Plugin::kNodeAffinity, node_affinity::kEvents,
      [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
-       return node_affinity::is_worth_retrying(pod, event, state.cache.api().names());
+       return node_affinity::is_worth_retrying(pod, state.cycle.profile().added_affinity.get(), event, state.cache.api().names());
      }},
     {Plugin::kNodePorts, node_ports::kEvents,
      [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
@@ -64,6 +64,7 @@ PluginSet interested_in(Action action) {
 }  // namespace
 
 bool SchedulerState::is_worth_retrying(const PodInfo& pod, PluginSet rejectors, const ClusterEvent& event) {
+  cycle.use_profile_of(*pod.spec);
   for (const Registration& registration : kRegistrations) {
     if (contains(rejectors, registration.plugin) && has(registration.events, event.action) && registration.is_worth_retrying(*this, pod, event)) {
       return true;

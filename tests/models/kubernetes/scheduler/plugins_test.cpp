@@ -128,13 +128,40 @@ TEST(NodeAffinity, RequiredTerms) {
     affinity->required_node_terms = t.terms;
     PodSpec spec = c.spec();
     spec.affinity = affinity;
-    EXPECT_EQ(node_affinity::filter(spec, labels, node, c.names), t.matches ? StatusId{kFits} : StatusId{kStatusNodeAffinity});
+    EXPECT_EQ(node_affinity::filter(spec, nullptr, labels, node, c.names), t.matches ? StatusId{kFits} : StatusId{kStatusNodeAffinity});
   }
   PodSpec spec = c.spec();
   spec.node_selector = c.labels({{"zone", "a"}, {"disk", "ssd"}});
-  EXPECT_EQ(node_affinity::filter(spec, labels, node, c.names), kFits);
+  EXPECT_EQ(node_affinity::filter(spec, nullptr, labels, node, c.names), kFits);
   spec.node_selector = c.labels({{"zone", "a"}, {"disk", "hdd"}});
-  EXPECT_EQ(node_affinity::filter(spec, labels, node, c.names), kStatusNodeAffinity);
+  EXPECT_EQ(node_affinity::filter(spec, nullptr, labels, node, c.names), kStatusNodeAffinity);
+}
+
+TEST(NodeAffinity, AddedAffinityStandsBesideThePods) {
+  Cluster c;
+  const Symbol node = c.name("n1");
+  const auto term = [&](std::string_view key, std::string_view value) { return NodeSelectorTerm{{c.requirement(key, SelectorOperator::kIn, {value})}, {}}; };
+  Affinity added;
+  added.has_required_node_affinity = true;
+  added.required_node_terms = {term("pool", "batch")};
+  added.preferred_node_terms = {PreferredNodeTerm{.weight = 5, .term = term("disk", "ssd")}};
+  auto own = std::make_shared<Affinity>();
+  own->has_required_node_affinity = true;
+  own->required_node_terms = {term("zone", "a")};
+  own->preferred_node_terms = {PreferredNodeTerm{.weight = 2, .term = term("zone", "a")}};
+  PodSpec spec = c.spec();
+  const Labels both = c.labels({{"pool", "batch"}, {"zone", "a"}, {"disk", "ssd"}});
+  const Labels only_added = c.labels({{"pool", "batch"}});
+  const Labels only_own = c.labels({{"zone", "a"}});
+  EXPECT_EQ(node_affinity::filter(spec, &added, only_added, node, c.names), kFits);
+  EXPECT_EQ(node_affinity::filter(spec, &added, only_own, node, c.names), kStatusNodeAffinityEnforced);
+  EXPECT_TRUE(node_affinity::has_preferred(spec, &added));
+  EXPECT_EQ(node_affinity::preference(spec, &added, both, node, c.names), 5);
+  spec.affinity = own;
+  EXPECT_EQ(node_affinity::filter(spec, &added, both, node, c.names), kFits);
+  EXPECT_EQ(node_affinity::filter(spec, &added, only_added, node, c.names), kStatusNodeAffinity);
+  EXPECT_EQ(node_affinity::filter(spec, &added, only_own, node, c.names), kStatusNodeAffinityEnforced) << "the scheduler's own is asked first";
+  EXPECT_EQ(node_affinity::preference(spec, &added, both, node, c.names), 7);
 }
 
 TEST(NodeAffinity, NodeNamesOfPreFilter) {
@@ -206,6 +233,26 @@ struct FitCase {
   Code code;
   std::string_view reasons;
 };
+
+TEST(NodePorts, AnUpdateTakesAPortAgainThatAnotherPodFreed) {
+  // Two pods that were bound by hand share a host port; the node keeps it once, so the first that goes frees it, until the other one is updated.
+  Cluster c;
+  c.node("n1");
+  PodSpec spec = c.spec();
+  ContainerPort port;
+  port.host_port = 80;
+  spec.containers.front().ports.push_back(port);
+  const Ref<Pod> first = c.pod("a", spec, {}, "n1");
+  const Ref<Pod> second = c.pod("b", spec, {}, "n1");
+  const auto state = c.state();
+  const NodeIndex n1 = state->cache.find(c.name("n1"));
+  EXPECT_EQ(state->cache.node(n1).load.ports.size(), 1u);
+  state->cache.remove_pod(first.slot);
+  EXPECT_TRUE(state->cache.node(n1).load.ports.empty());
+  state->cache.assign(second, *c.api.get(second), c.name("n1"));
+  EXPECT_EQ(state->cache.node(n1).load.ports.size(), 1u);
+  EXPECT_EQ(state->cache.node(n1).load.pods, 1);
+}
 
 TEST(NodeResourcesFit, Filter) {
   // One node: 1,000m, 1,000 bytes, 10 pods.
@@ -425,11 +472,11 @@ TEST(QueueingHints, NodeLocalPlugins) {
   EXPECT_FALSE(NodeResourcesFit::is_worth_retrying(pod, added));
   added.node_after = &large;
   EXPECT_TRUE(NodeResourcesFit::is_worth_retrying(pod, added));
-  EXPECT_FALSE(node_affinity::is_worth_retrying(pod, added, c.names));
+  EXPECT_FALSE(node_affinity::is_worth_retrying(pod, nullptr, added, c.names));
   NodeView ssd = large;
   ssd.labels = c.labels({{"disk", "ssd"}});
   added.node_after = &ssd;
-  EXPECT_TRUE(node_affinity::is_worth_retrying(pod, added, c.names));
+  EXPECT_TRUE(node_affinity::is_worth_retrying(pod, nullptr, added, c.names));
   ClusterEvent grown{Action::kNodeAllocatable, &small, &large, c.name("n"), nullptr, nullptr};
   EXPECT_TRUE(NodeResourcesFit::is_worth_retrying(pod, grown));
   NodeView more_storage = large;

@@ -222,6 +222,30 @@ TEST(PodTopologySpread, ShiftIsWhatAddingAndRemovingWouldDo) {
   EXPECT_EQ(spread.filter(a), kStatusSpread);
 }
 
+TEST(PodTopologySpread, DefaultConstraintsOfAConfiguration) {
+  Spread c;
+  c.zones({1, 0});
+  Service service;
+  service.meta.ns = c.name("default");
+  service.meta.name = c.name("web");
+  service.has_selector = true;
+  service.selector = c.selector({{"app", "web"}});
+  c.api.create(std::move(service));
+  const Ref<Pod> served = c.pod("p", c.spec(), {{"app", "web"}});
+  const Ref<Pod> bare = c.pod("q", c.spec(), {{"app", "db"}});
+  const auto state = c.state();
+  PodTopologySpread& spread = state->cycle.spread();
+  const NodeIndex a = state->cache.find(c.name("na"));
+  EXPECT_FALSE(spread.pre_filter(state->cache.pod(served.slot))) << "the system's defaults only score";
+  std::vector<TopologySpreadConstraint> constraints = {c.constraint(kZone, 1, true)};
+  constraints.front().selector.reset();
+  spread.set_defaults(&constraints);
+  ASSERT_TRUE(spread.pre_filter(state->cache.pod(served.slot)));
+  EXPECT_EQ(spread.filter(a), kStatusSpread) << "the selector is the Service's";
+  EXPECT_EQ(spread.filter(state->cache.find(c.name("nb"))), kFits);
+  EXPECT_FALSE(spread.pre_filter(state->cache.pod(bare.slot))) << "nothing selects it";
+}
+
 TEST(PodTopologySpread, AnEmptySelectorCountsNobodyButCountsWhoIsTakenOff) {
   // countPodsMatchSelector knows that an empty selector counts 0; updateWithPod does not, so a dry run goes below 0 and may make room.
   Spread c;

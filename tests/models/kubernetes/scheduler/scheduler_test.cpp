@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
+#include <vector>
 
+#include "sim/models/kubernetes/scheduler/schedule_all.hpp"
 #include "tests/models/kubernetes/scheduler/fixtures.hpp"
 
 namespace sim::k8s::scheduling::test {
@@ -44,6 +47,44 @@ TEST(Scheduler, BindsAPodAndRecordsIt) {
   ASSERT_EQ(w.records("Scheduled", "Pod/default/p").size(), 1u);
   EXPECT_EQ(w.message(w.records("Scheduled", "Pod/default/p").front()), "Successfully assigned default/p to n1");
   EXPECT_EQ(w.scheduler.pending_count(), 0u);
+}
+
+TEST(Scheduler, ItsOwnClientLimitsBindings) {
+  // client-go's token bucket: 3 requests at once, then one each 100 ms.
+  World w;
+  w.node("n1");
+  SchedulerConfig config;
+  config.client_qps = 10;
+  config.client_burst = 3;
+  Scheduler slow(w.engine, w.log, w.random, w.api, config);
+  slow.start();
+  std::vector<Ref<Pod>> pods;
+  for (int i = 0; i < 6; ++i) pods.push_back(w.pod("p" + std::to_string(i), w.spec(100)));
+  w.run(10s);
+  std::vector<SimDuration> at;
+  for (const Ref<Pod> pod : pods) at.push_back(w.api.get(pod)->scheduled_at->time_since_epoch());
+  // The bucket is charged at the first request: 5.5 ms, so the fourth goes out at 105.5 ms.
+  const std::vector<SimDuration> expected = {10500us, 11000us, 11500us, 110500us, 210500us, 310500us};
+  EXPECT_EQ(at, expected);
+}
+
+TEST(Scheduler, ShowsItsQueueAndItsCycles) {
+  World w;
+  w.node("n1", {.cpu = 1000});
+  std::vector<std::string> seen;
+  w.scheduler.observe([&](Ref<Pod> pod) { return w.names.text(w.api.get(pod)->meta.name) != "b"; },
+                      [&](const ObservedCycle& cycle) { seen.push_back(w.names.text(cycle.name) + (cycle.decision.node == kNoNode ? " -" : " placed")); });
+  w.scheduler.start();
+  w.pod("a", w.spec(800));
+  w.pod("b", w.spec(100));
+  w.run(1s);
+  w.pod("c", w.spec(800));
+  w.run(1s);
+  EXPECT_EQ(seen, (std::vector<std::string>{"a placed", "c -"}));
+  const std::vector<QueueEntry> queue = w.scheduler.queue();
+  ASSERT_EQ(queue.size(), 1u);
+  EXPECT_STREQ(queue.front().place, "unschedulable");
+  EXPECT_EQ(queue.front().attempts, 1u);
 }
 
 TEST(Scheduler, DoesNothingWhileStopped) {

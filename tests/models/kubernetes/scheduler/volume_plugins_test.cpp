@@ -164,6 +164,38 @@ TEST_F(VolumePlugins, AllowedTopologies) {
   EXPECT_EQ(verdict(with({"data"})), "n2");
 }
 
+TEST_F(VolumePlugins, StorageCapacityOfNodes) {
+  // binder.go, hasEnoughCapacity: any of the class's capacities that reaches the node and is large enough.
+  c.node("n1", {.zone = "a"});
+  c.node("n2", {.zone = "b"});
+  const auto add = [&](std::string_view name, std::optional<std::vector<StorageCapacity>> capacities) {
+    StorageClass made;
+    made.meta.name = c.name(name);
+    made.provisioner = c.name("csi.example.com");
+    made.wait_for_first_consumer = true;
+    if (capacities) made.capacities = std::make_shared<const std::vector<StorageCapacity>>(std::move(*capacities));
+    c.api.create(std::move(made));
+    claim(name, name);  // 10 GiB
+  };
+  const LabelSelector zone_b = c.selector({{"topology.kubernetes.io/zone", "b"}});
+  add("untracked", std::nullopt);
+  add("none", std::vector<StorageCapacity>{});
+  add("small", std::vector<StorageCapacity>{{LabelSelector{}, 10 * kGi - 1}});
+  add("unknown", std::vector<StorageCapacity>{{LabelSelector{}, -1}});
+  add("unreachable", std::vector<StorageCapacity>{{std::nullopt, 100 * kGi}});
+  add("exact", std::vector<StorageCapacity>{{zone_b, 10 * kGi}});
+  add("either", std::vector<StorageCapacity>{{zone_b, kGi}, {LabelSelector{}, 20 * kGi}});
+  const std::string no_space = "0/2 nodes are available: 2 node(s) did not have enough free storage.";
+  EXPECT_EQ(verdict(with({"untracked"})), "n1");
+  EXPECT_EQ(verdict(with({"none"})), no_space);
+  EXPECT_EQ(rejectors, set_of(Plugin::kVolumeBinding));
+  EXPECT_EQ(verdict(with({"small"})), no_space);
+  EXPECT_EQ(verdict(with({"unknown"})), no_space);
+  EXPECT_EQ(verdict(with({"unreachable"})), no_space);
+  EXPECT_EQ(verdict(with({"exact"})), "n2");
+  EXPECT_EQ(verdict(with({"either"})), "n1");
+}
+
 TEST_F(VolumePlugins, ReadWriteOncePodIsForOnePodAnywhere) {
   c.node("n1");
   c.node("n2");

@@ -20,13 +20,31 @@ bool matches_term(const NodeSelectorTerm& term, const Labels& labels, Symbol nod
                      [&](const Requirement& field) { return matches_field(field, node); });
 }
 
+bool matches_any(const std::vector<NodeSelectorTerm>& terms, const Labels& labels, Symbol node, const Interner& names) {
+  return std::any_of(terms.begin(), terms.end(), [&](const NodeSelectorTerm& term) { return matches_term(term, labels, node, names); });
+}
+
+bool matches_added(const Affinity* added, const Labels& labels, Symbol node, const Interner& names) {
+  return added == nullptr || !added->has_required_node_affinity || matches_any(added->required_node_terms, labels, node, names);
+}
+
+std::int64_t sum_of_matches(const std::vector<PreferredNodeTerm>& terms, const Labels& labels, Symbol node, const Interner& names) {
+  std::int64_t sum = 0;
+  for (const PreferredNodeTerm& preferred : terms) {
+    if (preferred.weight != 0 && matches_term(preferred.term, labels, node, names)) sum += preferred.weight;
+  }
+  return sum;
+}
+
 }  // namespace
 
 bool has_required(const PodSpec& pod) {
   return !pod.node_selector.empty() || (pod.affinity && pod.affinity->has_required_node_affinity);
 }
 
-bool has_preferred(const PodSpec& pod) { return pod.affinity && !pod.affinity->preferred_node_terms.empty(); }
+bool has_preferred(const PodSpec& pod, const Affinity* added) {
+  return (pod.affinity && !pod.affinity->preferred_node_terms.empty()) || (added != nullptr && !added->preferred_node_terms.empty());
+}
 
 bool matches_required(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
   for (const Labels::Pair& pair : pod.node_selector) {
@@ -34,11 +52,11 @@ bool matches_required(const PodSpec& pod, const Labels& labels, Symbol node, con
     if (!value || *value != pair.value) return false;
   }
   if (!pod.affinity || !pod.affinity->has_required_node_affinity) return true;
-  const std::vector<NodeSelectorTerm>& terms = pod.affinity->required_node_terms;
-  return std::any_of(terms.begin(), terms.end(), [&](const NodeSelectorTerm& term) { return matches_term(term, labels, node, names); });
+  return matches_any(pod.affinity->required_node_terms, labels, node, names);
 }
 
-StatusId filter(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
+StatusId filter(const PodSpec& pod, const Affinity* added, const Labels& labels, Symbol node, const Interner& names) {
+  if (!matches_added(added, labels, node, names)) return kStatusNodeAffinityEnforced;
   return matches_required(pod, labels, node, names) ? kFits : StatusId{kStatusNodeAffinity};
 }
 
@@ -64,16 +82,14 @@ std::optional<std::vector<Symbol>> node_names(const PodSpec& pod, const WellKnow
   return all;
 }
 
-std::int64_t preference(const PodSpec& pod, const Labels& labels, Symbol node, const Interner& names) {
-  std::int64_t sum = 0;
-  for (const PreferredNodeTerm& preferred : pod.affinity->preferred_node_terms) {
-    if (preferred.weight != 0 && matches_term(preferred.term, labels, node, names)) sum += preferred.weight;
-  }
-  return sum;
+std::int64_t preference(const PodSpec& pod, const Affinity* added, const Labels& labels, Symbol node, const Interner& names) {
+  return (pod.affinity ? sum_of_matches(pod.affinity->preferred_node_terms, labels, node, names) : 0) +
+         (added != nullptr ? sum_of_matches(added->preferred_node_terms, labels, node, names) : 0);
 }
 
-bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names) {
+bool is_worth_retrying(const PodInfo& pod, const Affinity* added, const ClusterEvent& event, const Interner& names) {
   if (event.action == Action::kNodeTaint) return true;  // registered by the scheduler itself, without a hint
+  if (!matches_added(added, event.node_after->labels, event.node_name, names)) return false;
   const bool before = event.node_before != nullptr && matches_required(*pod.spec, event.node_before->labels, event.node_name, names);
   return !before && matches_required(*pod.spec, event.node_after->labels, event.node_name, names);
 }

@@ -1,5 +1,11 @@
 #include "sim/models/kubernetes/scheduler/plugins/node_resources_fit.hpp"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "sim/models/kubernetes/scheduler/scheduling_profile.hpp"
+
 namespace sim::k8s::scheduling {
 
 namespace {
@@ -58,9 +64,23 @@ StatusId NodeResourcesFit::filter(const PodSpec& pod, const Resources& allocatab
   check(cpu_, request.cpu_milli, allocatable.cpu_milli, load.requested.cpu_milli);
   check(memory_, request.memory, allocatable.memory, load.requested.memory);
   check(ephemeral_storage_, request.ephemeral_storage, allocatable.ephemeral_storage, load.requested.ephemeral_storage);
-  for (const NamedAmount& entry : request.other) check(entry.name, entry.amount, allocatable.of(entry.name), load.requested.of(entry.name));
+  for (const NamedAmount& entry : request.other) {
+    if (!is_ignored(entry.name, names)) check(entry.name, entry.amount, allocatable.of(entry.name), load.requested.of(entry.name));
+  }
   if (lacking_.empty()) return kFits;
   return statuses.fit(unresolvable ? Code::kUnresolvable : Code::kUnschedulable, lacking_, names);
+}
+
+bool NodeResourcesFit::is_ignored(Symbol resource, const Interner& names) const {
+  if (profile_ == nullptr || (profile_->ignored_resources.empty() && profile_->ignored_groups.empty())) return false;
+  const std::string& name = names.text(resource);
+  const std::size_t slash = name.find('/');
+  // Only extended resources can be ignored: what Kubernetes itself names (hugepages-2Mi, kubernetes.io/...) cannot.
+  if (slash == std::string::npos || name.find("kubernetes.io/") != std::string::npos) return false;
+  const std::vector<Symbol>& resources = profile_->ignored_resources;
+  const std::vector<std::string>& groups = profile_->ignored_groups;
+  return std::find(resources.begin(), resources.end(), resource) != resources.end() ||
+         std::find(groups.begin(), groups.end(), std::string_view(name).substr(0, slash)) != groups.end();
 }
 
 std::int64_t NodeResourcesFit::score(const PodSpec& pod, const Resources& allocatable, const NodeLoad& load) {

@@ -96,7 +96,8 @@ void PodTopologySpread::collect(const PodInfo& pod, Hardness hardness, std::vect
     }
     into.push_back(std::move(constraint));
   };
-  if (pod.spec->topology_spread.empty()) {
+  const bool of_its_own = !pod.spec->topology_spread.empty();
+  if (!of_its_own && defaults_ == nullptr) {
     if (hardness == Hardness::kDoNotSchedule) return;
     const LabelSelector& selector = default_selector(pod);
     if (selector.is_empty()) return;
@@ -109,15 +110,20 @@ void PodTopologySpread::collect(const PodInfo& pod, Hardness hardness, std::vect
     }
     return;
   }
-  for (const TopologySpreadConstraint& wanted : pod.spec->topology_spread) {
+  for (const TopologySpreadConstraint& wanted : of_its_own ? pod.spec->topology_spread : *defaults_) {
     if (wanted.do_not_schedule != (hardness == Hardness::kDoNotSchedule)) continue;
     Constraint constraint;
     constraint.max_skew = wanted.max_skew;
     constraint.min_domains = wanted.min_domains;
     constraint.key = wanted.topology_key;
-    constraint.selects_nothing = !wanted.selector.has_value();
-    if (wanted.selector) constraint.selector = *wanted.selector;
-    if (!constraint.selects_nothing) {
+    if (of_its_own) {
+      constraint.selects_nothing = !wanted.selector.has_value();
+      if (wanted.selector) constraint.selector = *wanted.selector;
+    } else {
+      constraint.selector = default_selector(pod);
+      if (constraint.selector.is_empty()) return;
+    }
+    if (of_its_own && !constraint.selects_nothing) {
       for (const Symbol key : wanted.match_label_keys) {
         const std::optional<Symbol> value = labels.find(key);
         if (value) constraint.selector.requirements.push_back(Requirement{key, SelectorOperator::kIn, {*value}});
@@ -202,7 +208,7 @@ bool PodTopologySpread::pre_score(const PodInfo& pod, const std::vector<NodeInde
   collect(pod, Hardness::kScheduleAnyway, soft_);
   if (soft_.empty()) return false;
   // With the system's defaults a node without a zone still spreads over hosts.
-  needs_all_keys_ = !pod.spec->topology_spread.empty();
+  needs_all_keys_ = !pod.spec->topology_spread.empty() || defaults_ != nullptr;
   ignored_.assign(feasible.size(), false);
   sums_.assign(feasible.size(), 0);
   std::size_t ignored = 0;

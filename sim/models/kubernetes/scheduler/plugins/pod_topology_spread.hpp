@@ -3,7 +3,7 @@
 /// Source: framework/plugins/podtopologyspread/{plugin,common,filtering,scoring}.go, plugins/helper/spread.go
 ///         (reference kubernetes 1.6). System defaults: hostname with maxSkew 3 and zone with maxSkew 5, ScheduleAnyway,
 ///         over the selectors of the pod's Services and of its ReplicaSet or StatefulSet.
-/// Leaves out: ReplicationControllers; default constraints of a user's own scheduler configuration.
+/// Leaves out: ReplicationControllers.
 /// Checked by: tests/models/kubernetes/scheduler/pod_topology_spread_test.cpp.
 #pragma once
 
@@ -20,6 +20,8 @@ class PodTopologySpread {
  public:
   explicit PodTopologySpread(Cache& cache);
 
+  /// Constraints for pods without their own; null: the system's. They must outlive the next call.
+  void set_defaults(const std::vector<TopologySpreadConstraint>* constraints) { defaults_ = constraints; }
   /// A Service, ReplicaSet or StatefulSet changed: the default selectors are derived anew.
   void forget_selectors() { selectors_are_stale_ = true; }
 
@@ -62,6 +64,7 @@ class PodTopologySpread {
   void find_minimum(std::size_t constraint);
 
   Cache& cache_;
+  const std::vector<TopologySpreadConstraint>* defaults_ = nullptr;
   bool selectors_are_stale_ = true;
   std::map<Symbol, std::vector<Ref<Service>>> services_;                // by namespace
   std::unordered_map<Key, LabelSelector, KeyHash> default_selectors_;  // look-up only

@@ -48,11 +48,9 @@ std::string VolumeBinding::pre_filter(const PodInfo& pod) {
       if (is_open(volume)) open_.push_back(ref);
     });
   }
-  std::sort(delayed_.begin(), delayed_.end(), [&](Ref<PersistentVolumeClaim> a, Ref<PersistentVolumeClaim> b) {
-    const PersistentVolumeClaim& left = *api.get(a);
-    const PersistentVolumeClaim& right = *api.get(b);
-    return left.spec.bytes != right.spec.bytes ? left.spec.bytes < right.spec.bytes : left.meta.uid < right.meta.uid;
-  });
+  // Claims of one size stay in the pod's order, as with Go's sort of up to 12.
+  std::stable_sort(delayed_.begin(), delayed_.end(),
+                   [&](Ref<PersistentVolumeClaim> a, Ref<PersistentVolumeClaim> b) { return api.get(a)->spec.bytes < api.get(b)->spec.bytes; });
   return {};
 }
 
@@ -67,30 +65,39 @@ bool VolumeBinding::is_taken(Symbol volume) const {
   return false;
 }
 
-std::optional<VolumeBinding::Reservation> VolumeBinding::match(NodeIndex index, bool& is_conflict, bool& is_missing) const {
+bool VolumeBinding::has_space(const StorageClass& storage_class, std::int64_t bytes, const Labels& node) const {
+  if (storage_class.capacities == nullptr) return true;
+  return std::any_of(storage_class.capacities->begin(), storage_class.capacities->end(), [&](const StorageCapacity& capacity) {
+    return capacity.bytes >= bytes && capacity.topology && capacity.topology->matches(node, cache_.api().names());
+  });
+}
+
+VolumeBinding::Verdict VolumeBinding::match(NodeIndex index) const {
   const ApiServer& api = cache_.api();
   const Interner& names = api.names();
   const NodeInfo& node = cache_.node(index);
-  bool matches = true;
+  Verdict verdict;
   for (const PersistentVolumeClaim* claim : bound_) {
     const PersistentVolume* volume = api.get(api.find<PersistentVolume>(Symbol{}, claim->spec.volume_name));
-    is_missing = volume == nullptr;
-    is_conflict = !is_missing && !is_usable_from(*volume, node.view.labels, node.name, names);
-    if (is_missing || is_conflict) break;  // the first claim with a problem is the one that is told
+    verdict.is_missing = volume == nullptr;
+    verdict.is_conflict = !verdict.is_missing && !is_usable_from(*volume, node.view.labels, node.name, names);
+    if (verdict.is_missing || verdict.is_conflict) break;  // the first claim with a problem is the one that is told
   }
-  Reservation reservation;
+  Reservation& reservation = verdict.reservation;
   reservation.node = node.name;
+  std::vector<Ref<PersistentVolumeClaim>> unmatched;
   for (const Ref<PersistentVolumeClaim> ref : delayed_) {
-    const PersistentVolumeClaim& claim = *api.get(ref);
-    Symbol selected = claim.selected_node;
+    Symbol selected = api.get(ref)->selected_node;
     for (const auto& [slot, other] : reservations_) {
       if (std::find(other.dynamics.begin(), other.dynamics.end(), ref) != other.dynamics.end()) selected = other.node;
     }
-    if (selected) {
-      if (selected != node.name) matches = false;
-      reservation.dynamics.push_back(ref);
-      continue;
+    if (selected && selected != node.name) {
+      verdict.no_match = true;
+      return verdict;
     }
+    (selected ? reservation.dynamics : unmatched).push_back(ref);
+  }
+  for (const Ref<PersistentVolumeClaim> ref : unmatched) {
     VolumeSearch search;
     search.candidates = &open_;
     search.node_labels = &node.view.labels;
@@ -99,38 +106,40 @@ std::optional<VolumeBinding::Reservation> VolumeBinding::match(NodeIndex index, 
       return is_taken(name) || std::any_of(reservation.statics.begin(), reservation.statics.end(),
                                            [&](const Reservation::Static& one) { return api.get(one.volume)->meta.name == name; });
     };
-    if (const Ref<PersistentVolume> found = find_volume(api, claim, search)) {
+    if (const Ref<PersistentVolume> found = find_volume(api, *api.get(ref), search)) {
       reservation.statics.push_back({ref, found});
-      continue;
+    } else {
+      reservation.dynamics.push_back(ref);
     }
-    const StorageClass* storage_class = class_of(api, claim);
-    if (storage_class == nullptr || storage_class->provisioner == api.well_known().no_provisioner ||
-        !is_allowed_by(*storage_class, node.view.labels, names)) {
-      matches = false;
-      continue;
-    }
-    reservation.dynamics.push_back(ref);
   }
-  if (!matches) return std::nullopt;
-  return reservation;
+  // Those that are to be made, the ones with a node first; the first that cannot be is the one that is told.
+  for (const Ref<PersistentVolumeClaim> ref : reservation.dynamics) {
+    const PersistentVolumeClaim& claim = *api.get(ref);
+    const StorageClass* storage_class = class_of(api, claim);
+    verdict.no_match = storage_class == nullptr || storage_class->provisioner == api.well_known().no_provisioner ||
+                       !is_allowed_by(*storage_class, node.view.labels, names);
+    verdict.no_space = !verdict.no_match && !has_space(*storage_class, claim.spec.bytes, node.view.labels);
+    if (verdict.no_match || verdict.no_space) break;
+  }
+  return verdict;
 }
 
 StatusId VolumeBinding::filter(NodeIndex node) const {
-  bool is_conflict = false;
-  bool is_missing = false;
-  const bool matches = match(node, is_conflict, is_missing).has_value();
-  if (is_conflict) return matches ? kStatusVolumeNodeConflict : kStatusVolumeNodeConflictNoMatch;
-  if (!matches) return is_missing ? kStatusVolumeNoMatchMissing : kStatusVolumeNoMatch;
-  return is_missing ? StatusId{kStatusVolumeMissing} : kFits;
+  const Verdict verdict = match(node);
+  if (verdict.is_conflict) {
+    if (verdict.no_match) return kStatusVolumeNodeConflictNoMatch;
+    return verdict.no_space ? kStatusVolumeNodeConflictNoSpace : kStatusVolumeNodeConflict;
+  }
+  if (verdict.no_match) return verdict.is_missing ? kStatusVolumeNoMatchMissing : kStatusVolumeNoMatch;
+  if (verdict.no_space) return verdict.is_missing ? kStatusVolumeNoSpaceMissing : kStatusVolumeNoSpace;
+  return verdict.is_missing ? StatusId{kStatusVolumeMissing} : kFits;
 }
 
 bool VolumeBinding::reserve(PodSlot slot, NodeIndex node) {
   if (delayed_.empty()) return false;
-  bool is_conflict = false;
-  bool is_missing = false;
-  std::optional<Reservation> reservation = match(node, is_conflict, is_missing);
-  if (!reservation) return false;
-  reservations_[slot] = std::move(*reservation);
+  Verdict verdict = match(node);
+  if (verdict.no_match || verdict.no_space) return false;
+  reservations_[slot] = std::move(verdict.reservation);
   return true;
 }
 

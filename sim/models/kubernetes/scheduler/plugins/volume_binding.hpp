@@ -2,7 +2,7 @@
 ///
 /// Source:     framework/plugins/volumebinding/{volume_binding,binder}.go (reference kubernetes 1.6). The words are those of v1.36 (before v1.34:
 ///             "node(s) had volume node affinity conflict").
-/// Leaves out: CSIStorageCapacity; the score (its gates are off); status.nominatedNodeName while the binding waits.
+/// Leaves out: the score (its gates are off); CSIDrivers and CSIStorageCapacities that change during a run; status.nominatedNodeName while the binding waits.
 /// Checked by: tests/models/kubernetes/scheduler/volume_plugins_test.cpp.
 #pragma once
 
@@ -44,7 +44,16 @@ class VolumeBinding {
   static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
 
  private:
-  std::optional<Reservation> match(NodeIndex node, bool& is_conflict, bool& is_missing) const;
+  /// What of the claims stands against a node.
+  struct Verdict {
+    bool is_conflict = false;  // a bound volume is not usable from there
+    bool is_missing = false;   // a bound volume does not exist
+    bool no_match = false;     // an unbound claim can get no volume there
+    bool no_space = false;     // ... because its class has no room for it
+    Reservation reservation;
+  };
+  Verdict match(NodeIndex node) const;
+  bool has_space(const StorageClass& storage_class, std::int64_t bytes, const Labels& node) const;
   bool is_taken(Symbol volume) const;
 
   Cache& cache_;
