@@ -15,7 +15,7 @@ EPHEMERAL = ["1Gi", "100Mi", "2G", "10Gi", "5e8"]
 FEATURES = {
     "zones": 0.7, "taints": 0.5, "node_affinity": 0.5, "pod_affinity": 0.5, "spread": 0.5, "ports": 0.25, "extended": 0.3, "init": 0.35, "overhead": 0.15,
     "pod_level": 0.2, "priorities": 0.55, "budgets": 0.5, "images": 0.4, "volumes": 0.35, "gates": 0.1, "services": 0.5, "namespaces": 0.4, "unlabelled": 0.3,
-    "tight": 0.5, "cordons": 0.25, "ephemeral_storage": 0.2, "many_zones": 0.2,
+    "tight": 0.5, "cordons": 0.25, "ephemeral_storage": 0.2, "many_zones": 0.2, "capacities": 0.4, "profiles": 0.15,
 }
 APPS = ["web", "db", "cache", "api", "batch"]
 
@@ -191,6 +191,20 @@ class Cluster:
                     self.add("storage.k8s.io/v1", "CSINode", name, spec={"drivers": [
                         {"name": "csi.example.com", "nodeID": name, "topologyKeys": [], **({"allocatable": {"count": r.choice([1, 2, 3])}} if self.chance(0.9) else {})},
                         {"name": "zonal.example.com", "nodeID": name, "topologyKeys": []}]})
+        if self.has["capacities"]:
+            for driver in ("csi.example.com", "zonal.example.com"):
+                if self.chance(0.7):
+                    self.add("storage.k8s.io/v1", "CSIDriver", driver, spec={"storageCapacity": self.chance(0.8)})
+            for i in range(r.randint(0, 6)):
+                fields = {"storageClassName": r.choice(["fast", "fast", "zonal", "absent"])}
+                if self.chance(0.9):
+                    fields["nodeTopology"] = r.choice([{}, {"matchLabels": {ZONE: r.choice(["z0", "z1"])}}, {"matchLabels": {HOST: r.choice(self.nodes)[0]}},
+                                                       {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd", "nvme"]}]}])
+                if self.chance(0.85):
+                    fields["capacity"] = r.choice(["0", "1023Mi", "1Gi", "100Gi"])
+                if self.chance(0.3):
+                    fields["maximumVolumeSize"] = r.choice(["512Mi", "1Gi", "50Gi"])
+                self.add("storage.k8s.io/v1", "CSIStorageCapacity", f"room-{i}", "default", **fields)
         size = 0
         for ns in self.namespaces:
             claims = []
@@ -432,6 +446,8 @@ class Cluster:
                     toleration["effect"] = r.choice(["NoSchedule", "PreferNoSchedule", "NoExecute"])
                 tolerations.append(toleration)
             spec["tolerations"] = tolerations
+        if self.has["profiles"] and not bound and self.chance(0.4):
+            spec["schedulerName"] = r.choice(["second", "second", "third", "somebody-else"])
         priority = 0
         if self.has["priorities"]:
             priority = r.choice([0, 0, 0, 10, 10, 100, 100, 1000, -5]) if not bound else r.choice([0, 0, 0, 10, 10, -5, 100, 2000])
@@ -464,8 +480,8 @@ class Cluster:
         self.add("v1", "Pod", name, ns, labels=labels, owners=owners, spec=spec, status=status)
 
 
-def configuration(r):
-    """A profile with other weights and arguments."""
+def profile(r, name):
+    """A profile with other plugins, weights and arguments."""
     strategy = {"type": r.choice(["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"])}
     if r.random() < 0.6 or strategy["type"] != "LeastAllocated":
         strategy["resources"] = [{"name": name, "weight": r.randint(1, 5)} for name in r.sample(["cpu", "memory", "ephemeral-storage", "example.com/gpu"], r.randint(1, 4))]
@@ -476,16 +492,73 @@ def configuration(r):
              "enabled": [{"name": name, "weight": r.randint(1, 9)} for name in r.sample(["NodeResourcesFit", "InterPodAffinity", "NodeAffinity"], r.randint(0, 2))]}
     # Enabled again at its own point, a plugin takes the weight that is given there.
     score["disabled"] += [{"name": entry["name"]} for entry in score["enabled"]]
-    profile = {"schedulerName": "default-scheduler", "plugins": {"score": score}, "pluginConfig": [
+    if r.random() < 0.1:
+        score["disabled"] = [{"name": "*"}]
+        score["enabled"] = score["enabled"] or [{"name": "NodeResourcesFit"}]
+    plugins = {"score": score}
+    if r.random() < 0.3:
+        plugins["multiPoint"] = {"disabled": [{"name": name} for name in r.sample(
+            ["NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeVolumeLimits", "VolumeZone", "InterPodAffinity", "ImageLocality",
+             "NodeResourcesBalancedAllocation", "DefaultPreemption"], r.randint(0, 3))]}
+        gone = {entry["name"] for entry in plugins["multiPoint"]["disabled"]} | {entry["name"] for entry in score["enabled"]}
+        free = [name for name in ("NodeAffinity", "TaintToleration", "PodTopologySpread", "NodeResourcesFit", "InterPodAffinity", "ImageLocality") if name not in gone]
+        plugins["multiPoint"]["enabled"] = [{"name": name, "weight": r.randint(1, 6)} for name in r.sample(free, r.randint(0, min(2, len(free))))]
+        # What is disabled everywhere is not enabled at one point again: that would put it at another place of the order.
+        score["enabled"] = [entry for entry in score["enabled"] if entry["name"] not in gone or entry["name"] not in {e["name"] for e in plugins["multiPoint"]["disabled"]}]
+    if r.random() < 0.15:
+        plugins["filter"] = {"disabled": [{"name": name} for name in r.sample(["NodeUnschedulable", "NodeName", "TaintToleration", "NodePorts", "NodeResourcesFit", "InterPodAffinity"], 2)]}
+    if r.random() < 0.1:
+        plugins["postFilter"] = {"disabled": [{"name": "DefaultPreemption"}]}
+    config = [
         {"name": "NodeResourcesFit", "args": {"scoringStrategy": strategy}},
         {"name": "InterPodAffinity", "args": {"hardPodAffinityWeight": r.choice([0, 1, 20, 100]), "ignorePreferredTermsOfExistingPods": r.random() < 0.5}},
-        {"name": "DefaultPreemption", "args": {"minCandidateNodesPercentage": r.choice([1, 10, 50]), "minCandidateNodesAbsolute": r.choice([1, 3, 100])}}]}
-    return {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "percentageOfNodesToScore": r.choice([0, 0, 10, 60, 100]), "profiles": [profile]}
+        {"name": "DefaultPreemption", "args": {"minCandidateNodesPercentage": r.choice([1, 10, 50]), "minCandidateNodesAbsolute": r.choice([1, 3, 100])}}]
+    if r.random() < 0.3:
+        config[0]["args"]["ignoredResources"] = r.sample(["example.com/gpu", "example.org/other", "hugepages-2Mi"], 2)
+    if r.random() < 0.2:
+        config[0]["args"]["ignoredResourceGroups"] = [r.choice(["example.com", "example.org"])]
+    if r.random() < 0.3:
+        config.append({"name": "NodeResourcesBalancedAllocation", "args": {"resources": [
+            {"name": name, "weight": 1} for name in r.sample(["cpu", "memory", "ephemeral-storage", "example.com/gpu"], r.randint(1, 4))]}})
+    if r.random() < 0.3:
+        affinity = {}
+        term = lambda: {"matchExpressions": [r.choice([{"key": "disk", "operator": "In", "values": ["ssd", "nvme"]}, {"key": "rank", "operator": "Gt", "values": ["1"]},
+                                                       {"key": "rack", "operator": "DoesNotExist"}, {"key": ZONE, "operator": "NotIn", "values": ["z1"]}])]}
+        if r.random() < 0.6:
+            affinity["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [term() for _ in range(r.randint(1, 2))]}
+        if r.random() < 0.6:
+            affinity["preferredDuringSchedulingIgnoredDuringExecution"] = [{"weight": r.randint(1, 100), "preference": term()} for _ in range(r.randint(1, 2))]
+        config.append({"name": "NodeAffinity", "args": {"addedAffinity": affinity}})
+    if r.random() < 0.35:
+        constraints, seen = [], set()
+        for _ in range(r.randint(1, 3)):
+            one = {"maxSkew": r.randint(1, 4), "topologyKey": r.choice([HOST, ZONE, "rack"]), "whenUnsatisfiable": r.choice(["DoNotSchedule", "ScheduleAnyway", "ScheduleAnyway"])}
+            if (one["topologyKey"], one["whenUnsatisfiable"]) in seen:
+                continue
+            seen.add((one["topologyKey"], one["whenUnsatisfiable"]))
+            if one["whenUnsatisfiable"] == "DoNotSchedule" and r.random() < 0.4:
+                one["minDomains"] = r.randint(1, 4)
+            if r.random() < 0.3:
+                one["nodeAffinityPolicy"] = r.choice(["Honor", "Ignore"])
+            if r.random() < 0.3:
+                one["nodeTaintsPolicy"] = r.choice(["Honor", "Ignore"])
+            constraints.append(one)
+        config.append({"name": "PodTopologySpread", "args": {"defaultingType": "List", "defaultConstraints": constraints}})
+    made = {"schedulerName": name, "plugins": plugins, "pluginConfig": config}
+    if r.random() < 0.2:
+        made["percentageOfNodesToScore"] = r.choice([0, 5, 40, 100])
+    return made
+
+
+def configuration(r, several):
+    names = ["default-scheduler"] + (["second"] if several else []) + (["third"] if several and r.random() < 0.4 else [])
+    return {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "percentageOfNodesToScore": r.choice([0, 0, 10, 60, 100]),
+            "profiles": [profile(r, name) for name in names]}
 
 
 def cluster(seed, nodes_max=200):
     made = Cluster(seed, nodes_max)
     result = {"name": f"seed-{seed}", "objects": made.objects}
-    if made.random.random() < 0.2:
-        result["config"] = configuration(made.random)
+    if made.random.random() < 0.4 or made.has["profiles"]:
+        result["config"] = configuration(made.random, made.has["profiles"])
     return result

@@ -111,10 +111,11 @@ def first_difference(ours, theirs, node_names, tally):
         tally.verdicts += 12  # the filters of the default profile that look at a node
         if plain(a.get("verdict")) != plain(b.get("verdict")):
             return (f"verdict on {name}", a.get("verdict"), b.get("verdict"))
-        scores_a, scores_b = a.get("scores"), b.get("scores")
-        if (scores_a is None) != (scores_b is None):
-            return (f"whether {name} is scored", scores_a, scores_b)
-        for plugin in sorted(set(scores_a or {}) | set(scores_b or {})):
+        # A node may be scored by no plugin at all: when all of them have nothing to say of the pod.
+        if (a.get("total") is None) != (b.get("total") is None):
+            return (f"whether {name} is scored", a.get("scores"), b.get("scores"))
+        scores_a, scores_b = a.get("scores") or {}, b.get("scores") or {}
+        for plugin in sorted(set(scores_a) | set(scores_b)):
             none = {"raw": 0, "normalised": 0}  # a plugin that is skipped adds nothing
             one, other = scores_a.get(plugin, none), scores_b.get(plugin, none)
             if one != other:

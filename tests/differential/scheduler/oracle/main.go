@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -43,8 +44,11 @@ type clusterOutput struct {
 }
 
 func main() {
+	queue := flag.Bool("queue", false, "replay the steps of queue_trace in the real queue, with a fake clock")
 	benchmark := flag.Bool("bench", false, "measure: schedule the pending pods of each cluster once, and print pods/s only")
+	parallelism := flag.Int("parallelism", 1, "workers of filters and scores; 1: the order of visits is that of the list")
 	flag.Parse()
+	workers = int32(*parallelism)
 	klog.SetOutput(os.Stderr)
 	klog.LogToStderr(false)
 	debug.SetGCPercent(400)
@@ -53,6 +57,15 @@ func main() {
 	decoder := json.NewDecoder(in)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
+	for *queue && decoder.More() {
+		var input queueInput
+		if err := decoder.Decode(&input); err != nil {
+			fmt.Fprintln(os.Stderr, "oracle: input:", err)
+			os.Exit(2)
+		}
+		_ = encoder.Encode(replayQueue(&input))
+		_ = out.Flush()
+	}
 	for decoder.More() {
 		var input clusterInput
 		if err := decoder.Decode(&input); err != nil {
@@ -100,6 +113,18 @@ type measurement struct {
 	Pods      int     `json:"pods"`
 	Scheduled int     `json:"scheduled"`
 	Seconds   float64 `json:"seconds"`
+	// Of all threads together, so that a busy machine spoils it less.
+	CPUSeconds float64 `json:"cpuSeconds"`
+	// With one worker, when the choice is a decision.
+	Placements map[string]string `json:"placements,omitempty"`
+}
+
+func cpuSeconds() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
 func measure(input *clusterInput, encoder *json.Encoder) error {
@@ -108,18 +133,24 @@ func measure(input *clusterInput, encoder *json.Encoder) error {
 		return err
 	}
 	defer w.close()
-	result := measurement{Name: input.Name}
+	result := measurement{Name: input.Name, Placements: map[string]string{}}
+	cpu := cpuSeconds()
 	start := time.Now()
 	for _, key := range w.pending {
-		placed, err := w.scheduleOnly(key)
+		node, err := w.scheduleOnly(key)
 		if err != nil {
 			return err
 		}
 		result.Pods++
-		if placed {
+		if node != "" {
 			result.Scheduled++
+			result.Placements[key] = node
 		}
 	}
 	result.Seconds = time.Since(start).Seconds()
+	result.CPUSeconds = cpuSeconds() - cpu
+	if workers != 1 {
+		result.Placements = nil
+	}
 	return encoder.Encode(result)
 }

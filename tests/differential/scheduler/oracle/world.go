@@ -44,6 +44,8 @@ const (
 // atRun stands for "now": pods that the run itself binds have no startTime yet, which the scheduler reads as the present.
 var atRun = metav1.NewTime(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
+var workers int32 = 1
+
 type world struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -150,7 +152,7 @@ func metaOf(object runtime.Object) (metav1.Object, error) {
 
 func options(raw json.RawMessage) ([]scheduler.Option, error) {
 	// One worker: the visit order is the order of the list, as with --parallelism 1.
-	result := []scheduler.Option{scheduler.WithParallelism(1)}
+	result := []scheduler.Option{scheduler.WithParallelism(workers)}
 	if len(raw) == 0 {
 		return result, nil
 	}
@@ -168,7 +170,7 @@ func options(raw json.RawMessage) ([]scheduler.Option, error) {
 	return append(result, scheduler.WithProfiles(cfg.Profiles...), scheduler.WithPercentageOfNodesToScore(cfg.PercentageOfNodesToScore)), nil
 }
 
-func newWorld(input *clusterInput) (*world, error) {
+func newWorld(input *clusterInput, more ...scheduler.Option) (*world, error) {
 	w := &world{pods: map[string]*v1.Pod{}, nominated: map[string]string{}}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.logger = klog.FromContext(w.ctx)
@@ -194,6 +196,7 @@ func newWorld(input *clusterInput) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts = append(opts, more...)
 	// Nobody is behind this client: informers are never started, their stores are filled by hand.
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: "http://nobody"})
 	if err != nil {
@@ -279,6 +282,10 @@ func (w *world) storeOf(object runtime.Object) (cache.Indexer, error) {
 		return f.Storage().V1().StorageClasses().Informer().GetIndexer(), nil
 	case *storagev1.CSINode:
 		return f.Storage().V1().CSINodes().Informer().GetIndexer(), nil
+	case *storagev1.CSIDriver:
+		return f.Storage().V1().CSIDrivers().Informer().GetIndexer(), nil
+	case *storagev1.CSIStorageCapacity:
+		return f.Storage().V1().CSIStorageCapacities().Informer().GetIndexer(), nil
 	case *storagev1.VolumeAttachment:
 		return f.Storage().V1().VolumeAttachments().Informer().GetIndexer(), nil
 	}
@@ -399,31 +406,31 @@ func (w *world) remove(pod *v1.Pod) error {
 	return w.sched.Cache.RemovePod(w.logger, pod)
 }
 
-func (w *world) scheduleOnly(name string) (bool, error) {
+func (w *world) scheduleOnly(name string) (string, error) {
 	pod := w.pods[name]
 	fw, err := w.framework(pod)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if _, err := w.snapshot(fw); err != nil {
-		return false, err
+		return "", err
 	}
 	info, err := framework.NewPodInfo(pod)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	state := framework.NewCycleState()
 	result, err := w.sched.SchedulePod(w.ctx, fw, state, &framework.QueuedPodInfo{PodInfo: info})
 	if err != nil {
 		if _, ok := err.(*framework.FitError); ok {
-			return false, nil
+			return "", nil
 		}
-		return false, err
+		return "", err
 	}
 	assumed := pod.DeepCopy()
 	assumed.Spec.NodeName = result.SuggestedHost
 	if err := w.sched.Cache.AssumePod(w.logger, assumed); err != nil {
-		return false, err
+		return "", err
 	}
-	return true, nil
+	return result.SuggestedHost, nil
 }
