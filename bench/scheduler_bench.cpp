@@ -2,6 +2,8 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -9,6 +11,7 @@
 
 #include "analysis/cluster_generator.hpp"
 #include "sim/models/kubernetes/scheduler/schedule_all.hpp"
+#include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
 #include "sim/scenario/manifests.hpp"
 
 namespace {
@@ -51,6 +54,52 @@ void measure(benchmark::State& state, Fill&& fill) {
   state.counters["pending"] = static_cast<double>(pending);
 }
 
+/// The same, but timed from the moment at which the scheduler knows nodes and pods: its queue, its cycles, what they assume.
+template <class Fill>
+void measure_cycles(benchmark::State& state, Fill&& fill) {
+  std::size_t cycles = 0;
+  std::size_t pending = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto world = std::make_unique<World>();
+    fill(*world);
+    auto scheduler = std::make_unique<scheduling::SchedulerState>(world->api, world->random, scheduling::QueueConfig{}, 0);
+    world->api.all<Node>().for_each([&](Ref<Node> ref, const Node& node) { scheduler->cache.add_node(ref, node); });
+    world->api.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) {
+      if (pod.node_name) {
+        scheduler->cache.assign(ref, pod, pod.node_name);
+      } else {
+        scheduler->cache.put_pending(ref, pod);
+        scheduler->queue.add(ref, pod.spec->priority, false, SimTime{}, CauseId{});
+      }
+    });
+    pending = 0;
+    state.ResumeTiming();
+    SimTime now{};
+    while (const scheduling::QueuedPod* queued = scheduler->queue.pop(now)) {
+      now += std::chrono::microseconds(500);
+      ++cycles;
+      const Ref<Pod> ref = queued->ref;
+      const scheduling::Decision decision = scheduler->cycle.schedule(ref.slot, now, queued->attempts);
+      if (decision.node == scheduling::kNoNode) {
+        scheduler->queue.failed(ref.slot, decision.rejectors, now, CauseId{});
+        ++pending;
+        continue;
+      }
+      scheduler->queue.remove(ref.slot);
+      scheduler->cache.assume(ref.slot, decision.node);
+      scheduler->cache.confirm(ref.slot);
+      scheduler->fire_pod(scheduling::Action::kPodAdd, ref.slot, now, CauseId{});
+    }
+    state.PauseTiming();
+    scheduler.reset();
+    world.reset();
+    state.ResumeTiming();
+  }
+  state.counters["pods/s"] = benchmark::Counter(static_cast<double>(cycles), benchmark::Counter::kIsRate);
+  state.counters["pending"] = static_cast<double>(pending);
+}
+
 void BM_Generated(benchmark::State& state) {
   const analysis::GeneratedCluster cluster = analysis::generate_k8s_sims(1213, 7064, 1);
   measure(state, [&](World& world) {
@@ -85,6 +134,20 @@ void BM_Published(benchmark::State& state) {
   });
 }
 BENCHMARK(BM_Published)->Unit(benchmark::kMillisecond);
+
+/// The files of SQUALL_BENCH_MANIFESTS: what scheduler_beside_kube_scheduler.py gives to both.
+void BM_Manifests(benchmark::State& state) {
+  const char* given = std::getenv("SQUALL_BENCH_MANIFESTS");
+  if (given == nullptr) {
+    state.SkipWithError("left out: SQUALL_BENCH_MANIFESTS names no file");
+    return;
+  }
+  measure_cycles(state, [&](World& world) {
+    scenario::Diagnostics diagnostics;
+    scenario::store(scenario::read_manifests({given}, world.names, diagnostics), world.api);
+  });
+}
+BENCHMARK(BM_Manifests)->Unit(benchmark::kMillisecond);
 
 enum class Mix { kPlain, kSpread, kAntiAffinity };
 
@@ -160,11 +223,57 @@ void large_cluster(World& world, int already, Mix mix) {
 }
 
 void BM_5000Nodes(benchmark::State& state, int already, Mix mix) {
-  measure(state, [&](World& world) { large_cluster(world, already, mix); });
+  measure_cycles(state, [&](World& world) { large_cluster(world, already, mix); });
 }
 BENCHMARK_CAPTURE(BM_5000Nodes, empty, 0, Mix::kPlain)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_5000Nodes, half_full, 30, Mix::kPlain)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_5000Nodes, spread, 10, Mix::kSpread)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_5000Nodes, anti_affinity, 10, Mix::kAntiAffinity)->Unit(benchmark::kMillisecond);
+
+/// Bytes of heap that the scheduler's own state takes for a node and for a pod on it, with the verdicts of 48 kinds of pods remembered.
+void BM_Memory(benchmark::State& state) {
+  const auto heap = [] { return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd); };
+  double per_node = 0;
+  double per_pod = 0;
+  for (auto _ : state) {
+    constexpr int kPodsOfNode = 30;
+    auto world = std::make_unique<World>();
+    large_cluster(*world, kPodsOfNode, Mix::kPlain);
+    // As many kinds of pods as the cycle remembers verdicts of.
+    std::vector<Ref<Pod>> kinds;
+    for (int kind = 0; kind < 48; ++kind) {
+      Pod pod;
+      pod.meta.ns = world->api.well_known().ns_default;
+      pod.meta.name = world->names.intern(fmt::format("kind-{}", kind));
+      auto spec = std::make_shared<PodSpec>();
+      Container container;
+      container.requests.cpu_milli = 100 + kind;
+      spec->containers.push_back(container);
+      finish_pod_spec(*spec);
+      pod.spec = spec;
+      kinds.push_back(world->api.create(std::move(pod)));
+    }
+    double at = heap();
+    auto scheduling = std::make_unique<scheduling::SchedulerState>(world->api, world->random, scheduling::QueueConfig{}, 0);
+    world->api.all<Node>().for_each([&](Ref<Node> ref, const Node& node) { scheduling->cache.add_node(ref, node); });
+    const auto nodes = static_cast<double>(scheduling->cache.node_count());
+    per_node = (heap() - at) / nodes;
+    at = heap();
+    std::size_t pods = 0;
+    world->api.all<Pod>().for_each([&](Ref<Pod> ref, const Pod& pod) {
+      if (!pod.node_name) return;
+      scheduling->cache.assign(ref, pod, pod.node_name);
+      ++pods;
+    });
+    for (const Ref<Pod> ref : kinds) scheduling->cache.put_pending(ref, *world->api.get(ref));
+    per_pod = (heap() - at) / static_cast<double>(pods);
+    at = heap();
+    for (const Ref<Pod> ref : kinds) scheduling->cycle.schedule(ref.slot, SimTime{}, 1);
+    per_node += (heap() - at) / nodes;
+  }
+  state.counters["bytes/node"] = per_node;
+  state.counters["bytes/pod"] = per_pod;
+}
+BENCHMARK(BM_Memory)->Iterations(1)->Unit(benchmark::kMillisecond);
 
 }  // namespace
