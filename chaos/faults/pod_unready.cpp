@@ -34,13 +34,13 @@ class PodUnreadyInjection : public PodInjection {
   void inject() override {
     for (Ref<Pod> pod : pods_) {
       context_.environment.hold(FaultEnvironment::Held::kUnready, {pod.slot, pod.generation});
-      world().kubelets.set_unready(pod, kUnready);
+      world().kubelets.set_unready(pod, sim::k8s::Says::kFault, kUnready);
     }
   }
   void end() override {
     for (Ref<Pod> pod : pods_) {
       const bool is_free = context_.environment.release(FaultEnvironment::Held::kUnready, {pod.slot, pod.generation});
-      if (is_free && world().api.get(pod) != nullptr) world().kubelets.set_unready(pod, !kUnready);
+      if (is_free && world().api.get(pod) != nullptr) world().kubelets.set_unready(pod, sim::k8s::Says::kFault, !kUnready);
     }
   }
 };

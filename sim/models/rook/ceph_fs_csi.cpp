@@ -65,7 +65,7 @@ void CephFsCsi::start() {
     for (const auto& [mount, client] : clients_) {
       if (!client.fails || mount.second != pod->node_name || !volume_name_in(api_, *pod, mount.first)) continue;
       const ScopedCause because(engine_, cluster_.file_systems().eviction_cause(client.session));
-      kubelets_.set_unready(ref, true);
+      kubelets_.set_unready(ref, k8s::Says::kFileSystem, true);
       return;
     }
   });
@@ -254,7 +254,7 @@ void CephFsCsi::fail_pods(Symbol volume, Symbol node) {
   api_.all<k8s::Pod>().for_each([&](Ref<k8s::Pod> ref, const k8s::Pod& pod) {
     if (pod.node_name == node && volume_name_in(api_, pod, volume)) pods.push_back(ref);
   });
-  for (const Ref<k8s::Pod> pod : pods) kubelets_.set_unready(pod, true);
+  for (const Ref<k8s::Pod> pod : pods) kubelets_.set_unready(pod, k8s::Says::kFileSystem, true);
 }
 
 void CephFsCsi::look_at_evicted() {

@@ -107,7 +107,7 @@ void ObjectStores::pod_changed(Ref<k8s::Pod> ref, bool serving) {
       look_soon();
     });
     store.gateways.emplace(ref, std::move(gateway));
-    kubelets_.set_unready(ref, true);
+    kubelets_.set_unready(ref, k8s::Says::kObjectStore, true);
     return;
   }
 }
@@ -146,7 +146,7 @@ void ObjectStores::look_at(std::size_t index) {
   }
   for (const Ref<k8s::Pod> ref : started) {
     const ScopedCause because(engine_, log_.record("GatewayStarted", fmt::format("rgw/{}", store.gateways.at(ref).name), fmt::format("{} serves {}", store.gateways.at(ref).name, store.config.name)));
-    kubelets_.set_unready(ref, false);
+    kubelets_.set_unready(ref, k8s::Says::kObjectStore, false);
   }
   if (!started.empty()) count_gateways();
 
@@ -173,7 +173,7 @@ void ObjectStores::look_at(std::size_t index) {
   }
   for (const Ref<k8s::Pod> ref : serve_again) {
     const ScopedCause because(engine_, log_.record("GatewayServes", fmt::format("rgw/{}", store.gateways.at(ref).name), "requests that hung are answered: it takes others again"));
-    kubelets_.set_lacking(ref, false);
+    kubelets_.set_lacking(ref, k8s::Says::kObjectStore, false);
   }
   tell(index);
 }
@@ -186,7 +186,7 @@ void ObjectStores::fill(std::size_t index, Ref<k8s::Pod> ref) {
   const ScopedCause of_hanging(engine_, gateway.cause);
   const ScopedCause because(engine_, log_.record("GatewayFull", fmt::format("rgw/{}", gateway.name),
                                                  fmt::format("requests that hang take all {} places of {}: it refuses every other (503)", stores_[index].config.max_concurrent_requests, gateway.name)));
-  kubelets_.set_lacking(ref, true);
+  kubelets_.set_lacking(ref, k8s::Says::kObjectStore, true);
   tell(index);
 }
 

@@ -112,12 +112,12 @@ void SlowVolumes::look() {
                                                stop.size(), stop.size() == 1 ? "" : "s"),
                                    of_disk ? of_disk : engine_.cause());
     const ScopedCause because(engine_, id);
-    for (const Ref<k8s::Pod> ref : stop) kubelets_.set_unready(ref, true);
+    for (const Ref<k8s::Pod> ref : stop) kubelets_.set_unready(ref, k8s::Says::kSlowVolumes, true);
   }
   if (!go_on.empty()) {
     const ScopedCause because(engine_, log_.record("VolumesFastAgain", log_.names().intern("CephCSI/volumes"),
                                                    fmt::format("writes are fast enough again for {} pod{}", go_on.size(), go_on.size() == 1 ? "" : "s"), engine_.cause()));
-    for (const Ref<k8s::Pod> ref : go_on) kubelets_.set_unready(ref, false);
+    for (const Ref<k8s::Pod> ref : go_on) kubelets_.set_unready(ref, k8s::Says::kSlowVolumes, false);
   }
 }
 

@@ -389,7 +389,7 @@ void Services::apply(PodRef ref) {
     liveness = liveness || fails(group.config.liveness, takes_part || group.mode->is_joining(m.member));
   }
   kubelets_.set_probes_fail(ref, readiness, liveness);
-  kubelets_.set_lacking(ref, lacks);
+  kubelets_.set_lacking(ref, k8s::Says::kServices, lacks);
 }
 
 void Services::update(std::size_t index) {

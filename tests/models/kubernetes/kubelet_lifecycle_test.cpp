@@ -70,7 +70,7 @@ TEST_F(KubeletLifecycle, UnreadyFaultIsSeenByTheProbeAndMends) {
   const Ref<Pod> pod = create("web", [](PodSpec& spec) { spec.containers[0].readiness_probe = probe_every(10); });
   w.run_to(1min);
   ASSERT_TRUE(w.at(pod).ready);
-  w.kubelets->set_unready(pod, true);
+  w.kubelets->set_unready(pod, Says::kFault, true);
   EXPECT_FALSE(w.kubelets->is_serving(pod));
   // Probes at 605 ms + k * 10 s: the third failure is at 80605 ms.
   w.run_to(80605ms - 1ns);
@@ -79,10 +79,39 @@ TEST_F(KubeletLifecycle, UnreadyFaultIsSeenByTheProbeAndMends) {
   EXPECT_FALSE(w.at(pod).ready);
   EXPECT_TRUE(w.last_record("Unhealthy"));
   w.run_to(95s);
-  w.kubelets->set_unready(pod, false);
+  w.kubelets->set_unready(pod, Says::kFault, false);
   w.run_to(100605ms);
   EXPECT_TRUE(w.at(pod).ready);
   EXPECT_EQ(w.at(pod).containers[0].restart_count, 0u);
+}
+
+// A fault and a volume that is too slow at the same time: who ends first takes only its own word back.
+TEST_F(KubeletLifecycle, TwoReasonsToBeUnreadyOverlap) {
+  w.start();
+  const Ref<Pod> pod = create("web", [](PodSpec& spec) { spec.containers[0].readiness_probe = probe_every(10); });
+  w.run_to(1min);
+  w.kubelets->set_unready(pod, Says::kFault, true);
+  w.kubelets->set_unready(pod, Says::kSlowVolumes, true);
+  w.kubelets->set_unready(pod, Says::kFault, false);
+  EXPECT_FALSE(w.kubelets->is_serving(pod));
+  w.run_to(2min);
+  EXPECT_FALSE(w.at(pod).ready);
+  w.kubelets->set_unready(pod, Says::kSlowVolumes, false);
+  EXPECT_TRUE(w.kubelets->is_serving(pod));
+  w.run_to(3min);
+  EXPECT_TRUE(w.at(pod).ready);
+}
+
+TEST_F(KubeletLifecycle, TwoThingsAreLackingAtOnce) {
+  w.start();
+  const Ref<Pod> pod = create("web", [](PodSpec&) {});
+  w.run_to(1min);
+  w.kubelets->set_lacking(pod, Says::kServices, true);
+  w.kubelets->set_lacking(pod, Says::kObjectStore, true);
+  w.kubelets->set_lacking(pod, Says::kServices, false);
+  EXPECT_FALSE(w.kubelets->is_serving(pod));
+  w.kubelets->set_lacking(pod, Says::kObjectStore, false);
+  EXPECT_TRUE(w.kubelets->is_serving(pod));
 }
 
 TEST_F(KubeletLifecycle, SlowStarterIsKilledByLivenessForEver) {

@@ -39,8 +39,8 @@ class Storm {
       case 6: w.kubelets->kill_kubelet(w.nodes[n], std::chrono::seconds(draws.uniform_int(0, 60))); break;
       case 7: w.kubelets->restart_kubelet(w.nodes[n]); break;
       case 8: w.kubelets->kill_container(pod); break;
-      case 9: w.kubelets->set_unready(pod, true); break;
-      case 10: w.kubelets->set_unready(pod, false); break;
+      case 9: w.kubelets->set_unready(pod, Says::kFault, true); break;
+      case 10: w.kubelets->set_unready(pod, Says::kFault, false); break;
       case 11:
         if (!w.gone(pod)) w.api.remove(pod);
         break;
@@ -87,7 +87,7 @@ class Storm {
       w.hosts.reset(w.host_ids[n]);
       w.hosts.power_on(w.host_ids[n]);
     }
-    for (const Ref<Pod> pod : pods) w.kubelets->set_unready(pod, false);
+    for (const Ref<Pod> pod : pods) w.kubelets->set_unready(pod, Says::kFault, false);
     // What still leaks is deleted, so that the rest can come to rest.
     for (const Ref<Pod> pod : leaking) {
       if (!w.gone(pod)) w.api.remove(pod);

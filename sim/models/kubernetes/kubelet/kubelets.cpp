@@ -416,11 +416,21 @@ bool Kubelets::set_stress(Ref<Pod> pod, Symbol container, const Stress& stress) 
   return false;
 }
 
-void Kubelets::set_lacking(Ref<Pod> pod, bool lacking) {
+namespace {
+
+std::uint8_t with(std::uint8_t set, Says who, bool says) {
+  const auto bit = static_cast<std::uint8_t>(who);
+  return static_cast<std::uint8_t>(says ? set | bit : set & ~bit);
+}
+
+}  // namespace
+
+void Kubelets::set_lacking(Ref<Pod> pod, Says who, bool lacking) {
   PodRun* run = impl_->find_pod(pod);
-  if (run == nullptr || run->lacks_service == lacking) return;
-  run->lacks_service = lacking;
-  impl_->update_serving(*run);
+  if (run == nullptr) return;
+  const bool lacked = run->lacking_by != 0;
+  run->lacking_by = with(run->lacking_by, who, lacking);
+  if (lacked != (run->lacking_by != 0)) impl_->update_serving(*run);
 }
 
 void Kubelets::on_serving(std::function<void(Ref<Pod>, bool)> listener) { impl_->serving_listeners.push_back(std::move(listener)); }
@@ -577,9 +587,11 @@ bool Kubelets::kill_container(Ref<Pod> pod, Symbol container) {
   return false;
 }
 
-void Kubelets::set_unready(Ref<Pod> pod, bool unready) {
+void Kubelets::set_unready(Ref<Pod> pod, Says who, bool unready) {
   PodRun* run = impl_->find_pod(pod);
-  if (run != nullptr) impl_->set_unready(*run, unready);
+  if (run == nullptr) return;
+  run->unready_by = with(run->unready_by, who, unready);
+  impl_->set_unready(*run, run->unready_by != 0);
 }
 
 void Kubelets::on_event(const WatchEvent& event) {

@@ -48,6 +48,9 @@ struct Heartbeat {
   SimTime last_renewal{};  ///< when not renewing: the last one that went through
 };
 
+/// Who says that a pod is not ready, or lacks something. Several may at a time, and each takes back only what it said itself.
+enum class Says : std::uint8_t { kFault = 1, kSlowVolumes = 2, kFileSystem = 4, kObjectStore = 8, kServices = 16 };
+
 class Kubelets : public Watcher {
  public:
   Kubelets(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ControlPlane& control_plane, ApiServer& api,
@@ -139,7 +142,7 @@ class Kubelets : public Watcher {
   bool set_stress(Ref<Pod> pod, Symbol container, const Stress& stress);
   /// Readiness fails (true) or recovers (false) although the containers run: seen by the readiness probe in its own time; a container without
   /// one turns at once.
-  void set_unready(Ref<Pod> pod, bool unready);
+  void set_unready(Ref<Pod> pod, Says who, bool unready);
 
   // Client certificates: with one that has expired the API servers answer 401, as if they could not be reached. Its containers run on.
   /// When it runs out, for whoever looks ahead; nothing else comes of it. Empty: it is renewed in time, as kubelets do by default.
@@ -155,7 +158,7 @@ class Kubelets : public Watcher {
   /// Called when the state of process_of() changed; the current cause explains it.
   void on_process(std::function<void(Ref<Pod>)> listener);
   /// Something that the pod needs is not there: it answers nobody, and its probes do not notice (but see set_probes_fail).
-  void set_lacking(Ref<Pod> pod, bool lacking);
+  void set_lacking(Ref<Pod> pod, Says who, bool lacking);
   /// Asked when a pod's init containers are through and its containers could start; false: not yet (an init container that waits for others).
   void set_start_gate(std::function<bool(Ref<Pod>)> may_start);
   /// Asks the gate again.

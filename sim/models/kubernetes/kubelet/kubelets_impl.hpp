@@ -145,8 +145,9 @@ struct PodRun {
   bool is_mirror = false;
   bool is_dirty = false;   // has something to report
   bool is_serving = false;  // as last told to the listeners
-  bool is_unready = false;  // by fault
-  bool lacks_service = false;  // something that it needs of others is not there
+  std::uint8_t unready_by = 0;  // a set of Says
+  bool is_unready = false;      // by anybody
+  std::uint8_t lacking_by = 0;  // a set of Says: something that it needs of others is not there
   bool readiness_fails = false;  // its probes look at something beyond the process, and that is not there
   bool liveness_fails = false;
   bool readiness_needs = false;  // ... as services say; what interferes comes to it

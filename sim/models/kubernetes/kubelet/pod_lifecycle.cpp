@@ -942,7 +942,7 @@ bool Kubelets::Impl::serves(const PodRun& run) const {
     const Pod* pod = api.get(run.ref);
     return pod != nullptr && pod->ready;
   }
-  if (run.is_unready || run.lacks_service || run.interference.is_unreachable || (run.stage != Stage::kMain && run.stage != Stage::kTerminating)) return false;
+  if (run.is_unready || run.lacking_by != 0 || run.interference.is_unreachable || (run.stage != Stage::kMain && run.stage != Stage::kTerminating)) return false;
   return std::all_of(run.containers.begin(), run.containers.end(),
                      [](const ContainerRun& c) { return c.step == Step::kRunning && c.is_healthy && !c.is_hung; });
 }
