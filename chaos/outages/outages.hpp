@@ -12,6 +12,7 @@
 #include "chaos/outages/registry_observer.hpp"
 #include "chaos/outages/platform_observer.hpp"
 #include "chaos/outages/service_observer.hpp"
+#include "chaos/outages/summary.hpp"
 #include "chaos/verdict.hpp"
 #include "sim/models/world.hpp"
 
@@ -54,15 +55,17 @@ class Observers {
 /// was created later. Empty: it does not count at all (no selector, or it never had a pod behind it).
 std::optional<SimTime> counts_from(const ServiceHistory& service, SimTime warm_up_end);
 
-struct SummaryOptions {
-  SimTime warm_up_end{};
-  SimTime end{};
-  std::size_t outages_max = 2000;
-  std::size_t lanes_max = 2000;
-  std::size_t why_steps_max = 40;
-};
 /// Fills outages, figures, lanes (of what is observed) and counts of `verdict`.
 void summarize(const Observers& observers, const SummaryOptions& options, Verdict& verdict);
+
+/// One system each, in its own file.
+void summarize_control_plane(const ControlPlaneObserver& observer, const SummaryOptions& options, Verdict& verdict);
+void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict);
+void summarize_registries(const RegistryObserver& observer, const SummaryOptions& options, Verdict& verdict);
+void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict);
+void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
+void summarize_nodes(const NodeObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
+void summarize_pending(const PendingObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 
 /// The parts of it, pure functions of the histories.
 std::vector<Outage> service_outages(const ServiceHistory& service, const std::string& subject, const SummaryOptions& options);
@@ -70,6 +73,5 @@ AvailabilityStats service_stats(const ServiceHistory& service, const std::string
 Lane service_lane(const ServiceHistory& service, const std::string& subject, SimTime end);
 std::vector<Outage> node_outages(const NodeHistory& node, const std::string& subject, const SummaryOptions& options);
 Lane node_lane(const NodeHistory& node, const std::string& subject, SimTime end);
-AvailabilityStats signal_stats(const Signal& signal, const std::string& subject, SimTime from, SimTime end);
 
 }  // namespace chaos
