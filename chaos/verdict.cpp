@@ -51,6 +51,7 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kPlatformServiceDegraded: return "platform-service-degraded";
     case OutageKind::kVmsStopped: return "vms-stopped";
     case OutageKind::kVmsUnreachable: return "vms-unreachable";
+    case OutageKind::kReplicasMissing: return "replicas-missing";
   }
   return "";
 }

@@ -112,8 +112,9 @@ enum class OutageKind : std::uint8_t {
   kPlatformServiceDegraded,
   kVmsStopped,             ///< some VMs of tenants do not run, or hang
   kVmsUnreachable,         ///< all run, and some are reached by nobody
+  kReplicasMissing,        ///< a workload has fewer available replicas than it wants, for longer than self-healing takes
 };
-inline constexpr OutageKind kLastOutageKind = OutageKind::kVmsUnreachable;
+inline constexpr OutageKind kLastOutageKind = OutageKind::kReplicasMissing;
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 
 /// Who was told of an outage, and how long after it began.

@@ -44,6 +44,16 @@ Signal NodeHistory::ready() const {
   return signal;
 }
 
+Signal NodeHistory::available() const {
+  Signal signal;
+  if (!first_ready) return signal;
+  for (const Step& step : steps) {
+    if (step.at < *first_ready) continue;
+    signal.set(step.at, (step.state.is_ready() && step.state.machine == MachineState::kUp) || !step.state.exists ? 1.0 : 0.0, step.cause);
+  }
+  return signal;
+}
+
 Signal NodeHistory::running() const {
   Signal signal;
   for (const Step& step : steps) signal.set(step.at, step.state.machine == MachineState::kUp ? 1.0 : 0.0, step.cause);

@@ -41,6 +41,8 @@ struct NodeHistory {
   std::vector<Step> steps;              // more than one for the nodes to which something happened
   /// 1 while Ready, from when it first was, until the Node object was deleted.
   Signal ready() const;
+  /// ... and its machine runs: what is gone is not there, whatever the API still says of it.
+  Signal available() const;
   /// 1 while the machine runs and has network, from the start.
   Signal running() const;
 };

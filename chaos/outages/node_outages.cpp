@@ -50,7 +50,7 @@ void summarize_nodes(const NodeObserver& observer, const sim::Interner& names, c
   all.subject = "nodes";
   for (const NodeHistory* node : nodes) {
     const std::string subject = "Node/" + names.text(node->name);
-    const AvailabilityStats one = signal_stats(node->ready(), subject, options.warm_up_end, options.end);
+    const AvailabilityStats one = signal_stats(node->available(), subject, options.warm_up_end, options.end);
     all.measured += one.measured;
     all.outages += one.outages;
     all.down += one.down;

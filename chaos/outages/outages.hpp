@@ -11,6 +11,7 @@
 #include "chaos/outages/pending_observer.hpp"
 #include "chaos/outages/registry_observer.hpp"
 #include "chaos/outages/platform_observer.hpp"
+#include "chaos/outages/replicas_observer.hpp"
 #include "chaos/outages/service_observer.hpp"
 #include "chaos/outages/summary.hpp"
 #include "chaos/verdict.hpp"
@@ -38,6 +39,7 @@ class Observers {
   const CephObserver& ceph() const { return ceph_; }
   const RegistryObserver& registries() const { return registries_; }
   const PlatformObserver& platform() const { return platform_; }
+  const ReplicasObserver& replicas() const { return replicas_; }
   sim::World& world() const { return world_; }
 
  private:
@@ -49,6 +51,7 @@ class Observers {
   CephObserver ceph_;
   RegistryObserver registries_;
   PlatformObserver platform_;
+  ReplicasObserver replicas_;
 };
 
 /// From when on a service counts: the end of the warm-up; without one, when it first served (what starts is not out). Later if it
@@ -58,6 +61,9 @@ std::optional<SimTime> counts_from(const ServiceHistory& service, SimTime warm_u
 /// Fills outages, figures, lanes (of what is observed) and counts of `verdict`.
 void summarize(const Observers& observers, const SummaryOptions& options, Verdict& verdict);
 
+/// Leaves at most so many: of each kind its worst, then the worst of all. Returns how many it took away.
+std::size_t keep_worst(std::vector<Outage>& outages, std::size_t most);
+
 /// One system each, in its own file.
 void summarize_control_plane(const ControlPlaneObserver& observer, const SummaryOptions& options, Verdict& verdict);
 void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict);
@@ -65,6 +71,7 @@ void summarize_registries(const RegistryObserver& observer, const SummaryOptions
 void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict);
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 void summarize_nodes(const NodeObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
+void summarize_replicas(const ReplicasObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 void summarize_pending(const PendingObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 
 /// The parts of it, pure functions of the histories.

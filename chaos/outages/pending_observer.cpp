@@ -14,8 +14,8 @@ bool PodFilter::matches(const Pod& pod, const sim::Interner& names) const {
   return !selector || selector->matches(pod.meta.labels, names);
 }
 
-PendingObserver::PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from)
-    : api_(api), filter_(std::move(filter)), threshold_(threshold), from_(from) {}
+PendingObserver::PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from, SimTime to)
+    : api_(api), filter_(std::move(filter)), threshold_(threshold), from_(from), to_(to) {}
 
 PendingObserver::~PendingObserver() {
   if (watching_) api_.unwatch(*this);
@@ -53,7 +53,7 @@ void PendingObserver::Waiting::blame_until(SimTime now) {
 void PendingObserver::finish(Waiting& waiting) {
   const SimTime now = api_.engine().now();
   waiting.blame_until(now);
-  longest_ = std::max(longest_, now - std::max(waiting.since, from_));
+  longest_ = std::max(longest_, within_window(waiting.since, now));
   if (now - waiting.since > threshold_) {
     if (spans_.size() < kSpansMax) {
       spans_.push_back(PendingSpan{waiting.ns, waiting.name, waiting.since, now, false, waiting.blamed, waiting.created_by});
@@ -67,6 +67,7 @@ void PendingObserver::finish(Waiting& waiting) {
 }
 
 void PendingObserver::on_event(const WatchEvent& event) {
+  if (listener_) listener_(event);
   const Ref<Pod> ref = event.ref<Pod>();
   const bool known = ref.slot < waiting_.size() && waiting_[ref.slot].generation == ref.generation;
   const Pod* pod = event.type == WatchEvent::Type::kDeleted ? nullptr : api_.get(ref);
@@ -96,7 +97,7 @@ void PendingObserver::on_event(const WatchEvent& event) {
 SimDuration PendingObserver::longest(SimTime now) const {
   SimDuration longest = longest_;
   for (const Waiting& waiting : waiting_) {
-    if (waiting.generation != 0) longest = std::max(longest, now - std::max(waiting.since, from_));
+    if (waiting.generation != 0) longest = std::max(longest, within_window(waiting.since, now));
   }
   return longest;
 }

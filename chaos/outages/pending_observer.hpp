@@ -3,6 +3,8 @@
 /// Checked by: tests/chaos/pending_observer_test.cpp.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -30,12 +32,14 @@ struct PendingSpan {
 
 class PendingObserver : public sim::k8s::Watcher {
  public:
-  /// Keeps the waits that are longer than `threshold`, at most kSpansMax of them; of the others only how long the longest was, after `from`.
-  PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from = SimTime{});
+  /// Keeps the waits that are longer than `threshold`, at most kSpansMax of them; of the others only how long the longest was, between `from` and `to`.
+  PendingObserver(sim::k8s::ApiServer& api, PodFilter filter, SimDuration threshold, SimTime from = SimTime{}, SimTime to = SimTime::max());
   ~PendingObserver() override;
   void start();
+  /// Called with each event of a pod, whether it matches the filter or not: for whoever looks at pods as well, without a watch of its own.
+  void on_pod(std::function<void(const sim::k8s::WatchEvent&)> listener) { listener_ = std::move(listener); }
 
-  /// The longest that anybody waited after `from`, waits that still go on included.
+  /// The longest that anybody waited between `from` and `to`, waits that still go on included.
   SimDuration longest(SimTime now) const;
   /// Waits longer than the threshold, those that still go on included, by start and then in the order in which they ended.
   std::vector<PendingSpan> spans(SimTime now) const;
@@ -64,13 +68,16 @@ class PendingObserver : public sim::k8s::Watcher {
   };
   void begin(sim::k8s::Ref<sim::k8s::Pod> ref, const sim::k8s::Pod& pod);
   void finish(Waiting& waiting);
+  SimDuration within_window(SimTime since, SimTime until) const { return std::max(SimDuration::zero(), std::min(until, to_) - std::max(since, from_)); }
 
   sim::k8s::ApiServer& api_;
   PodFilter filter_;
   SimDuration threshold_;
   SimTime from_;
+  SimTime to_;
   SimDuration longest_{};
   bool watching_ = false;
+  std::function<void(const sim::k8s::WatchEvent&)> listener_;
   std::vector<Waiting> waiting_;  // by slot
   std::int64_t pending_ = 0;
   std::vector<PendingSpan> spans_;

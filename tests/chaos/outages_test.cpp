@@ -112,6 +112,43 @@ TEST(Outages, TheWarmUpCountsInNoFigure) {
   EXPECT_EQ(after.verdict.nodes.measured, 7 * 10min);
 }
 
+// Without an API server nobody marks a node NotReady; it is gone all the same.
+TEST(Outages, NodesThatAreDownAreNotAvailableWhateverTheApiSays) {
+  const RunOutcome outcome = run(small_scenario("faults:\n  all: {kind: node-power-off, at: 5m, target: {selector: {kubernetes.io/os: linux}}}\n", "{until: 21m, warmUp: 1m}"));
+  EXPECT_NEAR(outcome.verdict.nodes.availability, 0.2, 1e-3);
+}
+
+Outage outage(OutageKind kind, Severity severity, SimDuration length) {
+  Outage one;
+  one.kind = kind;
+  one.severity = severity;
+  one.end = SimTime{} + length;
+  return one;
+}
+// Ten thousand Services that flap must not hide the API server that took them down.
+TEST(Outages, OfEachKindTheWorstIsKept) {
+  std::vector<Outage> outages;
+  for (int i = 0; i < 100; ++i) outages.push_back(outage(OutageKind::kServiceDown, Severity::kAlert, std::chrono::seconds(i + 1)));
+  for (int i = 0; i < 6; ++i) outages.push_back(outage(OutageKind::kApiUnwritable, Severity::kNotice, std::chrono::minutes(i + 1)));
+  outages.push_back(outage(OutageKind::kNodeDown, Severity::kNone, 1s));
+  EXPECT_EQ(keep_worst(outages, 20), 87u);
+  const auto count = [&](OutageKind kind) { return std::count_if(outages.begin(), outages.end(), [kind](const Outage& one) { return one.kind == kind; }); };
+  // 10 of 20 places for three kinds: 3 each; what is left goes to what users saw.
+  EXPECT_EQ(count(OutageKind::kApiUnwritable), 3);
+  EXPECT_EQ(count(OutageKind::kNodeDown), 1);
+  EXPECT_EQ(count(OutageKind::kServiceDown), 16);
+  for (const Outage& one : outages) {
+    if (one.kind == OutageKind::kServiceDown) {
+      EXPECT_GE(one.length(), 85s);
+    } else if (one.kind == OutageKind::kApiUnwritable) {
+      EXPECT_GE(one.length(), 4min);
+    }
+  }
+  EXPECT_EQ(keep_worst(outages, 20), 0u);
+  EXPECT_EQ(keep_worst(outages, 1), 19u);
+  EXPECT_EQ(outages.size(), 1u);
+}
+
 TEST(Outages, QuietNodesOfALargeClusterHaveNoLane) {
   std::string text = small_scenario("faults:\n  k: {kind: node-crash, at: 2m, target: {nodes: [w7]}}\n");
   text.replace(text.find("{count: 4,"), 10, "{count: 300,");

@@ -64,6 +64,21 @@ TEST_F(PendingObserverTest, KeepsTheLongWaitsWithTheNewestReason) {
   EXPECT_EQ(observer.count().value(), 0.0);
 }
 
+TEST_F(PendingObserverTest, TheLongestIsThatOfTheWindow) {
+  PendingObserver observer(api, PodFilter{}, 10min, at(20s), at(50s));
+  observer.start();
+  const Ref<Pod> before = pod("before");
+  run_to(30s);
+  phase(before, PodPhase::kRunning);  // 10 s of it within the window
+  const Ref<Pod> across = pod("across");
+  run_to(70s);
+  EXPECT_EQ(observer.longest(engine.now()), 20s);
+  phase(across, PodPhase::kRunning);
+  pod("after");
+  run_to(300s);
+  EXPECT_EQ(observer.longest(engine.now()), 20s);
+}
+
 TEST_F(PendingObserverTest, CountsWhatMatchesAndWhatWasThereBefore) {
   const Ref<Pod> before = pod("before");
   pod("other", "db");
