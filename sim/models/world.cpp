@@ -7,6 +7,7 @@
 #include "sim/models/rook/rook.hpp"
 #include "sim/models/services/services.hpp"
 #include "sim/models/services/virtual_machines.hpp"
+#include "sim/models/webhooks/webhooks.hpp"
 
 namespace sim {
 
@@ -48,6 +49,7 @@ void World::start() {
   // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
   control_plane.start();
   csi_sidecars.start();
+  if (webhooks) webhooks->start();
   if (services) services->start();
   if (registries) registries->start();
   kubelets.start();

@@ -39,6 +39,9 @@ namespace services {
 class Services;
 class VirtualMachines;
 }  // namespace services
+namespace webhooks {
+class Webhooks;
+}
 
 struct WorldConfig {
   std::uint64_t seed = 1;
@@ -82,6 +85,7 @@ class World {
   k8s::ControllerManager controllers;
   std::unique_ptr<network::Network> network;        // null: bandwidth is not shared in this world
   std::unique_ptr<registry::Registries> registries;  // null: images come by k8s::ImageConfig
+  std::unique_ptr<webhooks::Webhooks> webhooks;  // null: every new object is let in
   std::unique_ptr<rook::Rook> rook;  // null: no Ceph in this world
   std::unique_ptr<network::PodNetwork> pod_network;  // null: nobody has disturbed the network of a pod
   /// The same, made when it is first asked for.

@@ -7,8 +7,8 @@
 /// the shortest way round through an image.
 ///
 /// Source:     reference platform 8.4, 12.2.
-/// Leaves out: what is cached, peers (they serve what some node has), webhooks that must admit the pods they run in, nodes that boot from the cluster;
-///             storage other than Ceph.
+/// Leaves out: what is cached, peers (they serve what some node has), nodes that boot from the cluster; storage other than Ceph. Webhooks that must
+///             admit the pods they run in: webhooks_builder.hpp.
 /// Checked by: tests/scenario/cycles_test.cpp.
 #pragma once
 

@@ -17,6 +17,7 @@
 #include "sim/core/symbol.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/api/objects.hpp"
+#include "sim/models/webhooks/configuration.hpp"
 #include "sim/scenario/diagnostic.hpp"
 #include "sim/scenario/document.hpp"
 
@@ -56,6 +57,7 @@ struct ManifestSet {
   std::vector<Manifest<k8s::PersistentVolumeClaim>> claims;
   std::vector<Manifest<k8s::VolumeAttachment>> attachments;
   std::vector<Manifest<k8s::OtherObject>> others;
+  std::vector<Manifest<webhooks::Configuration>> webhooks;  // no objects of the API server here, and not in `order`
 
   struct Position {
     k8s::Kind kind;

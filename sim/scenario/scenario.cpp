@@ -19,6 +19,7 @@
 #include "sim/scenario/scenario_fields.hpp"
 #include "sim/scenario/scheduler_configuration.hpp"
 #include "sim/scenario/services_builder.hpp"
+#include "sim/scenario/webhooks_builder.hpp"
 
 namespace sim::scenario {
 
@@ -330,6 +331,7 @@ class Checker {
     const Reference& service = spec_.images.registry_service;
     if (!service.text.empty()) expect_service(spec_.objects, spec_.ceph, *spec_.names, split_service(service.text).full(), service.where, diagnostics_);
     if (!diagnostics_.has_errors()) warn_of_cycles(spec_, diagnostics_);
+    if (!diagnostics_.has_errors()) warn_of_webhooks(spec_, diagnostics_);
   }
 
   void ceph() {

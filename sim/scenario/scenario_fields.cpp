@@ -313,6 +313,8 @@ void describe(Fields<k8s::ControlPlaneConfig>& fields) {
       .add("retryPeriod", &k8s::ControlPlaneConfig::retry_period, "--leader-elect-retry-period.")
       .add("localEndpoints", &k8s::ControlPlaneConfig::local_endpoints,
            "An API server asks only the etcd member on its own host, and scheduler and controller-manager only the API server on theirs (kubeadm). false: any that they reach.")
+      .add("aggregatorRouting", &k8s::ControlPlaneConfig::aggregator_routing,
+           "--enable-aggregator-routing: the API server asks the endpoints of webhooks itself. false: the Service's address, whose rules are kube-proxy's.")
       .add("apiServerStart", &k8s::ControlPlaneConfig::api_server_start, "Median time from the start of an API server's container until it serves.")
       .add("componentStart", &k8s::ControlPlaneConfig::component_start, "The same of etcd, scheduler and controller-manager.")
       .add("startSigma", &k8s::ControlPlaneConfig::start_sigma, 0.0, 5.0, "Lognormal spread of both.")

@@ -15,6 +15,7 @@
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/services_builder.hpp"
+#include "sim/scenario/webhooks_builder.hpp"
 
 namespace sim::scenario {
 
@@ -59,6 +60,7 @@ class Builder {
       if (world_.network && world_.network->config().carries_ceph) world_.rook->cluster().recovery().share(*world_.network);
       world_.rook->create_objects();
     }
+    make_webhooks(spec_, world_);
     build_services(spec_, world_);
     if (spec_.monitoring) world_.monitoring = make_monitoring(spec_, world_);
   }

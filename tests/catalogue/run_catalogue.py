@@ -45,6 +45,8 @@ STORIES = {
     "cron-stampede-untainted": ("api-unwritable", [r"EtcdQuorumLost", r"MemoryExhausted", r"CronJob/cron/hourly"]),
     "failover-throttles-receivers": ("node-not-ready", [r"MemoryExhausted", r"TaintManagerEviction", r"FaultInjected .*crash"]),
     "restart-stampede-takes-next-node": ("service-down", [r"HostHung .*memory exhausted", r"TaintManagerEviction", r"FaultInjected .*power-off"]),
+    "webhook-admits-itself": [("replicas-missing", [r"ReplicaSet/shop/orders", r"FailedCreate .*failed calling webhook", r"PowerLost|lost its power", r"FaultInjected .*power"]),
+                              ("replicas-missing", [r"ReplicaSet/policy/policy", r"FailedCreate .*failed calling webhook"])],
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

@@ -24,12 +24,14 @@
 #include "sim/core/event_log.hpp"
 #include "sim/core/random.hpp"
 #include "sim/models/kubernetes/kubelet/node_images.hpp"
+#include "sim/models/kubernetes/proxy/service_watch.hpp"
 #include "sim/models/network/network.hpp"
 #include "sim/models/registry/image_catalogue.hpp"
 #include "sim/models/registry/registry_config.hpp"
-#include "sim/models/registry/service_watch.hpp"
 
 namespace sim::registry {
+
+using k8s::ServiceWatch;
 
 class NodeStore;
 

@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 19> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 21> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
@@ -36,7 +36,9 @@ constexpr std::array<KindEntry, 19> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, &R::attachment},
                                                {"storage.k8s.io", "v1", "CSINode", Kind::kOther, &R::csi_node},
                                                {"storage.k8s.io", "v1", "CSIDriver", Kind::kOther, &R::csi_driver},
-                                               {"storage.k8s.io", "v1", "CSIStorageCapacity", Kind::kOther, &R::storage_capacity}}};
+                                               {"storage.k8s.io", "v1", "CSIStorageCapacity", Kind::kOther, &R::storage_capacity},
+                                               {"admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", Kind::kOther, &R::validating_webhooks},
+                                               {"admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", Kind::kOther, &R::mutating_webhooks}}};
 
 const KindEntry* find_kind(std::string_view group, std::string_view name) {
   for (const KindEntry& entry : kKinds) {
@@ -95,7 +97,12 @@ void ObjectReader::only_restart_always(Yaml spec, const PodTemplate& pods) {
   impossible(map(map(spec, "template"), "spec").find("restartPolicy"), fmt::format("the pods of a {} are restarted always", kind_name)).expected = "Always";
 }
 
-void ObjectReader::name_space(Yaml object) { put(set->namespaces, begin<Namespace>(object, false)); }
+void ObjectReader::name_space(Yaml object) {
+  Manifest<Namespace> m = begin<Namespace>(object, false);
+  // The API server sets it on every namespace.
+  if (m.object.meta.name) m.object.meta.labels.set(intern("kubernetes.io/metadata.name"), m.object.meta.name);
+  put(set->namespaces, std::move(m));
+}
 
 void ObjectReader::other(Yaml object, std::string_view api_version) {
   Manifest<OtherObject> m = begin<OtherObject>(object, true);

@@ -69,6 +69,8 @@ struct ObjectReader {
   void persistent_volume(Yaml object);
   void claim(Yaml object);
   void attachment(Yaml object);
+  void validating_webhooks(Yaml object) { webhook_configuration(object, false); }
+  void mutating_webhooks(Yaml object) { webhook_configuration(object, true); }
 
   struct Unmodelled {
     std::size_t count = 0;
@@ -171,6 +173,9 @@ struct ObjectReader {
   void storage_capacity(Yaml object);
   /// Gives the storage classes what their drivers say of room.
   void settle_capacities();
+  void webhook_configuration(Yaml object, bool mutates);
+  webhooks::Webhook webhook(Yaml node);
+  webhooks::Resources webhook_rules(Yaml node);
   void start_time(Yaml status, Pod& pod);
   void settle_start_times();
   JobSpec job_spec(Yaml spec);

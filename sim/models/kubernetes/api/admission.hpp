@@ -3,7 +3,7 @@
 /// Pure functions: the reader of manifests and the controllers that make pods share them.
 ///
 /// Source:     pkg/apis/core/v1/defaults.go; plugin/pkg/admission/priority/admission.go, defaulttolerationseconds/admission.go (reference 4.12, 4.13).
-/// Leaves out: LimitRange, ResourceQuota, ServiceAccount, RuntimeClass, PodSecurity, webhooks.
+/// Leaves out: LimitRange, ResourceQuota, ServiceAccount, RuntimeClass, PodSecurity; webhooks (models/webhooks).
 /// Checked by: tests/scenario/manifests_test.cpp.
 ///
 /// Differs:    the API server refuses a spec.priority that its class does not give; here a priority without a class is taken as it stands,

@@ -22,6 +22,7 @@
 #include "sim/core/engine.hpp"
 #include "sim/core/event_log.hpp"
 #include "sim/core/symbol.hpp"
+#include "sim/models/kubernetes/api/create_review.hpp"
 #include "sim/models/kubernetes/api/objects.hpp"
 #include "sim/models/kubernetes/api/table.hpp"
 #include "sim/models/kubernetes/api/well_known.hpp"
@@ -170,6 +171,13 @@ class ApiServer {
   /// bound, attached and mounted, as in a set of manifests that leaves the cluster's storage out.
   bool has_storage() const { return has_storage_; }
 
+  // ---- admission by webhooks ----
+  /// Asked before an object is made while the simulation runs; it outlives every use. Without one all are let in.
+  void set_reviewer(CreateReviewer& reviewer) { reviewer_ = &reviewer; }
+  bool has_reviewer() const { return reviewer_ != nullptr; }
+  /// Whoever makes an object asks before create(), and waits as long as the answer takes.
+  CreateReview review(Kind kind, Symbol ns, const Labels& labels) { return reviewer_ == nullptr ? CreateReview{} : reviewer_->review(kind, ns, labels); }
+
   // ---- availability: set by the control plane model ----
   bool writable() const { return writable_; }  // a member is up and etcd has quorum
   bool readable() const { return readable_; }  // a member is up
@@ -224,6 +232,7 @@ class ApiServer {
   std::vector<std::function<void()>> availability_listeners_;
   std::uint64_t resource_version_ = 0;
   std::uint64_t uid_ = 0;
+  CreateReviewer* reviewer_ = nullptr;
   bool has_storage_ = false;
   bool writable_ = true;
   bool readable_ = true;

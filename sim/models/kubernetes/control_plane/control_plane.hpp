@@ -57,6 +57,7 @@ struct ControlPlaneConfig {
   /// kubeadm's stacked layout: an API server asks the etcd member on its own host only; scheduler and controller-manager ask the API server
   /// on theirs. False: each uses any that it reaches.
   bool local_endpoints = true;
+  bool aggregator_routing = false;  // --enable-aggregator-routing: how the API server finds webhooks (models/webhooks)
   /// Container start until the process does its work, lognormal with `start_sigma`.
   SimDuration api_server_start{std::chrono::seconds(5)};
   SimDuration component_start{std::chrono::seconds(2)};

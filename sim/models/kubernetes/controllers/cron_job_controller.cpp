@@ -97,6 +97,7 @@ class CronJobController final : public Controller, public Watcher {
     std::set<Ref<Job>> active;      // status.active
     std::optional<std::int64_t> told_missed;  // scheduled times about which the log says already why nothing was started
     std::optional<std::int64_t> told_active;
+    std::optional<std::int64_t> told_refused;
     bool told_many = false;
   };
 
@@ -266,6 +267,17 @@ class CronJobController final : public Controller, public Watcher {
     job.meta.labels = cron.job_labels;
     job.meta.owners.push_back(OwnerReference{ApiServer::untyped(ref), cron.meta.uid, true});
     job.spec = cron.job_template;
+    if (const CreateReview review = api_.review(Kind::kJob, job.meta.ns, job.meta.labels); !review.allowed) {
+      if (state.told_refused != due) {
+        state.told_refused = due;
+        const CauseId wanted = engine_.cause();
+        const ScopedCause because(engine_, review.cause ? review.cause : wanted);
+        api_.log().also_caused_by(api_.record(ref, "FailedCreate", "Error creating job: " + review.message), wanted);
+      }
+      queue_.add_rate_limited(ApiServer::untyped(ref));
+      return;
+    }
+    queue_.forget(ApiServer::untyped(ref));
     budget_.take();
     const CauseId created = api_.record(ref, "SuccessfulCreate", fmt::format("Created job {}", api_.names().text(job_name)));
     const ScopedCause because(engine_, created);

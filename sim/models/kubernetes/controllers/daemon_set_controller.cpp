@@ -421,16 +421,22 @@ class DaemonSetController final : public WorkloadController<DaemonSet> {
     const auto removals = static_cast<std::int64_t>(plan.remove.size());
     const auto creations = static_cast<std::int64_t>(plan.create.size());
     at_once(key_of(ref), removals, [this, ref, victims = std::move(plan.remove)](std::int64_t i) { return remove_pod(ref, victims[static_cast<std::size_t>(i)]); });
-    slow_start(key_of(ref), creations, [this, ref, nodes = std::move(plan.create)](std::int64_t i) { return create_pod(ref, nodes[static_cast<std::size_t>(i)]); });
+    create_pods(key_of(ref), creations, [this, ref, nodes = std::move(plan.create)](std::int64_t i, const CreateReview& review) {
+      return create_pod(ref, nodes[static_cast<std::size_t>(i)], review);
+    });
   }
 
-  bool create_pod(Ref<DaemonSet> ref, Symbol node_name) {
+  bool create_pod(Ref<DaemonSet> ref, Symbol node_name, const CreateReview& review) {
     const DaemonSet* set = api_.get(ref);
     const auto found = states_.find(key_of(ref));
     if (set == nullptr || set->meta.is_deleting() || found == states_.end()) return true;
     State& state = found->second;
     Interner& names = api_.names();
     const ScopedCause because(engine_, state.nodes[node_name].why);
+    if (!review.allowed) {
+      state.dirty.insert(node_name);
+      return refuse(ref, review, "FailedCreate", "Error creating: " + review.message);
+    }
     std::string error;
     const std::shared_ptr<const PodSpec> spec = factory_.admit(state.from, error);
     const Symbol pod_name = spec ? factory_.random_name(key_of(ref), set->meta, names.text(set->meta.name)) : Symbol{};

@@ -305,6 +305,12 @@ class DeploymentController final : public WorkloadController<Deployment> {
     fresh.selector.requirements.push_back(Requirement{hash_label, SelectorOperator::kIn, {hash}});
     fresh.replicas = size;
 
+    if (const CreateReview review = api_.review(Kind::kReplicaSet, d.meta.ns, fresh.meta.labels); !review.allowed) {
+      refuse(view.ref, review, "ReplicaSetCreateError",
+             fmt::format("Failed to create new replica set \"{}\": {}", names.text(fresh.meta.name), review.message));
+      after(review.took, [this, key = key_of(view.ref)] { queue_.add_rate_limited(key); });
+      return false;
+    }
     budget_.take();
     CauseId because = engine_.cause();
     if (size > 0) {

@@ -256,9 +256,9 @@ class JobController final : public WorkloadController<Job> {
     }
     if (vacancies.size() > indexes.size()) vacancies.erase(vacancies.begin(), vacancies.end() - static_cast<std::ptrdiff_t>(indexes.size()));
     const auto size = static_cast<std::int64_t>(indexes.size());
-    slow_start(key, size, [this, ref, indexes = std::move(indexes), vacancies = std::move(vacancies)](std::int64_t i) {
+    create_pods(key, size, [this, ref, indexes = std::move(indexes), vacancies = std::move(vacancies)](std::int64_t i, const CreateReview& review) {
       const auto at = static_cast<std::size_t>(i);
-      return create_pod(ref, indexes[at], at < vacancies.size() ? vacancies[at] : CauseId{});
+      return create_pod(ref, indexes[at], at < vacancies.size() ? vacancies[at] : CauseId{}, review);
     });
   }
 
@@ -310,11 +310,12 @@ class JobController final : public WorkloadController<Job> {
     });
   }
 
-  bool create_pod(Ref<Job> ref, std::int64_t index, CauseId vacancy) {
+  bool create_pod(Ref<Job> ref, std::int64_t index, CauseId vacancy, const CreateReview& review) {
     const Job* job = api_.get(ref);
     if (job == nullptr || job->meta.is_deleting() || job->failure_target || job->is_finished()) return true;
     Interner& names = api_.names();
     const ScopedCause because(engine_, vacancy);
+    if (!review.allowed) return refuse(ref, review, "FailedCreate", "Error creating: " + review.message);
     std::string error;
     std::shared_ptr<const PodSpec> spec = factory_.admit(job->spec.pod_template, error);
     Symbol pod_name;

@@ -94,9 +94,9 @@ class ReplicaSetController final : public WorkloadController<ReplicaSet> {
       const std::int64_t count = std::min(-difference, kBurstReplicas);
       // The newest vacancies are the open ones: earlier ones may have been filled by a scale-up.
       if (vacancies.size() > static_cast<std::size_t>(count)) vacancies.erase(vacancies.begin(), vacancies.end() - count);
-      slow_start(key, count, [this, ref, vacancies = std::move(vacancies)](std::int64_t i) {
+      create_pods(key, count, [this, ref, vacancies = std::move(vacancies)](std::int64_t i, const CreateReview& review) {
         const auto index = static_cast<std::size_t>(i);
-        return create_pod(ref, index < vacancies.size() ? vacancies[index] : CauseId{});
+        return create_pod(ref, index < vacancies.size() ? vacancies[index] : CauseId{}, review);
       });
       return;
     }
@@ -105,10 +105,11 @@ class ReplicaSetController final : public WorkloadController<ReplicaSet> {
     at_once(key, count, [this, ref, victims = std::move(victims)](std::int64_t i) { return delete_pod(ref, victims[static_cast<std::size_t>(i)]); });
   }
 
-  bool create_pod(Ref<ReplicaSet> ref, CauseId vacancy) {
+  bool create_pod(Ref<ReplicaSet> ref, CauseId vacancy, const CreateReview& review) {
     const ReplicaSet* rs = api_.get(ref);
     if (rs == nullptr || rs->meta.is_deleting()) return true;
     const ScopedCause because(engine_, vacancy);
+    if (!review.allowed) return refuse(ref, review, "FailedCreate", "Error creating: " + review.message);
     std::string error;
     std::shared_ptr<const PodSpec> spec = factory_.admit(rs->pod_template, error);
     const Symbol pod_name = spec ? factory_.random_name(key_of(ref), rs->meta, api_.names().text(rs->meta.name)) : Symbol{};

@@ -175,7 +175,7 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
     for (std::size_t i = 0; i < view.replicas.size(); ++i) {
       const Pod* pod = api_.get(view.replicas[i]);
       if (pod == nullptr) {
-        at_once(key_of(view.ref), 1, [this, ref = view.ref, i](std::int64_t) { return create_pod(ref, i); });
+        create_pods(key_of(view.ref), 1, [this, ref = view.ref, i](std::int64_t, const CreateReview& review) { return create_pod(ref, i, review); });
         return false;
       }
       if (pod->is_terminal()) {
@@ -208,8 +208,9 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
       }
     }
     const auto count = static_cast<std::int64_t>(missing.size());
-    slow_start(key_of(view.ref), count,
-               [this, ref = view.ref, missing = std::move(missing)](std::int64_t i) { return create_pod(ref, missing[static_cast<std::size_t>(i)]); });
+    create_pods(key_of(view.ref), count, [this, ref = view.ref, missing = std::move(missing)](std::int64_t i, const CreateReview& review) {
+      return create_pod(ref, missing[static_cast<std::size_t>(i)], review);
+    });
     if (waits || count > 0) return false;
     for (const Ref<Pod> pod_ref : view.condemned) {
       if (api_.get(pod_ref)->meta.is_deleting()) continue;
@@ -243,7 +244,7 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
     return false;
   }
 
-  bool create_pod(Ref<StatefulSet> ref, std::size_t index) {
+  bool create_pod(Ref<StatefulSet> ref, std::size_t index, const CreateReview& review) {
     const StatefulSet* set = api_.get(ref);
     if (set == nullptr || set->meta.is_deleting() || static_cast<std::int64_t>(index) >= set->replicas) return true;
     Interner& names = api_.names();
@@ -259,6 +260,10 @@ class StatefulSetController final : public WorkloadController<StatefulSet> {
       spec = nullptr;
     }
     const ScopedCause because(engine_, take_emptied(key_of(ref), pod_name));
+    if (!review.allowed) {
+      return refuse(ref, review, "FailedCreate",
+                    fmt::format("create Pod {} in StatefulSet {} failed error: {}", names.text(pod_name), names.text(set->meta.name), review.message));
+    }
     if (!spec) {
       if (is_first_failure(key_of(ref))) {
         api_.record(ref, "FailedCreate",

@@ -106,11 +106,15 @@ class WorkloadController : public Controller, public Watcher {
   static ObjectRef key_of(Ref<T> ref) { return ApiServer::untyped(ref); }
   static Ref<T> ref_of(ObjectRef key) { return Ref<T>{key.slot, key.generation}; }
 
-  /// Runs `one(i)` for each i below `count`, as the client's tokens allow: 1, 2, 4, 8 ... at a time, each batch after the answers of the one
-  /// before; after a batch with a refusal (false) no more, and the key is tried again later. Until the last answer, is_bursting(owner).
-  void slow_start(ObjectRef owner, std::int64_t count, std::function<bool(std::int64_t)> one) { begin_burst(owner, count, 1, std::move(one)); }
-  /// The same, all at a time.
-  void at_once(ObjectRef owner, std::int64_t count, std::function<bool(std::int64_t)> one) { begin_burst(owner, count, count, std::move(one)); }
+  /// Makes `count` pods, `one(i)` each, as the client's tokens allow: 1, 2, 4, 8 ... at a time, each batch after the answers of the one before; after a
+  /// batch with a refusal (false) no more, and the key is tried again later. Until the last answer, is_bursting(owner). `one` gets what the webhooks said.
+  void create_pods(ObjectRef owner, std::int64_t count, std::function<bool(std::int64_t, const CreateReview&)> one) {
+    begin_burst(owner, count, 1, std::move(one), true);
+  }
+  /// Runs `one(i)` for each i below `count`, all at a time.
+  void at_once(ObjectRef owner, std::int64_t count, std::function<bool(std::int64_t)> one) {
+    begin_burst(owner, count, count, [one = std::move(one)](std::int64_t i, const CreateReview&) { return one(i); }, false);
+  }
   bool is_bursting(ObjectRef owner) const { return bursts_.contains(owner); }
 
   /// One write of the client.
@@ -123,6 +127,15 @@ class WorkloadController : public Controller, public Watcher {
   /// True the first time after a success: a failure that repeats is recorded once.
   bool is_first_failure(ObjectRef owner) { return failing_.insert(owner).second; }
   void succeeded(ObjectRef owner) { failing_.erase(owner); }
+
+  /// Records that a webhook refused the creation: because it does not answer, and because of what made the object wanted (the current cause). False.
+  bool refuse(Ref<T> ref, const CreateReview& review, std::string_view kind, std::string_view message) {
+    if (!is_first_failure(key_of(ref))) return false;
+    const CauseId wanted = engine_.cause();
+    const ScopedCause because(engine_, review.cause ? review.cause : wanted);
+    log_.also_caused_by(api_.record(ref, kind, message), wanted);
+    return false;
+  }
 
   /// Makes pods without an owner that match the selector pods of this object, when it is time to look for such.
   void adopt(Ref<T> ref) {
@@ -180,8 +193,17 @@ class WorkloadController : public Controller, public Watcher {
     std::int64_t batch = 1;
     std::int64_t in_flight = 0;
     bool failed = false;
-    std::function<bool(std::int64_t)> one;
+    bool creates = false;
+    std::function<bool(std::int64_t, const CreateReview&)> one;
   };
+
+  static const Labels& pod_labels(const T& object) {
+    if constexpr (requires { object.pod_template; }) {
+      return object.pod_template.labels;
+    } else {
+      return object.spec.pod_template.labels;
+    }
+  }
 
   void add_by_its_own_cause(Ref<T> ref) {
     const ScopedCause because(engine_, engine_.cause() ? engine_.cause() : api_.get(ref)->meta.cause);
@@ -232,13 +254,14 @@ class WorkloadController : public Controller, public Watcher {
     });
   }
 
-  void begin_burst(ObjectRef owner, std::int64_t count, std::int64_t batch, std::function<bool(std::int64_t)> one) {
+  void begin_burst(ObjectRef owner, std::int64_t count, std::int64_t batch, std::function<bool(std::int64_t, const CreateReview&)> one, bool creates) {
     if (count <= 0) return;
     auto burst = std::make_shared<Burst>();
     burst->owner = owner;
     burst->count = count;
     burst->batch = batch;
     burst->one = std::move(one);
+    burst->creates = creates;
     ++bursts_[owner];
     run_batch(burst);
   }
@@ -260,11 +283,25 @@ class WorkloadController : public Controller, public Watcher {
   }
 
   void call(const std::shared_ptr<Burst>& burst, std::int64_t i) {
+    CreateReview review;
+    if (burst->creates && api_.has_reviewer() && client_.writable()) {
+      const T* owner = api_.get(ref_of(burst->owner));
+      if (owner != nullptr) review = api_.review(Kind::kPod, owner->meta.ns, pod_labels(*owner));
+      if (review.took > SimDuration{}) {
+        const SimDuration takes = review.took;
+        after(takes, [this, burst, i, review = std::move(review)] { answered(burst, i, review); });
+        return;
+      }
+    }
+    answered(burst, i, review);
+  }
+
+  void answered(const std::shared_ptr<Burst>& burst, std::int64_t i, const CreateReview& review) {
     const CauseId cause = engine_.cause();
     if (!client_.writable()) {
       block(burst->owner);
       burst->failed = true;
-    } else if (!burst->one(i)) {
+    } else if (!burst->one(i, review)) {
       burst->failed = true;
     }
     engine_.set_cause(cause);

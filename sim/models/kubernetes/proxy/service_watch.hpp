@@ -13,16 +13,16 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets.hpp"
 
-namespace sim::registry {
+namespace sim::k8s {
 
-class ServiceWatch final : public k8s::Watcher {
+class ServiceWatch final : public Watcher {
  public:
   struct Endpoint {
-    k8s::Ref<k8s::Pod> pod;
+    Ref<Pod> pod;
     bool serves = false;
   };
 
-  ServiceWatch(Engine& engine, k8s::ApiServer& api, k8s::Kubelets& kubelets) : engine_(engine), api_(api), kubelets_(kubelets) {}
+  ServiceWatch(Engine& engine, ApiServer& api, Kubelets& kubelets) : engine_(engine), api_(api), kubelets_(kubelets) {}
   ~ServiceWatch() override;
   ServiceWatch(const ServiceWatch&) = delete;
   ServiceWatch& operator=(const ServiceWatch&) = delete;
@@ -31,7 +31,7 @@ class ServiceWatch final : public k8s::Watcher {
   std::size_t follow(Symbol ns, Symbol service);
   void start();
   /// Called after each change of a followed Service; the current cause explains it. `pod` is set when it began or ceased to serve.
-  void on_change(std::function<void(std::size_t service, k8s::Ref<k8s::Pod> pod)> listener) { listener_ = std::move(listener); }
+  void on_change(std::function<void(std::size_t service, Ref<Pod> pod)> listener) { listener_ = std::move(listener); }
 
   /// Those that the API lists as ready, by name.
   const std::vector<Endpoint>& endpoints(std::size_t service) const { return services_[service].endpoints; }
@@ -39,7 +39,7 @@ class ServiceWatch final : public k8s::Watcher {
   /// Why the last endpoint ceased to serve (or the first one serves again).
   CauseId cause(std::size_t service) const { return services_[service].cause; }
 
-  void on_event(const k8s::WatchEvent& event) override;
+  void on_event(const WatchEvent& event) override;
 
  private:
   struct Service {
@@ -49,15 +49,15 @@ class ServiceWatch final : public k8s::Watcher {
     bool served = false;
     CauseId cause{};
   };
-  void serving_changed(k8s::Ref<k8s::Pod> pod, bool serving);
+  void serving_changed(Ref<Pod> pod, bool serving);
   void note(Service& service);
 
   Engine& engine_;
-  k8s::ApiServer& api_;
-  k8s::Kubelets& kubelets_;
+  ApiServer& api_;
+  Kubelets& kubelets_;
   std::vector<Service> services_;
-  std::function<void(std::size_t, k8s::Ref<k8s::Pod>)> listener_;
+  std::function<void(std::size_t, Ref<Pod>)> listener_;
   bool watching_ = false;
 };
 
-}  // namespace sim::registry
+}  // namespace sim::k8s

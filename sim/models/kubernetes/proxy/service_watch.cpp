@@ -1,10 +1,8 @@
-#include "sim/models/registry/service_watch.hpp"
+#include "sim/models/kubernetes/proxy/service_watch.hpp"
 
 #include <algorithm>
 
-namespace sim::registry {
-
-using k8s::Ref;
+namespace sim::k8s {
 
 ServiceWatch::~ServiceWatch() {
   if (watching_) api_.unwatch(*this);
@@ -21,8 +19,8 @@ std::size_t ServiceWatch::follow(Symbol ns, Symbol service) {
 void ServiceWatch::start() {
   if (services_.empty()) return;
   watching_ = true;
-  api_.watch({k8s::Kind::kEndpoints}, *this);
-  kubelets_.on_serving([this](Ref<k8s::Pod> pod, bool serving) { serving_changed(pod, serving); });
+  api_.watch({Kind::kEndpoints}, *this);
+  kubelets_.on_serving([this](Ref<Pod> pod, bool serving) { serving_changed(pod, serving); });
 }
 
 bool ServiceWatch::serves(std::size_t service) const {
@@ -37,7 +35,7 @@ void ServiceWatch::note(Service& service) {
   service.cause = engine_.cause();
 }
 
-void ServiceWatch::serving_changed(Ref<k8s::Pod> pod, bool serving) {
+void ServiceWatch::serving_changed(Ref<Pod> pod, bool serving) {
   for (std::size_t i = 0; i < services_.size(); ++i) {
     Service& service = services_[i];
     const auto found = std::find_if(service.endpoints.begin(), service.endpoints.end(), [pod](const Endpoint& endpoint) { return endpoint.pod == pod; });
@@ -48,22 +46,22 @@ void ServiceWatch::serving_changed(Ref<k8s::Pod> pod, bool serving) {
   }
 }
 
-void ServiceWatch::on_event(const k8s::WatchEvent& event) {
-  const bool deleted = event.type == k8s::WatchEvent::Type::kDeleted;
-  const k8s::Endpoints* object = deleted ? &event.last_state<k8s::Endpoints>() : api_.get(event.ref<k8s::Endpoints>());
+void ServiceWatch::on_event(const WatchEvent& event) {
+  const bool deleted = event.type == WatchEvent::Type::kDeleted;
+  const Endpoints* object = deleted ? &event.last_state<Endpoints>() : api_.get(event.ref<Endpoints>());
   if (object == nullptr) return;
   for (std::size_t i = 0; i < services_.size(); ++i) {
     Service& service = services_[i];
     if (service.ns != object->meta.ns || service.name != object->meta.name) continue;
     service.endpoints.clear();
     if (!deleted) {
-      for (const k8s::Endpoints::Address& address : object->addresses) {
+      for (const Endpoints::Address& address : object->addresses) {
         if (address.ready) service.endpoints.push_back(Endpoint{address.pod, kubelets_.is_serving(address.pod)});
       }
     }
     note(service);
-    if (listener_) listener_(i, Ref<k8s::Pod>{});
+    if (listener_) listener_(i, Ref<Pod>{});
   }
 }
 
-}  // namespace sim::registry
+}  // namespace sim::k8s
