@@ -99,6 +99,7 @@ class Checker {
     known(registry.upstream);
     for (const Reference& mirror : registry.mirrors) {
       known(mirror);
+      if (mirror.text.empty()) diagnostics_.error(mirror.where, "a mirror without a name").expected = "the host of a registry";
       if (mirror.text == registry.name) diagnostics_.error(mirror.where, fmt::format("'{}' is no mirror of itself: it is asked anyway, last", mirror.text));
       if (mirror.text == "_default") diagnostics_.error(mirror.where, "'_default' is no registry that could be asked");
     }

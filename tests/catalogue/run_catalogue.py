@@ -47,6 +47,7 @@ STORIES = {
     "restart-stampede-takes-next-node": ("service-down", [r"HostHung .*memory exhausted", r"TaintManagerEviction", r"FaultInjected .*power-off"]),
     "webhook-admits-itself": [("replicas-missing", [r"ReplicaSet/shop/orders", r"FailedCreate .*failed calling webhook", r"PowerLost|lost its power", r"FaultInjected .*power"]),
                               ("replicas-missing", [r"ReplicaSet/policy/policy", r"FailedCreate .*failed calling webhook"])],
+    "cold-start-registry-inside": ("pod-pending", [r"Failed to pull image", r"RegistryDown"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

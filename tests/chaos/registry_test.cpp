@@ -77,6 +77,30 @@ expect:
   EXPECT_TRUE(results[2].held) << results[2].not_judged;
 }
 
+// A site without a way to the outside, whose mirror has everything: every node asks it, not only the first one that pulls from a host.
+TEST(Registry, TheDefaultMirrorServesEveryNode) {
+  const RunOutcome outcome = run(small_scenario(R"(  ---
+  apiVersion: apps/v1
+  kind: DaemonSet
+  metadata: {name: agent, namespace: shop}
+  spec:
+    selector: {matchLabels: {app: agent}}
+    template:
+      metadata: {labels: {app: agent}}
+      spec: {containers: [{name: agent, image: "quay.io/agent:1", resources: {requests: {cpu: 100m, memory: 64Mi}}}]}
+images: {preloaded: false}
+registries:
+  mirror.example: {}
+  _default: {kind: unreachable, mirrors: [mirror.example]}
+)", "{until: 10m}"));
+  EXPECT_EQ(count(outcome, "Failed"), 0u) << log_text(outcome);
+  std::size_t pulled = 0;
+  for (const sim::EventLog::Record* record : records(outcome, "Pulled")) {
+    if (outcome.world->log.message(*record).find("quay.io/agent:1") != std::string::npos) ++pulled;
+  }
+  EXPECT_EQ(pulled, 4u);
+}
+
 TEST(Registry, OneOnCephGoesWithItsVolume) {
   const std::string registry = R"(  ---
   apiVersion: apps/v1

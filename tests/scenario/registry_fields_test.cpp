@@ -42,6 +42,7 @@ const WrongCase kWrong[] = {
     {"a part of an external one", "registries: {docker.io: {core: harbor/core}}", "'core' is for kind: harbor", ""},
     {"misspelt kind", "registries: {docker.io: {kind: habor}}", "unknown word", "did you mean 'harbor'?"},
     {"unknown mirror", "registries: {docker.io: {mirrors: [harbor.exampel]}, harbor.example: {}}", "there is no registry 'harbor.exampel'", "did you mean 'harbor.example'?"},
+    {"a mirror without a name", "registries: {docker.io: {mirrors: ['']}}", "a mirror without a name", "the host of a registry"},
     {"a mirror of itself", "registries: {docker.io: {mirrors: [docker.io]}}", "'docker.io' is no mirror of itself: it is asked anyway, last", ""},
     {"caches in a circle", "registries: {a.example: {upstream: b.example}, b.example: {upstream: a.example}}", "registry 'a.example' is a cache of itself, by way of its upstream", ""},
     {"a cache without upstream", "registries: {a.example: {cached: [x]}}", "'cached' is for a cache: it needs 'upstream'", ""},

@@ -260,8 +260,7 @@ std::size_t Registries::registry_for(const std::string& host) {
   // Nobody spoke of it: outside, and always there. Of the kind of `_default`, where that is given.
   RegistryConfig config;
   if (const std::size_t base = find(kDefaultHost); base != SIZE_MAX) config = registries_[base].config;
-  config.host = host;
-  config.mirrors.clear();
+  config.host = host;  // and with its mirrors: the next node asks these first as well
   const std::size_t made = add(std::move(config));
   registries_[made].told_up = true;
   return made;
