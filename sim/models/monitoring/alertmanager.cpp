@@ -25,18 +25,31 @@ Alertmanager::GroupKey Alertmanager::key_of(const Known& known) { return {known.
 
 bool Alertmanager::fires(const std::string& alertname) const {
   if (!works_) return false;
-  for (const auto& [labels, known] : known_) {
-    if (value(labels, "alertname") == alertname) return true;
-  }
-  return false;
+  const auto found = by_name_.find(labels_.names().find(alertname));
+  return found != by_name_.end() && found->second > 0;
+}
+
+void Alertmanager::count(LabelsId labels, std::int64_t change) {
+  Interner& names = labels_.names();
+  const Symbol name = labels_.value(labels, names.intern("alertname"));
+  const Symbol severity = labels_.value(labels, names.intern("severity"));
+  by_name_[name] += change;
+  Count& of = by_severity_[{name, labels_.value(labels, names.intern("namespace"))}];
+  if (severity == names.intern("critical")) of.critical += change;
+  if (severity == names.intern("warning")) of.warning += change;
 }
 
 void Alertmanager::firing(const Prometheus& from, const Prometheus::Alert& alert) {
   if (!works_) return;
   const auto [place, is_new] = known_.try_emplace(alert.labels);
   Known& known = place->second;
+  const bool was_ending = std::none_of(known.sources.begin(), known.sources.end(), [](const auto& source) { return source.second == kEndOfTime; });
   known.sources[from.name()] = kEndOfTime;
-  if (!is_new) return plan_expiry();
+  if (!is_new) {
+    if (was_ending) plan_expiry();
+    return;
+  }
+  count(alert.labels, 1);
   known.alert = alert;
   known.since = engine_.now();
   known.receiver = config_.receivers.size();
@@ -68,7 +81,11 @@ void Alertmanager::silent(const Prometheus& from, const Prometheus::Alert& alert
   if (found == known_.end()) return;
   found->second.sources[from.name()] = ends;
   found->second.silent_cause = engine_.cause();
-  plan_expiry();
+  SimTime last{};
+  for (const auto& [source, until] : found->second.sources) last = std::max(last, until);
+  if (last >= expires_) return;
+  expires_ = last;
+  expiry_.set_at(last, [this] { expire(); });
 }
 
 void Alertmanager::plan_expiry() {
@@ -78,6 +95,7 @@ void Alertmanager::plan_expiry() {
     for (const auto& [source, until] : known.sources) last = std::max(last, until);
     next = std::min(next, last);
   }
+  expires_ = next;
   if (next == kEndOfTime) return expiry_.cancel();
   expiry_.set_at(next, [this] { expire(); });
 }
@@ -99,6 +117,7 @@ void Alertmanager::gone(LabelsId labels, std::string_view how) {
   const auto found = known_.find(labels);
   const Known known = found->second;
   known_.erase(found);
+  count(labels, -1);
   const std::string alertname = value(labels, "alertname");
   if (on_alert && !fires(alertname)) on_alert(alertname, false);
   if (known.receiver == config_.receivers.size()) return;
@@ -151,13 +170,10 @@ bool Alertmanager::inhibited(const Known& known) const {
   if (!config_.inhibit) return false;
   const std::string severity = value(known.alert.labels, "severity");
   if (severity != "warning" && severity != "info") return false;
-  const std::string ns = value(known.alert.labels, "namespace");
-  const std::string name = value(known.alert.labels, "alertname");
-  return std::any_of(known_.begin(), known_.end(), [&](const auto& other) {
-    const std::string theirs = value(other.first, "severity");
-    const bool stronger = theirs == "critical" || (theirs == "warning" && severity == "info");
-    return stronger && value(other.first, "namespace") == ns && value(other.first, "alertname") == name;
-  });
+  Interner& names = labels_.names();
+  const auto found = by_severity_.find({labels_.value(known.alert.labels, names.intern("alertname")), labels_.value(known.alert.labels, names.intern("namespace"))});
+  if (found == by_severity_.end()) return false;
+  return found->second.critical > 0 || (severity == "info" && found->second.warning > 0);
 }
 
 void Alertmanager::flush(GroupKey key) {
@@ -212,6 +228,10 @@ void Alertmanager::flush(GroupKey key) {
     const std::string pod = value(labels, "pod");
     if (!pod.empty()) note.object = "Pod/" + value(labels, "namespace") + "/" + pod;
     else if (!node.empty()) note.object = "Node/" + node;
+    for (const auto& [label, kind] : {std::pair("deployment", "Deployment"), std::pair("statefulset", "StatefulSet"), std::pair("daemonset", "DaemonSet")}) {
+      const std::string workload = value(labels, label);
+      if (!workload.empty() && note.object.empty()) note.object = fmt::format("{}/{}/{}", kind, value(labels, "namespace"), workload);
+    }
     note.severity = value(labels, "severity");
     note.receiver = receiver.name;
     note.tells = receiver.tells;
@@ -234,7 +254,10 @@ void Alertmanager::set_working(bool works) {
   std::set<std::string> names;
   for (const auto& [labels, known] : known_) names.insert(value(labels, "alertname"));
   known_.clear();
+  by_severity_.clear();
+  by_name_.clear();
   groups_.clear();
+  expires_ = kEndOfTime;
   expiry_.cancel();
   if (!on_alert) return;
   for (const std::string& name : names) on_alert(name, false);

@@ -102,6 +102,7 @@ class Alertmanager final : public Prometheus::Listener {
   GroupKey key_of(const Known& known);
   void expire();
   void plan_expiry();
+  void count(LabelsId labels, std::int64_t change);
 
   Engine& engine_;
   EventLog& log_;
@@ -110,6 +111,14 @@ class Alertmanager final : public Prometheus::Listener {
   std::vector<Notification>& told_;
   std::vector<std::vector<promql::ValueMatcher>> matchers_;
   std::map<LabelsId, Known> known_;
+  /// Of known_, by what inhibition compares: ten thousand alerts of one name are looked at one by one, not each with each.
+  struct Count {
+    std::int64_t critical = 0;
+    std::int64_t warning = 0;
+  };
+  std::map<std::pair<Symbol, Symbol>, Count> by_severity_;  // of alertname and namespace
+  std::map<Symbol, std::int64_t> by_name_;
+  SimTime expires_ = kEndOfTime;  // when expiry_ is due
   std::map<GroupKey, Group> groups_;
   std::vector<Symbol> group_by_;
   Timer expiry_;
