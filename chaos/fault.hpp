@@ -126,6 +126,9 @@ class FaultSpec {
   std::optional<SimDuration> duration;  // absent: for ever (or until its work is done)
   std::optional<SimDuration> every;     // from one injection to the next
   std::optional<std::int64_t> times;    // injections in all; absent with `every`: until the run ends
+  // Somebody who is told of it mends it: by a person who was paged, by who reads tickets. Absent: nobody reacts.
+  std::optional<SimDuration> mended_after_page;
+  std::optional<SimDuration> mended_after_ticket;
 
   virtual ~FaultSpec() = default;
   virtual Lasting lasting() const = 0;
@@ -133,6 +136,9 @@ class FaultSpec {
   virtual std::unique_ptr<Injection> make(InjectionContext context) const = 0;
   /// Before the start: what can be known of it beforehand (a certificate's last day). `context` is that of the first injection.
   virtual void foresee(InjectionContext context) const { (void)context; }
+  /// Of a kind that can be foreseen: somebody mended it before its time, and it does not come.
+  virtual bool is_foreseeable() const { return false; }
+  virtual void avert(InjectionContext context) const { (void)context; }
   /// Says what cannot be right in this world as it is before the start.
   virtual void check(FaultEnvironment& environment, Problems& problems) const = 0;
 
@@ -159,7 +165,10 @@ void describe_schedule(sim::scenario::Fields<Kind>& fields) {
 /// Of kinds that last until they are ended.
 template <class Kind>
 void describe_duration(sim::scenario::Fields<Kind>& fields, std::string_view doc) {
-  fields.add("duration", &FaultSpec::duration, doc);
+  fields.add("duration", &FaultSpec::duration, doc)
+      .add("mendedAfterPage", &FaultSpec::mended_after_page,
+           "It ends so long after a person was paged whom the message leads to it: its chain of causes, what it names, or what kubectl describe shows of that. Without it, nobody reacts.")
+      .add("mendedAfterTicket", &FaultSpec::mended_after_ticket, "The same of a message that only a queue got.");
 }
 
 /// The kinds of faults: chaos/all_faults.cpp.

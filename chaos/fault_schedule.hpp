@@ -2,7 +2,7 @@
 ///
 /// Each injection writes FaultInjected (subject Fault/NAME, no cause: it is a root); what follows from it is caused by that. Its end writes
 /// FaultEnded. One that matches nothing writes FaultNotInjected.
-/// Checked by: tests/chaos/faults_test.cpp.
+/// Checked by: tests/chaos/faults_test.cpp, mended_test.cpp.
 #pragma once
 
 #include <deque>
@@ -37,6 +37,9 @@ class FaultSchedule {
 
  private:
   struct Occurrence {
+    const FaultSpec* spec = nullptr;
+    std::vector<std::string> targets;
+    SimTime ends_at = SimTime::max();  // of the timer
     FaultRun run;
     Lasting lasting = Lasting::kInstant;
     std::unique_ptr<Injection> injection;
@@ -45,6 +48,9 @@ class FaultSchedule {
   void plan(const std::shared_ptr<const FaultSpec>& spec, std::int64_t number);
   void inject(const FaultSpec& spec, std::int64_t number);
   void release(Occurrence& occurrence);
+  void end_at(Occurrence& occurrence, SimTime when, std::string outcome);
+  /// Looks at what somebody has been told since it last looked.
+  void look_at_messages();
   CauseId ended(Occurrence& occurrence, std::string outcome, bool failed);
 
   sim::World& world_;
@@ -56,6 +62,15 @@ class FaultSchedule {
   };
   std::vector<Reserved> reserved_;
   std::deque<Occurrence> occurrences_;  // a deque: timers and callbacks refer to its elements
+  /// What is known of before it comes.
+  struct Foreseen {
+    std::shared_ptr<const FaultSpec> spec;
+    std::vector<std::string> targets;
+    SimTime mended_at = SimTime::max();
+    bool averted = false;
+  };
+  std::vector<Foreseen> foreseen_;
+  std::size_t messages_seen_ = 0;
 };
 
 /// "Node/w1, Node/w2 and 5 more".

@@ -21,6 +21,9 @@ void check_plan(const Plan& plan, const sim::scenario::ScenarioSpec& scenario, s
   for (const std::shared_ptr<const FaultSpec>& fault : plan.faults) {
     Problems problems(diagnostics, fault->where, fmt::format("fault '{}'", fault->name));
     fault->check(environment, problems);
+    if (fault->mended_after_page || fault->mended_after_ticket) {
+      if (!world.monitoring) problems.error("nobody is told, so nobody mends it: the scenario has no section 'monitoring'");
+    }
     if (fault->at >= until) {
       diagnostics.warning(fault->where, fmt::format("fault '{}' is never injected: it is due at {}, and the run ends at {}", fault->name,
                                                     sim::format_duration(fault->at), sim::format_duration(until)));

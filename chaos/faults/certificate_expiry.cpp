@@ -15,6 +15,8 @@ struct CertificateExpiry : FaultSpec {
   std::unique_ptr<Injection> make(InjectionContext context) const override;
   void check(FaultEnvironment& environment, Problems& problems) const override { target.check(environment, problems); }
   void foresee(InjectionContext context) const override;
+  bool is_foreseeable() const override { return true; }
+  void avert(InjectionContext context) const override;
 };
 
 void describe(Fields<CertificateExpiry>& fields) {
@@ -26,7 +28,7 @@ void describe(Fields<CertificateExpiry>& fields) {
 class CertificateExpiryInjection : public NodeInjection {
  public:
   CertificateExpiryInjection(InjectionContext context, const CertificateExpiry& spec) : NodeInjection(std::move(context), spec.target) {}
-  void foresee(SimTime when) {
+  void foresee(std::optional<SimTime> when) {
     for (const sim::k8s::Ref<sim::k8s::Node> node : nodes_) world().kubelets.set_certificate_expiry(node, when);
   }
   void inject() override {
@@ -49,6 +51,8 @@ std::unique_ptr<Injection> CertificateExpiry::make(InjectionContext context) con
 }
 
 void CertificateExpiry::foresee(InjectionContext context) const { CertificateExpiryInjection(std::move(context), *this).foresee(SimTime{} + at); }
+
+void CertificateExpiry::avert(InjectionContext context) const { CertificateExpiryInjection(std::move(context), *this).foresee(std::nullopt); }
 
 }  // namespace
 

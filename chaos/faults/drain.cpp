@@ -30,7 +30,7 @@ struct DrainFault : FaultSpec {
 
 void describe(Fields<DrainFault>& fields) {
   describe_schedule(fields);
-  describe_duration(fields, "When it is over the nodes are uncordoned; without it they stay cordoned.");
+  fields.add("duration", &FaultSpec::duration, "When it is over the nodes are uncordoned; without it they stay cordoned.");
   fields.add("target", &DrainFault::target, "Which nodes; all of them at the same time.").required()
       .add("drain", &DrainFault::drain, "Options of kubectl drain.");
 }

@@ -48,6 +48,7 @@ STORIES = {
     "webhook-admits-itself": [("replicas-missing", [r"ReplicaSet/shop/orders", r"FailedCreate .*failed calling webhook", r"PowerLost|lost its power", r"FaultInjected .*power"]),
                               ("replicas-missing", [r"ReplicaSet/policy/policy", r"FailedCreate .*failed calling webhook"])],
     "cold-start-registry-inside": ("pod-pending", [r"Failed to pull image", r"RegistryDown"]),
+    "replicas-missing-untold": ("replicas-missing", [r"Failed to pull image .*shop/web:7.*not found", r"FaultInjected .*clean-up"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

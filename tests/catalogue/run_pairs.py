@@ -40,6 +40,8 @@ PAIRS = [
     ("ceph-rack-loss-host-domain", "ceph-rack-loss-rack-domain", "CephPool/rbd availability"),
     ("ceph-one-reboot-osd-domain", "ceph-one-reboot-host-domain", "Service/shop/postgres availability"),
     ("volumes-attach-limit-block", "volumes-attach-limit-nfs", "longest wait of a Pending pod"),
+    ("certificates-expire-unwarned", "certificates-expire-warned", "node availability"),
+    ("replicas-missing-untold", "replicas-missing-told", "longest outage of a service"),
     ("cold-start-registry-inside", "cold-start-registry-outside", "longest wait of a Pending pod"),
     ("webhook-admits-itself", "webhook-excludes-itself", "Service/shop/orders availability"),
 ]
