@@ -14,6 +14,10 @@ void Problems::error_at(const sim::scenario::Place& place, std::string_view mess
   diagnostics_.error(place.file == nullptr ? place_ : place, fmt::format("{}: {}", what_, message));
 }
 
+void Problems::warning(std::string_view message, std::string hint) {
+  diagnostics_.warning(place_, fmt::format("{}: {}", what_, message)).hint = std::move(hint);
+}
+
 void Problems::unknown(std::string_view thing, std::string_view name, std::span<const std::string> candidates) {
   any_ = true;
   sim::scenario::Diagnostic& diagnostic = diagnostics_.error(place_, fmt::format("{}: there is no {} '{}'", what_, thing, name));

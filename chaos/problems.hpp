@@ -19,6 +19,8 @@ class Problems {
   void error(std::string_view message);
   /// The same at another place: in a file that the entry names.
   void error_at(const sim::scenario::Place& place, std::string_view message);
+  /// Possible, but hardly what was meant.
+  void warning(std::string_view message, std::string hint);
   /// "fault 'crash': no node 'w33'", with the nearest of what there is.
   void unknown(std::string_view thing, std::string_view name, std::span<const std::string> candidates);
   bool any() const { return any_; }

@@ -1,7 +1,11 @@
 /// event: records of a kind are in the log, or are not, or so many.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "chaos/checks/check_files.hpp"
+#include "chaos/checks/event_kinds.hpp"
+#include "sim/scenario/diagnostic.hpp"
 
 namespace chaos {
 namespace {
@@ -16,8 +20,13 @@ struct EventExpectation : Expectation {
   std::optional<std::int64_t> at_most;
 
   std::unique_ptr<Check> make(sim::World& world, SimTime window_begin) const override;
-  // Any kind may come: which ones a run can write is not known before it.
-  void check(const Preview&, Problems&) const override {}
+  // Any kind may come: which ones a run can write is not known before it. But 'atMost: 0' of a misspelt one would hold for ever.
+  void check(const Preview&, Problems& problems) const override {
+    if (std::find(std::begin(kEventKinds), std::end(kEventKinds), event) != std::end(kEventKinds)) return;
+    const std::vector<std::string> known(std::begin(kEventKinds), std::end(kEventKinds));
+    const std::string meant = sim::scenario::nearest(event, known);
+    if (!meant.empty()) problems.warning(fmt::format("no record has the kind '{}'", event), fmt::format("did you mean '{}'?", meant));
+  }
 };
 
 void describe(Fields<EventExpectation>& fields) {

@@ -222,6 +222,14 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
       best = &candidate;
     }
   }
+  if (best != nullptr) return *best;
+  // Far away by letters, but one begins with the other: 'avail' is 'availability' cut short, 'durationSeconds' is 'duration' with too much.
+  constexpr std::size_t kBeginning = 3;
+  for (const std::string& candidate : candidates) {
+    const std::size_t common = common_prefix(candidate);
+    if (common < kBeginning || common < std::min(word.size(), candidate.size())) continue;
+    if (best == nullptr || candidate.size() < best->size()) best = &candidate;
+  }
   return best == nullptr ? std::string{} : *best;
 }
 

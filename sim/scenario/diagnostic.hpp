@@ -92,7 +92,8 @@ class Diagnostics {
 /// One diagnostic as people read it: "file:line:column: error: ...", the source line with a caret, expected, hint.
 std::string format(const Diagnostic& diagnostic);
 
-/// The candidate nearest to `word` (Damerau-Levenshtein without regard to case, at most a third of its length away); empty when none is near.
+/// The candidate nearest to `word` (Damerau-Levenshtein without regard to case, at most a third of its length away),
+/// otherwise the shortest that begins with it, or with which it begins; empty when none is near.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 /// "did you mean 'duration'?", or empty.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);

@@ -429,6 +429,37 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
   return result;
 }
 
+/// Warns of behaviours that concern nobody: mostly a label or a namespace is misspelt.
+void warn_of_idle_behaviours(const ScenarioSpec& spec, Node entries, const std::vector<BehaviourSpec>& given, Diagnostics& diagnostics) {
+  const Interner& names = *spec.names;
+  const Symbol system = names.find("kube-system");
+  const Symbol ceph = spec.ceph ? names.find(spec.ceph->rook.name_space) : Symbol{};
+  for (std::size_t i = 0; i < given.size() && entries.is_sequence() && i < entries.size(); ++i) {
+    const MatchSpec& match = given[i].match;
+    const Symbol ns = names.find(match.ns);
+    // The control plane's pods and Rook's are in no manifest; some labels come with the pods.
+    if ((ns && (ns == system || ns == ceph)) || (match.ns.empty() && spec.ceph)) continue;
+    if (std::any_of(match.labels.begin(), match.labels.end(), [](const auto& label) {
+          return label.first == "component" || label.first == "tier" || label.first == "job-name" || label.first == "pod-template-hash" ||
+                 label.first == "controller-revision-hash" || label.first.find("kubernetes.io/") != std::string::npos;
+        })) {
+      continue;
+    }
+    bool any = false;
+    std::vector<std::string> spaces;
+    for_each_workload(spec.objects, [&](const Workload& workload) {
+      if (workload.ns) spaces.push_back(names.text(workload.ns));
+      any = any || ((match.ns.empty() || workload.ns == ns) && std::all_of(match.labels.begin(), match.labels.end(), [&](const auto& label) {
+                      const std::optional<Symbol> value = workload.labels->find(names.find(label.first));
+                      return value && names.text(*value) == label.second;
+                    }));
+    });
+    if (any) continue;
+    Diagnostic& d = diagnostics.warning(entries.item(i), "this behaviour concerns nobody: no pod and no pod template matches");
+    if (!match.ns.empty() && std::find(spaces.begin(), spaces.end(), match.ns) == spaces.end()) d.hint = did_you_mean(match.ns, spaces);
+  }
+}
+
 void expect_word(Node root, std::string_view key, std::string_view word, Diagnostics& diagnostics) {
   const Node node = root.find(key);
   if (node.is_null() || node.text() == word) return;
@@ -513,6 +544,7 @@ std::shared_ptr<const ScenarioSpec> read_tree(Node root, const std::string& path
     spec->behaviours.push_back(std::move(behaviour));
   }
   spec->names = names;
+  if (fields_good && spec->document) warn_of_idle_behaviours(*spec, spec->document->root().find("behaviours"), file.behaviours, diagnostics);
   if (fields_good) {
     // The machines' names are interned in the order of the pools, before any world makes names of its own.
     Checker(*spec, diagnostics).run();

@@ -40,6 +40,7 @@ const WrongCase kWrongCases[] = {
     {"no bound", "expect:\n  e: {kind: service, namespace: shop, service: web}\n", {"has no bound"}},
     {"unknown fault", "expect:\n  e: {kind: fault-completes, fault: f}\n", {"there is no fault 'f'"}},
     {"unknown workload", "expect:\n  e: {kind: workload-available, namespace: shop, workload: weeb}\n", {"'weeb'", "did you mean 'web'?"}},
+    {"misspelt kind of record", "expect:\n  e: {kind: event, event: NodeNotRaedy, atMost: 0}\n", {"no record has the kind 'NodeNotRaedy'", "did you mean 'NodeNotReady'?"}},
     {"empty window", "expect:\n  e: {kind: component, component: api-read, availability: 99%, from: 5m, to: 5m}\n", {"window is empty"}},
     {"window after the run", "expect:\n  e: {kind: component, component: api-read, availability: 99%, from: 5h}\n", {"its window begins at 5h"}},
 };

@@ -15,7 +15,8 @@ TEST(Nearest, IsTheWordOfTheLeastEdits) {
     std::string_view want;
   };
   for (const Case& c : {Case{"durration", "duration"}, Case{"duratoin", "duration"}, Case{"Duration", "duration"}, Case{"tarjet", "target"},
-                        Case{"kidn", "kind"}, Case{"kin", "kind"}, Case{"in", ""}, Case{"zzzzzz", ""}, Case{"", ""}, Case{"x", ""}}) {
+                        Case{"kidn", "kind"}, Case{"kin", "kind"}, Case{"in", ""}, Case{"zzzzzz", ""}, Case{"", ""}, Case{"x", ""},
+                        Case{"dur", "duration"}, Case{"durationSeconds", "duration"}, Case{"du", ""}, Case{"targetsOfAll", "target"}}) {
     EXPECT_EQ(nearest(c.word, words), c.want) << c.word;
   }
   EXPECT_EQ(did_you_mean("durration", words), "did you mean 'duration'?");

@@ -179,8 +179,10 @@ TEST(Manifests, NodeOfADump) {
   EXPECT_EQ(n.allocatable.cpu_milli, 63500);
   EXPECT_EQ(n.ready, k8s::ConditionStatus::kTrue);
   EXPECT_TRUE(n.memory_pressure);
-  ASSERT_EQ(n.images.size(), 1u);
-  EXPECT_EQ(d.name(n.images[0].image), "nginx:1.27");
+  // Pods name an image by tag or by digest.
+  ASSERT_EQ(n.images.size(), 2u);
+  EXPECT_EQ(d.name(n.images[0].image), "nginx@sha256:ab");
+  EXPECT_EQ(d.name(n.images[1].image), "nginx:1.27");
 }
 
 TEST(Manifests, AffinityAndSpread) {

@@ -102,7 +102,7 @@ behaviours:
     startUpSigma: 0.1
     memory: 300Mi
     stopTime: 2s
-  - match: {namespace: jobs}
+  - match: {namespace: kube-system}
     runTime: 1m
     exitCode: 1
 objects:
@@ -322,6 +322,18 @@ TEST(Scenario, AVeryLongChainOfElementsIsNoTrouble) {
   for (int i = 1; i < 20'000; ++i) text += fmt::format("  e{}: {{kind: rack, in: e{}}}\n", i, i - 1);
   const Read r = read(text);
   EXPECT_NE(r.spec, nullptr) << r.text.substr(0, 500);
+}
+
+TEST(Scenario, ABehaviourThatConcernsNobodyIsTold) {
+  const std::string pod = "objects:\n- {apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c, image: a}]}}\n";
+  const auto told = [&](const std::string& match) { return read(with(pod + "behaviours:\n- match: {" + match + "}\n  memory: 1Gi\n")); };
+  for (const std::string match : {"namespace: shop", "labels: {app: web}", "namespace: kube-system, labels: {component: etcd}", "namespace: shop, labels: {job-name: x}"}) {
+    EXPECT_TRUE(told(match).problems.empty()) << told(match).text;
+  }
+  for (const std::string match : {"namespace: shop, labels: {app: wbe}", "labels: {ap: web}", "namespace: shopp"}) {
+    EXPECT_EQ(told(match).problems, std::vector<std::string>{"7:3 warning: this behaviour concerns nobody: no pod and no pod template matches"}) << told(match).text;
+  }
+  EXPECT_NE(told("namespace: shopp").text.find("did you mean 'shop'?"), std::string::npos);
 }
 
 TEST(Scenario, ABlockOfDocumentsKeepsItsPlaces) {

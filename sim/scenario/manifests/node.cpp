@@ -38,13 +38,13 @@ void ObjectReader::node(Yaml object) {
     }
   }
   for (const Yaml entry : maps(status, "images")) {
-    // An image is listed by digest and by tag; pods name the tag.
+    // An image is listed by digest and by tag; pods name either.
     const std::vector<Symbol> known = strings(entry, "names");
     NodeImage image;
     image.bytes = integer_or(entry, "sizeBytes", 0, 0, INT64_MAX);
     for (const Symbol name : known) {
       image.image = intern(normalised_image(names.text(name)));
-      if (names.text(name).find('@') == std::string::npos) n.images.push_back(image);
+      n.images.push_back(image);
     }
   }
   put(set->nodes, std::move(m));
