@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "analysis/run_report.hpp"
 #include "analysis/text_layout.hpp"
@@ -103,13 +105,24 @@ void write_monitoring(std::string& out, const chaos::Verdict& verdict, const Sty
     out += (stats.untold + stats.noticed > 0 ? style.bad(line) : line) + "\n";
   }
   constexpr std::size_t kShown = 12;
+  // One line a message: all alerts of one name that a receiver gets at one time.
+  using Key = std::tuple<sim::SimTime, std::string, std::string>;
+  const auto key_of = [](const chaos::ToldNote& note) { return Key(note.at, note.receiver, note.by); };
+  std::map<Key, std::size_t> alike;
+  for (const chaos::ToldNote& note : verdict.notifications) ++alike[key_of(note)];
   std::size_t shown = 0;
+  std::size_t told = 0;
   for (const chaos::ToldNote& note : verdict.notifications) {
+    std::size_t& count = alike[key_of(note)];
+    if (count == 0) continue;
     if (++shown > kShown) break;
-    out += fmt::format("   {:>10}  {:<7} {:<10} {}{}\n", at(note.at), note.tells == chaos::Severity::kAlert ? "page" : "ticket", cut(note.receiver, 10), cut(note.subject, 70),
-                       note.over ? style.dim(fmt::format("  until {}", at(*note.over))) : std::string());
+    told += count;
+    const std::string others = count > 1 ? fmt::format("  and {} more", count - 1) : std::string();
+    out += fmt::format("   {:>10}  {:<7} {:<10} {}{}{}\n", at(note.at), note.tells == chaos::Severity::kAlert ? "page" : "ticket", cut(note.receiver, 10), cut(note.subject, 70),
+                       others, note.over && count == 1 ? style.dim(fmt::format("  until {}", at(*note.over))) : std::string());
+    count = 0;
   }
-  const std::uint64_t more = verdict.notifications_left_out + (verdict.notifications.size() > kShown ? verdict.notifications.size() - kShown : 0);
+  const std::uint64_t more = verdict.notifications_left_out + verdict.notifications.size() - told;
   if (more > 0) out += style.dim(fmt::format("   … {} more in summary.json\n", more));
   if (verdict.notifications.empty()) out += style.bad("   nobody was told of anything\n");
   out += '\n';
@@ -129,12 +142,39 @@ void write_outages(std::string& out, const chaos::Verdict& verdict, const Style&
     return rank(*a) != rank(*b) ? rank(*a) > rank(*b) : a->length() > b->length();
   });
   const std::size_t total = worst.size() + verdict.outages_left_out;
-  out += style.bold(fmt::format("  Outages ({}{})\n", total, total > kShown ? fmt::format(", the worst {}", kShown) : ""));
-  for (std::size_t i = 0; i < worst.size() && i < kShown; ++i) {
-    const chaos::Outage& outage = *worst[i];
+  // One line for what happened to one thing again and again, and for what happened to many things at once.
+  struct Line {
+    const chaos::Outage* worst = nullptr;
+    std::size_t times = 0;
+    sim::SimDuration in_all{};
+    std::size_t others = 0;  // things
+  };
+  std::vector<Line> lines;
+  std::map<std::pair<std::string, chaos::OutageKind>, std::size_t> of_thing;
+  for (const chaos::Outage* outage : worst) {
+    const auto [place, is_new] = of_thing.try_emplace({outage->subject, outage->kind}, lines.size());
+    if (is_new) lines.push_back(Line{outage, 0, {}, 0});
+    ++lines[place->second].times;
+    lines[place->second].in_all += outage->length();
+  }
+  std::map<std::tuple<chaos::OutageKind, sim::SimTime, sim::SimTime, std::string, std::size_t>, std::size_t> of_moment;
+  std::vector<Line> shown;
+  for (const Line& line : lines) {
+    const auto [place, is_new] = of_moment.try_emplace({line.worst->kind, line.worst->start, line.worst->end, line.worst->why.fault, line.times}, shown.size());
+    if (is_new) shown.push_back(line);
+    else ++shown[place->second].others;
+  }
+  out += style.bold(fmt::format("  Outages ({}{})\n", total, shown.size() > kShown || total > worst.size() ? ", the worst of them" : ""));
+  for (std::size_t i = 0; i < shown.size() && i < kShown; ++i) {
+    const Line& line = shown[i];
+    const chaos::Outage& outage = *line.worst;
     const std::string length = sim::humanize(outage.length()) + (outage.open ? "+" : "");
-    const std::string what = fmt::format("{} {}", outage.subject, chaos::to_string(outage.kind));
-    const std::string head = fmt::format("   {:>10}  {:>8}  {:<48}", at(outage.start), length, cut(what, 48));
+    const std::string suffix = (line.others > 0 ? fmt::format(" and {} more", line.others) : std::string()) + (line.times > 1 ? fmt::format(", {} times, {} in all", line.times, sim::humanize(line.in_all)) : std::string());
+    // What it is must be read, also when the thing has a long name.
+    const std::string kind = fmt::format(" {}{}", chaos::to_string(outage.kind), suffix);
+    constexpr std::size_t kWide = 48;
+    const std::string what = cut(outage.subject, kind.size() + 12 < kWide ? kWide - kind.size() : 12) + kind;
+    const std::string head = fmt::format("   {:>10}  {:>8}  {:<48}", at(outage.start), length, what);
     const bool is_alert = outage.severity == chaos::Severity::kAlert;
     const std::string because = outage.why.fault.empty() ? std::string() : "  ← " + outage.why.fault;
     out += (is_alert ? style.bad(head) : style.warn(head)) + style.dim(cut(because, width > 95 ? width - 75 : 20)) + "\n";
