@@ -1,199 +1,181 @@
 #include "analysis/comparison.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
-#include "sim/core/statistics.hpp"
+#include "sim/core/inference.hpp"
 
 namespace analysis {
 
 namespace {
 
-using chaos::AvailabilityStats;
 using chaos::Outage;
 using chaos::Unit;
-using chaos::Verdict;
 
-const AvailabilityStats* find(const std::vector<AvailabilityStats>& list, const std::string& subject) {
-  for (const AvailabilityStats& stats : list) {
-    if (stats.subject == subject) return &stats;
+/// Index of a figure, or none.
+std::optional<std::size_t> find(const ScenarioResults& results, const std::string& name) {
+  const auto& figures = results.shape().figures;
+  const auto found = std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return f.name == name; });
+  if (found == figures.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - figures.begin());
+}
+
+DifferenceTests test(const std::vector<double>& differences, bool is_share, bool more_is_better) {
+  DifferenceTests tests;
+  std::vector<double> better = differences;
+  if (!more_is_better) std::for_each(better.begin(), better.end(), [](double& d) { d = -d; });
+  tests.effect = sim::paired_effect(better);
+  tests.signs = sim::sign_test(tests.effect.more, tests.effect.less);
+  tests.signed_ranks = sim::signed_rank_test(differences);
+  tests.mean = is_share ? tests.signs : sim::paired_t_test(differences);
+  sim::Tally tally;
+  for (const double difference : differences) tally.add(difference);
+  if (tally.variance() > 0.0) tests.standardised = tally.mean() / tally.standard_deviation();
+  return tests;
+}
+
+void judge(ComparedFigure& figure, double level) {
+  std::vector<double> p;
+  for (std::size_t s = 1; s < figure.tests.size(); ++s) p.push_back(figure.tests[s].mean);
+  const std::vector<double> adjusted = sim::holm(p);
+  for (std::size_t s = 1; s < figure.tests.size(); ++s) {
+    DifferenceTests& tests = figure.tests[s];
+    tests.adjusted = adjusted[s - 1];
+    const Estimate& difference = figure.difference[s];
+    const std::size_t pairs = figure.values[s].size();
+    const sim::PairedEffect& effect = tests.effect;
+    const bool is_better = (difference.mean > 0) == figure.more_is_better;
+    std::string& verdict = figure.verdict[s];
+    std::string& remark = figure.remark[s];
+    if (effect.more + effect.less == 0) {
+      verdict = "equal";
+      continue;
+    }
+    if (pairs < 2) {
+      verdict = is_better ? "better (one pair only)" : "worse (one pair only)";
+      continue;
+    }
+    if (tests.adjusted > level) {
+      verdict = "no difference shown";
+      if (tests.mean <= level) remark = fmt::format("one in {} comparisons may look like this by chance", p.size());
+      continue;
+    }
+    verdict = is_better ? "better" : "worse";
+    remark = fmt::format("{} of {} pairs, {}", is_better ? effect.more : effect.less, pairs, std::string_view(effect.size) == "none" ? "next to no" : effect.size);
+    remark += " effect";
+    if (!figure.is_share && tests.signed_ranks > level) remark += "; a few runs decide it";
   }
-  return nullptr;
-}
-
-/// Users saw it, for a minute at least. Without monitoring nobody was told of it.
-bool is_seen(const Outage& outage) { return outage.severity == chaos::Severity::kAlert && outage.length() >= std::chrono::minutes(1); }
-std::optional<sim::SimDuration> alerted_after(const Outage& outage) { return outage.detection ? outage.detection->alerted_after : std::nullopt; }
-
-double longest_outage(const Verdict& verdict, bool services) {
-  sim::SimDuration longest{};
-  for (const AvailabilityStats& stats : services ? verdict.services : verdict.components) longest = std::max(longest, stats.longest);
-  return sim::seconds(longest);
-}
-
-double service_down_seconds(const Verdict& verdict) {
-  double sum = 0.0;
-  for (const AvailabilityStats& stats : verdict.services) sum += sim::seconds(stats.down);
-  return sum;
 }
 
 class Collector {
  public:
-  Collector(const std::vector<std::vector<Replication>>& runs, std::size_t pairs) : runs_(runs), pairs_(pairs) {}
+  Collector(const std::vector<ScenarioResults>& results, std::size_t pairs, double confidence, double level)
+      : results_(results), pairs_(pairs), confidence_(confidence), level_(level) {}
 
-  template <class Value>
-  void add(std::vector<ComparedFigure>& figures, std::string name, Unit unit, bool more_is_better, Value&& value) const {
+  /// Only of what every scenario has: nothing is 0 because it does not exist.
+  void add(std::vector<ComparedFigure>& figures, const Figure& what) const {
     ComparedFigure figure;
-    figure.name = std::move(name);
-    figure.unit = unit;
-    figure.more_is_better = more_is_better;
-    for (const std::vector<Replication>& scenario : runs_) {
-      std::vector<double>& column = figure.values.emplace_back();
-      for (std::size_t i = 0; i < pairs_; ++i) column.push_back(value(scenario[i].outcome.verdict));
+    figure.name = what.name;
+    figure.unit = what.unit;
+    figure.more_is_better = what.more_is_better;
+    figure.is_share = what.is_share;
+    for (const ScenarioResults& scenario : results_) {
+      const std::optional<std::size_t> index = find(scenario, what.name);
+      if (!index) return;
+      const std::vector<double>& column = scenario.column(*index);
+      figure.values.emplace_back(column.begin(), column.begin() + static_cast<std::ptrdiff_t>(pairs_));
     }
     for (std::size_t s = 0; s < figure.values.size(); ++s) {
-      figure.each.push_back(estimate(figure.values[s]));
+      figure.each.push_back(what.is_share ? estimate_share(figure.values[s], confidence_) : estimate(figure.values[s], confidence_));
       std::vector<double> differences;
       for (std::size_t i = 0; i < pairs_; ++i) differences.push_back(figure.values[s][i] - figure.values[0][i]);
-      figure.difference.push_back(estimate(differences));
-      figure.verdict.push_back(s == 0 ? "" : in_words(differences, figure.difference.back(), more_is_better));
+      figure.difference.push_back(estimate(differences, confidence_));
+      if (what.is_share && s > 0 && pairs_ > 1) {
+        const sim::PairedEffect effect = sim::paired_effect(differences);
+        const sim::ConfidenceInterval interval = sim::paired_share_interval(effect.less, effect.more, pairs_, confidence_);
+        figure.difference.back() = {interval.estimate, interval.low, interval.high, true};
+      }
+      figure.tests.push_back(s == 0 ? DifferenceTests{} : test(differences, what.is_share, what.more_is_better));
     }
+    figure.verdict.resize(figure.values.size());
+    figure.remark.resize(figure.values.size());
+    judge(figure, level_);
     figures.push_back(std::move(figure));
   }
 
  private:
-  static std::string in_words(const std::vector<double>& differences, const Estimate& difference, bool more_is_better) {
-    if (std::all_of(differences.begin(), differences.end(), [](double d) { return d == 0.0; })) return "equal";
-    if (!difference.has_interval) return (difference.mean > 0) == more_is_better ? "better (one pair only)" : "worse (one pair only)";
-    if (difference.low <= 0.0 && difference.high >= 0.0) return "no difference shown";
-    return (difference.mean > 0) == more_is_better ? "better" : "worse";
-  }
-
-  const std::vector<std::vector<Replication>>& runs_;
+  const std::vector<ScenarioResults>& results_;
   std::size_t pairs_;
+  double confidence_;
+  double level_;
 };
 
-/// Per scenario the longest outage of the worst severity on a subject that stood without such an outage elsewhere.
-std::vector<Distinction> distinctions(const std::vector<std::vector<Replication>>& runs, std::size_t pairs) {
-  std::vector<Distinction> result;
-  for (std::size_t s = 0; s < runs.size(); ++s) {
-    std::set<std::pair<int, std::string>> elsewhere;
-    for (std::size_t other = 0; other < runs.size(); ++other) {
-      if (other == s) continue;
-      for (std::size_t i = 0; i < pairs; ++i) {
-        for (const Outage& outage : runs[other][i].outcome.verdict.outages) elsewhere.emplace(static_cast<int>(outage.kind), outage.subject);
+/// Per scenario and kind the longest outage on a subject that stood without such an outage elsewhere.
+std::vector<Distinction> distinctions(const std::vector<ScenarioResults>& results) {
+  std::vector<Distinction> found;
+  for (std::size_t s = 0; s < results.size(); ++s) {
+    const auto is_elsewhere = [&](const OutageKey& key) {
+      for (std::size_t other = 0; other < results.size(); ++other) {
+        if (other != s && results[other].outages().contains(key)) return true;
       }
-    }
+      return false;
+    };
     // The longest of each kind: "etcd lost quorum" and what it did to the API are two lines of one story.
-    std::map<int, Distinction> by_kind;
-    for (std::size_t i = 0; i < pairs; ++i) {
-      for (const Outage& outage : runs[s][i].outcome.verdict.outages) {
-        if (outage.kind == chaos::OutageKind::kNodeDown || outage.kind == chaos::OutageKind::kNodeNotReady) continue;
-        if (elsewhere.contains({static_cast<int>(outage.kind), outage.subject})) continue;
-        Distinction& held = by_kind[static_cast<int>(outage.kind)];
-        if (held.outage.subject.empty() || outage.length() > held.outage.length()) held = Distinction{s, runs[s][i].seed, outage};
-      }
+    std::map<chaos::OutageKind, const ScenarioResults::Longest*> by_kind;
+    for (const auto& [key, longest] : results[s].outages()) {
+      if (is_elsewhere(key)) continue;
+      const ScenarioResults::Longest*& held = by_kind[key.first];
+      const auto rank = [](const ScenarioResults::Longest& one) { return std::tuple(-one.longest.outage.length(), one.replication, one.longest.position); };
+      if (held == nullptr || rank(longest) < rank(*held)) held = &longest;
     }
-    for (auto& [kind, distinction] : by_kind) result.push_back(std::move(distinction));
+    for (const auto& [kind, longest] : by_kind) found.push_back({s, longest->seed, longest->longest.outage});
   }
   // The control plane first: what it loses explains the rest. Then what users see, then by length.
   const auto is_control_plane = [](const Distinction& d) {
     return d.outage.kind == chaos::OutageKind::kEtcdNoQuorum || d.outage.kind == chaos::OutageKind::kApiUnwritable || d.outage.kind == chaos::OutageKind::kApiUnreadable;
   };
-  std::stable_sort(result.begin(), result.end(), [&](const Distinction& a, const Distinction& b) {
+  std::stable_sort(found.begin(), found.end(), [&](const Distinction& a, const Distinction& b) {
     if (is_control_plane(a) != is_control_plane(b)) return is_control_plane(a);
     return a.outage.severity != b.outage.severity ? a.outage.severity > b.outage.severity : a.outage.length() > b.outage.length();
   });
-  return result;
+  return found;
 }
 
 }  // namespace
 
-Estimate estimate(const std::vector<double>& values) {
-  Estimate result;
-  if (values.empty()) return result;
-  sim::Tally tally;
-  for (const double value : values) tally.add(value);
-  result.mean = result.low = result.high = tally.mean();
-  if (values.size() < 2) return result;
-  const sim::ConfidenceInterval interval = sim::mean_interval(tally);
-  result.low = interval.low;
-  result.high = interval.high;
-  result.has_interval = true;
-  return result;
-}
-
-Comparison compare(const std::vector<std::string>& names, const std::vector<std::string>& files, const std::vector<std::vector<Replication>>& replications) {
+Comparison compare(const std::vector<std::string>& names, const std::vector<std::string>& files, const std::vector<ScenarioResults>& results, std::size_t pairs,
+                   bool complete, double confidence, const Precision* precision) {
   Comparison comparison;
   comparison.names = names;
   comparison.files = files;
-  const std::size_t asked = replications.empty() ? 0 : replications.front().size();
-  for (std::size_t i = 0; i < asked; ++i) {
-    bool is_pair = true;
-    for (const auto& scenario : replications) is_pair = is_pair && scenario[i].done && scenario[i].outcome.verdict.complete;
-    if (!is_pair) break;
-    ++comparison.pairs;
+  comparison.pairs = pairs;
+  comparison.complete = complete;
+  comparison.confidence = confidence;
+  comparison.precision = precision;
+  for (const ScenarioResults& scenario : results) {
+    comparison.hashes.push_back(scenario.combined_hash());
+    const auto held = std::count(scenario.held().begin(), scenario.held().begin() + static_cast<std::ptrdiff_t>(pairs), true);
+    comparison.held.push_back(pairs == 0 ? 0.0 : static_cast<double>(held) / static_cast<double>(pairs));
   }
-  comparison.complete = comparison.pairs == asked;
-  if (asked > 0) comparison.first_seed = replications.front().front().seed;
-  for (const auto& scenario : replications) {
-    comparison.hashes.push_back(combined_hash(scenario));
-    double held = 0.0;
-    for (std::size_t i = 0; i < comparison.pairs; ++i) held += scenario[i].outcome.verdict.held ? 1.0 : 0.0;
-    comparison.held.push_back(comparison.pairs == 0 ? 0.0 : held / static_cast<double>(comparison.pairs));
-  }
-  if (comparison.pairs == 0) return comparison;
+  if (pairs == 0) return comparison;
+  comparison.first_seed = results.front().seeds().front();
 
-  const Collector collect(replications, comparison.pairs);
-  std::vector<ComparedFigure>& figures = comparison.figures;
-  for (const AvailabilityStats& component : replications[0][0].outcome.verdict.components) {
-    const std::string subject = component.subject;
-    collect.add(figures, subject + " availability", Unit::kRatio, true, [&](const Verdict& v) {
-      const AvailabilityStats* stats = find(v.components, subject);
-      return stats == nullptr ? 0.0 : stats->availability;
-    });
+  // Whoever looks several times, and stops when they like what they see, needs wider intervals.
+  const double each = precision != nullptr ? precision->rule().look_confidence() : confidence;
+  const Collector collect(results, pairs, each, 1.0 - each);
+  const bool monitored = std::any_of(results.begin(), results.end(), [](const ScenarioResults& one) { return one.monitored(); });
+  std::vector<const Figure*> services;
+  for (const Figure& figure : results.front().shape().figures) {
+    if (figure.name.starts_with("Service/")) services.push_back(&figure);
+    else if (!figure.needs_monitoring || monitored) collect.add(comparison.figures, figure);
   }
-  collect.add(figures, "longest outage of a component", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, false); });
-  collect.add(figures, "longest outage of a service", Unit::kSeconds, false, [](const Verdict& v) { return longest_outage(v, true); });
-  collect.add(figures, "service outages, sum over services", Unit::kSeconds, false, service_down_seconds);
-  const bool monitored = std::any_of(replications.begin(), replications.end(), [](const std::vector<Replication>& list) {
-    return std::any_of(list.begin(), list.end(), [](const Replication& run) { return run.outcome.verdict.monitored; });
-  });
-  if (monitored) {
-    collect.add(figures, "outages of which no person was told", Unit::kCount, false, [](const Verdict& v) {
-      return static_cast<double>(std::count_if(v.outages.begin(), v.outages.end(), [](const Outage& o) { return is_seen(o) && !alerted_after(o); }));
-    });
-    collect.add(figures, "time in outages before a person was told", Unit::kSeconds, false, [](const Verdict& v) {
-      double sum = 0.0;
-      for (const Outage& o : v.outages) {
-        if (is_seen(o)) sum += sim::seconds(std::min(alerted_after(o).value_or(o.length()), o.length()));
-      }
-      return sum;
-    });
-  }
-  collect.add(figures, "pods Pending for more than a minute", Unit::kCount, false, [](const Verdict& v) { return static_cast<double>(v.pods_pending_long); });
-  collect.add(figures, "longest wait of a Pending pod", Unit::kSeconds, false, [](const Verdict& v) { return sim::seconds(v.pods_pending_longest); });
-  collect.add(figures, "node availability", Unit::kRatio, true, [](const Verdict& v) { return v.nodes.availability; });
-  collect.add(figures, "objectives all held", Unit::kRatio, true, [](const Verdict& v) { return v.held ? 1.0 : 0.0; });
-
-  // Services that exist on every side, by name.
-  std::set<std::string> services;
-  for (const AvailabilityStats& stats : replications[0][0].outcome.verdict.services) services.insert(stats.subject);
-  for (const auto& scenario : replications) {
-    std::set<std::string> here;
-    for (const AvailabilityStats& stats : scenario[0].outcome.verdict.services) here.insert(stats.subject);
-    std::set<std::string> both;
-    std::set_intersection(services.begin(), services.end(), here.begin(), here.end(), std::inserter(both, both.end()));
-    services.swap(both);
-  }
-  for (const std::string& subject : services) {
-    collect.add(figures, subject + " availability", Unit::kRatio, true, [&](const Verdict& v) {
-      const AvailabilityStats* stats = find(v.services, subject);
-      return stats == nullptr ? 0.0 : stats->availability;
-    });
-  }
-  comparison.distinctions = distinctions(replications, comparison.pairs);
+  std::sort(services.begin(), services.end(), [](const Figure* a, const Figure* b) { return a->name < b->name; });
+  for (const Figure* figure : services) collect.add(comparison.figures, *figure);
+  comparison.distinctions = distinctions(results);
   return comparison;
 }
 

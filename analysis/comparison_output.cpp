@@ -4,7 +4,7 @@
 
 #include "analysis/assets.hpp"
 #include "analysis/comparison.hpp"
-#include "analysis/json_text.hpp"
+#include "analysis/estimate_json.hpp"
 #include "analysis/page.hpp"
 #include "analysis/run_report.hpp"
 #include "analysis/text_layout.hpp"
@@ -15,25 +15,9 @@ namespace {
 
 using chaos::Unit;
 
-template <class Writer>
-void write_estimate(Writer& writer, const Estimate& estimate) {
-  writer.StartObject();
-  field(writer, "mean", estimate.mean);
-  if (estimate.has_interval) {
-    key(writer, "ci95");
-    writer.StartArray();
-    writer.Double(estimate.low);
-    writer.Double(estimate.high);
-    writer.EndArray();
-  }
-  writer.EndObject();
-}
-
 /// "99.9123 %" for a ratio, "1h 2m" for seconds.
 std::string figure(Unit unit, double value) {
-  if (unit == Unit::kRatio) return fmt::format("{:.4f} %", value * 100.0);
-  if (unit == Unit::kSeconds) return sim::humanize(sim::from_seconds(value));
-  return fmt::format("{:.1f}", value);
+  return unit == Unit::kCount ? fmt::format("{:.1f}", value) : figure_text(unit, value);
 }
 
 std::string difference_text(Unit unit, const Estimate& difference) {
@@ -44,6 +28,28 @@ std::string difference_text(Unit unit, const Estimate& difference) {
   };
   if (!difference.has_interval) return signed_figure(difference.mean);
   return fmt::format("{} [{}, {}]", signed_figure(difference.mean), signed_figure(difference.low), signed_figure(difference.high));
+}
+
+template <class Writer>
+void write_tests(Writer& writer, const DifferenceTests& tests, bool is_share) {
+  key(writer, "effect");
+  writer.StartObject();
+  field(writer, "size", tests.effect.size);
+  field(writer, "pairsBetter", tests.effect.more);
+  field(writer, "pairsWorse", tests.effect.less);
+  field(writer, "pairsEqual", tests.effect.equal);
+  field(writer, "superiority", tests.effect.superiority);
+  field(writer, "standardised", tests.standardised);
+  writer.EndObject();
+  key(writer, "tests");
+  writer.StartObject();
+  field(writer, is_share ? "mcnemar" : "pairedT", tests.mean);
+  field(writer, "holm", tests.adjusted);
+  if (!is_share) {
+    field(writer, "signedRank", tests.signed_ranks);
+    field(writer, "sign", tests.signs);
+  }
+  writer.EndObject();
 }
 
 bool is_worth_a_line(const ComparedFigure& figure) {
@@ -63,6 +69,7 @@ std::string comparison_json(const Comparison& comparison) {
   field(writer, "firstSeed", comparison.first_seed);
   field(writer, "replications", static_cast<std::uint64_t>(comparison.pairs));
   field(writer, "complete", comparison.complete);
+  write_precision(writer, comparison.confidence, comparison.precision, comparison.names);
   key(writer, "scenarios");
   writer.StartArray();
   for (std::size_t s = 0; s < comparison.names.size(); ++s) {
@@ -86,11 +93,12 @@ std::string comparison_json(const Comparison& comparison) {
     for (std::size_t s = 0; s < figure.each.size(); ++s) {
       writer.StartObject();
       key(writer, "value");
-      write_estimate(writer, figure.each[s]);
+      write_estimate(writer, figure.each[s], comparison.confidence);
       if (s > 0) {
         key(writer, "differenceToFirst");
-        write_estimate(writer, figure.difference[s]);
+        write_estimate(writer, figure.difference[s], comparison.confidence);
         field(writer, "verdict", figure.verdict[s]);
+        write_tests(writer, figure.tests[s], figure.is_share);
       }
       key(writer, "replications");
       writer.StartArray();
@@ -137,8 +145,11 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
                        style(all ? "32" : "1;31", fmt::format("objectives held in {:.0f} % of {} runs", comparison.held[s] * 100.0, comparison.pairs)));
   }
   if (!comparison.complete) out += style("33", "  stopped early: complete pairs only\n");
-  out += fmt::format("\n  {}\n", style("2", fmt::format("{} paired replications from seed {}, same luck on every side; differences to A with 95 % confidence intervals",
-                                                         comparison.pairs, comparison.first_seed)));
+  out += fmt::format("\n  {}\n", style("2", fmt::format("{} paired replications from seed {}, same luck on every side; differences to A with {:g} % confidence intervals",
+                                                         comparison.pairs, comparison.first_seed, comparison.confidence * 100.0)));
+  if (comparison.precision != nullptr) {
+    out += fmt::format("  {}\n", style(comparison.precision->rule().reached() ? "2" : "33", comparison.precision->in_words()));
+  }
   std::size_t equal = 0;
   for (const ComparedFigure& row : comparison.figures) {
     if (!is_worth_a_line(row)) {
@@ -153,6 +164,7 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
         line += fmt::format("   {:<44} ", difference_text(row.unit, row.difference[s]));
         const std::string& verdict = row.verdict[s];
         line += style(verdict.starts_with("better") ? "32" : verdict.starts_with("worse") ? "1;31" : "2", verdict);
+        if (!row.remark[s].empty()) line += style("2", fmt::format(" ({})", row.remark[s]));
       }
       out += line + "\n";
     }

@@ -7,9 +7,9 @@ packages=(
   libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev libprotobuf-dev protobuf-compiler libhdf5-dev
   python3 libfmt-dev libcli11-dev rapidjson-dev libgtest-dev libbenchmark-dev
 )
-# For the tests alone: the report is opened in a real browser.
+# For the tests alone: the report is opened in a real browser, and runs are spread over MPI's processes.
 if [ "${1:-}" = "--with-test-tools" ]; then
-  packages+=(chromium)
+  packages+=(chromium libopenmpi-dev openmpi-bin)
 fi
 # crushtool and osdmaptool, to compare placements with (tests/crush): 30 MB to fetch, 125 MB on disk.
 if [ "${1:-}" = "--with-ceph" ]; then

@@ -1,6 +1,8 @@
 #include "sim/cli/app.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -17,6 +19,8 @@
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/hunt_command.hpp"
 #include "sim/cli/interrupt.hpp"
+#include "sim/cli/merge_command.hpp"
+#include "sim/cli/mpi_ranks.hpp"
 #include "sim/cli/query_command.hpp"
 #include "sim/cli/replay_command.hpp"
 #include "sim/cli/run_command.hpp"
@@ -86,7 +90,10 @@ int wrong_arguments(const CLI::App& app, const CLI::ParseError& error, int argc,
 int with_output_flushed(int exit_code) {
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
-  if (errno != EPIPE) std::fputs(fmt::format("squall: standard output: {}\n", errno != 0 ? std::strerror(errno) : "cannot be written").c_str(), stderr);
+  // What failed may be long ago, and errno with it: a pipe without a reader says so itself.
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  const bool nobody_reads = errno == EPIPE || (::poll(&out, 1, 0) > 0 && (out.revents & POLLERR) != 0);
+  if (!nobody_reads) std::fputs(fmt::format("squall: standard output: {}\n", errno != 0 ? std::strerror(errno) : "cannot be written").c_str(), stderr);
   return exit_code == kOk ? kCannotWrite : exit_code;
 }
 
@@ -94,7 +101,7 @@ int dispatch(int argc, char** argv) {
   CLI::App app{"Squall simulates Kubernetes platforms and breaks them: what fails, how often, for how long, and why.\n"
                "The same scenario and seed give the same run, bit for bit.",
                "squall"};
-  app.set_version_flag("--version", std::string("squall ") + analysis::program_version());
+  app.set_version_flag("--version", fmt::format("squall {}\n{}", analysis::program_version(), mpi_version()));
   app.require_subcommand(0, 1);
   app.formatter(std::make_shared<HelpFormatter>());
   app.get_formatter()->column_width(34);
@@ -106,6 +113,7 @@ int dispatch(int argc, char** argv) {
   add_run_command(app, exit_code);
   add_test_command(app, exit_code);
   add_compare_command(app, exit_code);
+  add_merge_command(app, exit_code);
   add_query_command(app, exit_code);
   add_explain_command(app, exit_code);
   add_schedule_command(app, exit_code);

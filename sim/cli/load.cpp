@@ -10,7 +10,7 @@
 
 namespace cli {
 
-LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet) {
+LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling) {
   LoadedScenario loaded;
   loaded.file = sim::scenario::printable(file);
   sim::scenario::Diagnostics diagnostics;
@@ -33,7 +33,8 @@ LoadedScenario load_scenario(const std::string& file, const std::vector<std::str
     loaded.until = sim::SimTime(spec->run.until);
   }
   loaded.warnings = diagnostics.warning_count();
-  if (diagnostics.has_errors() || !quiet) diagnostics.print(stderr);
+  loaded.inputs = diagnostics.inputs();
+  if (telling != Telling::kNothing && (diagnostics.has_errors() || telling == Telling::kAll)) diagnostics.print(stderr);
   if (loaded.spec == nullptr) {
     for (const sim::scenario::Diagnostic& diagnostic : diagnostics.sorted()) {
       if (diagnostic.severity != sim::scenario::Severity::kError) continue;

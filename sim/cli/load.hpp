@@ -18,10 +18,18 @@ struct LoadedScenario {
   std::shared_ptr<const sim::scenario::ScenarioSpec> spec;  // null: wrong input, already told on stderr
   std::string error;       // the first diagnostic, for JUnit
   std::size_t warnings = 0;
+  std::uint64_t inputs = 0;  // one number for the texts of all files that were read
 };
 
-/// Reads and checks a scenario with `--set path=value` overrides; prints its diagnostics to stderr, warnings too unless `quiet`.
-LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet);
+/// What of the diagnostics is printed to stderr.
+enum class Telling : std::uint8_t { kAll, kErrors, kNothing };
+
+/// Reads and checks a scenario with `--set path=value` overrides.
+LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling);
+/// `quiet`: errors only.
+inline LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet) {
+  return load_scenario(file, overrides, quiet ? Telling::kErrors : Telling::kAll);
+}
 
 /// A YAML file whose first document says `kind: Scenario` (what it says beyond that may be wrong).
 bool is_scenario_file(const std::string& file);

@@ -141,6 +141,7 @@ void Diagnostics::append(Diagnostics&& other) {
   }
   errors_ += lost_errors - errors;
   warnings_ += lost_warnings - (other.all_.size() - errors);
+  inputs_ += other.inputs_;
   other = Diagnostics{};
 }
 

@@ -76,6 +76,9 @@ class Diagnostics {
   std::size_t error_count() const { return errors_; }
   std::size_t warning_count() const { return warnings_; }
   bool empty() const { return errors_ + warnings_ == 0; }
+  /// One number for the texts of all files that were read, in whatever order: equal inputs have equal ones.
+  std::uint64_t inputs() const { return inputs_; }
+  void note_input(std::uint64_t digest) { inputs_ += digest; }
   /// By file, line and column; equal places in the order in which they were found.
   std::vector<Diagnostic> sorted() const;
   /// As text, at most `limit` of them and "and N more".
@@ -86,6 +89,7 @@ class Diagnostics {
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
+  std::uint64_t inputs_ = 0;
   Diagnostic dropped_;
 };
 

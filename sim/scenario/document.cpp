@@ -574,6 +574,27 @@ std::shared_ptr<const Document> load_text(std::string name, std::string text, Di
   return document;
 }
 
+namespace {
+
+/// Eight bytes at a time: dumps of clusters are tens of megabytes.
+std::uint64_t digest(std::string_view text) {
+  std::uint64_t hash = 0x9e3779b97f4a7c15ull ^ text.size();
+  const auto mix = [&hash](std::uint64_t word) {
+    hash = (hash ^ word) * 0xbf58476d1ce4e5b9ull;
+    hash ^= hash >> 29;
+  };
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < 8; ++i) word |= std::uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
+    mix(word);
+  }
+  for (; at < text.size(); ++at) mix(static_cast<unsigned char>(text[at]));
+  return hash;
+}
+
+}  // namespace
+
 std::shared_ptr<const Document> load_file(const std::string& path, Diagnostics& diagnostics) {
   const bool is_standard_input = path == "-";
   std::FILE* stream = is_standard_input ? stdin : std::fopen(path.c_str(), "rb");
@@ -604,6 +625,7 @@ std::shared_ptr<const Document> load_file(const std::string& path, Diagnostics& 
     diagnostics.error_in(path, fmt::format("cannot be read: {}", std::strerror(error)));
     return nullptr;
   }
+  diagnostics.note_input(digest(text));
   return load_text(is_standard_input ? "stdin" : path, std::move(text), diagnostics);
 }
 
