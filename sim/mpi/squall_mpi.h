@@ -1,5 +1,5 @@
-/* What squall asks of MPI, as a plain C table: squall itself is not linked to MPI, which would cost every start tens of milliseconds, but loads
-   squall_mpi.so when mpirun has started it. */
+/* What squall asks of MPI, as a plain C table: squall itself is not linked to MPI, which would cost every start a fifth more
+   (13.5 instead of 11.3 ms of processor time) and need it installed everywhere, but loads squall_mpi.so when mpirun has started it. */
 #ifndef SQUALL_MPI_H
 #define SQUALL_MPI_H
 
