@@ -38,6 +38,9 @@ const FaultKinds& all_faults() {
     add_drain(list);
     add_planned_maintenance(list);
     add_node_delete(list);
+    add_object_delete(list);
+    add_scale(list);
+    add_node_taint(list);
     add_drop_caches(list);
     // Other tools' own resources
     add_chaos_mesh(list);

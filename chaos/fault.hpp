@@ -64,9 +64,13 @@ class FaultEnvironment {
 
   /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
   /// A fault without a duration never releases.
-  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork };
+  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork, kTaint };
   using HeldThing = std::pair<std::uint64_t, std::uint64_t>;
   void hold(Held what, HeldThing thing) { ++holds_[{what, thing}]; }
+  bool is_held(Held what, HeldThing thing) const {
+    const auto found = holds_.find({what, thing});
+    return found != holds_.end() && found->second > 0;
+  }
   /// True when nobody holds it any more.
   bool release(Held what, HeldThing thing);
   /// The same of things that are done by degrees: the values that are in force now, this one among them or taken back.

@@ -27,11 +27,14 @@ void add_node_hang(FaultKinds& kinds);
 void add_node_power_off(FaultKinds& kinds);
 void add_node_reboot(FaultKinds& kinds);
 void add_node_reinstall(FaultKinds& kinds);
+void add_node_taint(FaultKinds& kinds);
+void add_object_delete(FaultKinds& kinds);
 void add_planned_maintenance(FaultKinds& kinds);
 void add_pod_delete(FaultKinds& kinds);
 void add_pod_kill(FaultKinds& kinds);
 void add_pod_unready(FaultKinds& kinds);
 void add_process_kill(FaultKinds& kinds);
 void add_registry_fault(FaultKinds& kinds);
+void add_scale(FaultKinds& kinds);
 
 }  // namespace chaos

@@ -69,6 +69,11 @@ const FaultCase kFaultCases[] = {
     {"drain", "{kind: drain, at: 2m, duration: 10m, target: {nodes: [w1]}}", "NodeUncordoned", "Node/w1"},
     {"planned-maintenance", "{kind: planned-maintenance, at: 2m, target: {nodes: [w1]}, action: power-off, offFor: 1m, pause: 1m}", "MaintenancePowerOff", "Node/w1"},
     {"node-delete", "{kind: node-delete, at: 2m, target: {nodes: [w1]}}", "NodeDeleted", "Node/w1", 1, false},
+    {"object-delete of a Deployment", "{kind: object-delete, at: 2m, objectKind: Deployment, namespace: shop, object: web}", "ServiceHasNoEndpoints", "Service/shop/web", 1, false},
+    {"object-delete of a namespace", "{kind: object-delete, at: 2m, objectKind: Namespace, object: shop}", "Deleted", "", 4, false},
+    {"scale to nothing", "{kind: scale, at: 2m, duration: 5m, workload: Deployment, namespace: shop, object: web, replicas: 0}", "ServiceHasNoEndpoints", "Service/shop/web"},
+    {"scale of a StatefulSet", "{kind: scale, at: 2m, duration: 5m, workload: StatefulSet, namespace: shop, object: db, replicas: 3}", "SuccessfulCreate", "", 2},
+    {"node-taint", "{kind: node-taint, at: 2m, duration: 5m, target: {pool: workers}, taint: \"maintenance=yes:NoExecute\"}", "FailedScheduling", "", 4},
 };
 
 class FaultKindsTest : public testing::TestWithParam<FaultCase> {};
@@ -108,6 +113,44 @@ TEST(Faults, EveryKindHasACase) {
     EXPECT_TRUE(std::any_of(std::begin(kFaultCases), std::end(kFaultCases),
                             [&](const FaultCase& c) { return c.fault.find("kind: " + kind + ",") != std::string::npos; }))
         << kind;
+  }
+}
+
+TEST(Faults, WhatPeopleUndoIsAsBefore) {
+  const RunOutcome scaled = run(scenario_with("{kind: scale, at: 2m, duration: 5m, namespace: shop, object: web}"));
+  const Outage* down = find(scaled, OutageKind::kServiceDown, "Service/shop/web");
+  ASSERT_NE(down, nullptr) << log_text(scaled);
+  EXPECT_FALSE(down->open);
+  EXPECT_EQ(down->why.fault, "f");
+  EXPECT_GT(down->length(), 4min);
+  EXPECT_LT(down->length(), 7min);
+  // Two that put on the same taint: the last one takes it off.
+  const RunOutcome tainted = run(small_scenario("faults:\n  a: {kind: node-taint, at: 2m, duration: 5m, target: {nodes: [w1]}, taint: \"x=y:NoSchedule\"}\n"
+                                                "  b: {kind: node-taint, at: 3m, duration: 8m, target: {nodes: [w1, w2]}, taint: \"x=y:NoSchedule\"}\n"));
+  EXPECT_EQ(count(tainted, "NodeTainted"), 2u);
+  const auto taken_off = records(tainted, "NodeUntainted", "Node/w1");
+  ASSERT_EQ(taken_off.size(), 1u) << log_text(tainted);
+  EXPECT_EQ(taken_off.front()->time, at(11min));
+}
+
+TEST(Faults, ADeletedNamespaceIsEmptyAndStaysSo) {
+  const RunOutcome outcome = run(scenario_with("{kind: object-delete, at: 2m, objectKind: Namespace, object: shop}"));
+  std::size_t left = 0;
+  outcome.world->api.all<sim::k8s::Pod>().for_each([&](auto, const sim::k8s::Pod& pod) { left += outcome.world->names.text(pod.meta.ns) == "shop" ? 1 : 0; });
+  EXPECT_EQ(left, 0u) << log_text(outcome);
+  EXPECT_EQ(outcome.world->api.all<sim::k8s::Deployment>().size(), 0u);
+}
+
+TEST(Faults, PeopleCannotBreakWhatIsNotThere) {
+  for (const auto& [fault, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"{kind: scale, at: 2m, namespace: shop, object: wbe}", "did you mean 'web'"},
+           {"{kind: scale, at: 2m, workload: StatefulSet, namespace: shop, object: web}", "StatefulSet"},
+           {"{kind: object-delete, at: 2m, objectKind: Service, namespace: shop, object: nothing}", "Service"},
+           {"{kind: object-delete, at: 2m, objectKind: Namespace, object: shpo}", "no namespace 'shpo'"},
+           {"{kind: object-delete, at: 2m, objectKind: Namespace, object: kube-system}", "kube-system cannot be deleted"},
+           {"{kind: object-delete, at: 2m, objectKind: Deployment, namespace: shop, object: web, cascade: sideways}", "cascade"},
+           {"{kind: node-taint, at: 2m, target: {nodes: [w1]}, taint: nonsense}", "is no taint"}}) {
+    EXPECT_NE(problems_of(scenario_with(fault)).find(problem), std::string::npos) << fault << "\n" << problems_of(scenario_with(fault));
   }
 }
 
