@@ -213,12 +213,17 @@ bool Hunter::is_canonical(const Trial& trial) const {
 }
 
 std::vector<Trial> Hunter::enumerate(std::size_t count) const {
+  // One of each kind, then the second of each, and so on: who has little time has seen every kind.
+  std::vector<std::pair<std::size_t, std::uint32_t>> order;  // place within its kind, action
+  std::map<std::string, std::size_t> of_kind;
+  for (std::uint32_t i = 0; i < survey_.actions.size(); ++i) {
+    if (rank_of_[i] < count) order.emplace_back(of_kind[survey_.actions[i].kind]++, i);
+  }
+  std::sort(order.begin(), order.end());
   // In the order of the instants' ranks: the most telling first.
   std::vector<PlannedFault> singles;
   for (const Instant& instant : survey_.instants.chosen) {
-    for (std::uint32_t i = 0; i < survey_.actions.size(); ++i) {
-      if (rank_of_[i] < count) singles.push_back({i, instant.at, survey_.actions[i].length});
-    }
+    for (const auto& entry : order) singles.push_back({entry.second, instant.at, survey_.actions[entry.second].length});
   }
   std::vector<Trial> all;
   Trial trial;
