@@ -25,6 +25,7 @@ namespace chaos::mesh {
 /// What `squall query ... chaos` shows of a resource.
 struct ObjectView {
   std::string kind, ns, name, phase;
+  bool has_conditions = false;  // those of an experiment
   bool is_selected = false;
   bool all_injected = false;
   bool all_recovered = false;

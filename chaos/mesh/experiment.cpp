@@ -46,6 +46,7 @@ class Experiment final : public Object {
   ObjectView view() const override {
     ObjectView view = Object::view();
     view.phase = is_deleted_ ? "Deleted" : is_stopped_ || is_paused_ ? "Stop" : "Run";
+    view.has_conditions = true;
     view.is_selected = !records_.empty();
     view.all_injected = !records_.empty() && all_are(true);
     view.all_recovered = !records_.empty() && all_are(false);

@@ -125,7 +125,7 @@ std::vector<std::shared_ptr<const Resource>> read_file(const std::string& path, 
 bool is_chaos_file(const sim::scenario::Document& document) {
   return std::any_of(document.roots().begin(), document.roots().end(), [](Node root) {
     const std::string_view version = root.find("apiVersion").text();
-    return version.starts_with("chaos-mesh") || version.starts_with("litmuschaos") || version.starts_with("chaos.mesh");
+    return version.find("chaos") != std::string_view::npos || (find_kind(root.find("kind").text()) != nullptr && !version.starts_with("squall"));
   });
 }
 

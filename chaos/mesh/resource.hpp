@@ -143,6 +143,7 @@ template <class T>
 void describe_common(Fields<T>& fields, std::string_view duration_doc = "How long; without it, until the resource is deleted.") {
   fields.add("duration", &ChaosSpec::duration, duration_doc);
   refused(fields, "remoteCluster", TypeInfo::Kind::kString, "one cluster is simulated");
+  refused(fields, "scheduler", TypeInfo::Kind::kObject, "of Chaos Mesh 1; a resource of kind Schedule does it since");
   fields.rule([](const T& spec, Node node, Reader& reader) {
     if (spec.duration && spec.duration->value < SimDuration::zero()) reader.diagnostics.error(node.find("duration"), "a duration is not negative");
   });

@@ -93,11 +93,11 @@ std::optional<SimDuration> parse_go_duration(std::string_view text) {
 bool read_go_duration(Node node, GoDuration& to, Reader& reader) {
   std::string text;
   if (!read_text(node, text, kDurations, reader)) return false;
-  if (text.empty()) return true;  // the webhook takes it for none
   const std::optional<SimDuration> value = parse_go_duration(text);
   if (!value) {
     Diagnostic& d = wrong(node, fmt::format("'{}' is no duration", text), kDurations, reader);
-    if (!text.empty() && std::isdigit(static_cast<unsigned char>(text.back())) != 0) d.hint = fmt::format("units: ns, us, ms, s, m, h; did you mean \"{}s\"?", text);
+    if (text.empty()) d.hint = "leave it out";
+    else if (std::isdigit(static_cast<unsigned char>(text.back())) != 0) d.hint = fmt::format("units: ns, us, ms, s, m, h; did you mean \"{}s\"?", text);
     else if (text.ends_with('d')) d.hint = "Go has no days: write hours";
     return false;
   }

@@ -86,10 +86,10 @@ sim::k8s::views::TextTable events(const sim::World& world, const std::string& na
 sim::k8s::views::TextTable chaos_table(const std::vector<chaos::mesh::ObjectView>& objects, sim::SimTime now, const std::string& name_space) {
   sim::k8s::views::TextTable table;
   table.columns = {"KIND", "NAMESPACE", "NAME", "PHASE", "SELECTED", "ALLINJECTED", "ALLRECOVERED", "PAUSED", "TARGETS", "AGE"};
-  const auto shown = [](bool condition) { return std::string(condition ? "True" : "False"); };
+  const auto shown = [](const chaos::mesh::ObjectView& of, bool condition) { return std::string(!of.has_conditions ? "-" : condition ? "True" : "False"); };
   for (const chaos::mesh::ObjectView& one : objects) {
     if (!name_space.empty() && one.ns != name_space) continue;
-    table.rows.push_back({one.kind, one.ns, one.name, one.phase, shown(one.is_selected), shown(one.all_injected), shown(one.all_recovered), shown(one.is_paused),
+    table.rows.push_back({one.kind, one.ns, one.name, one.phase, shown(one, one.is_selected), shown(one, one.all_injected), shown(one, one.all_recovered), shown(one, one.is_paused),
                           std::to_string(one.targets), sim::k8s::views::human_duration(now - one.created)});
   }
   return table;

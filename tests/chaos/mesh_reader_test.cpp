@@ -111,6 +111,8 @@ const Case kCases[] = {
     {"more than all", resource("PodChaos", "  action: pod-kill\n  mode: fixed-percent\n  value: '120'\n  selector: {}\n"), "how many percent"},
     {"container-kill of nobody", resource("PodChaos", "  action: container-kill\n" + kSelector), "the name of container is required on container-kill action"},
     {"a duration without a unit", resource("PodChaos", "  action: pod-failure\n  duration: '30'\n" + kSelector), "did you mean \"30s\"?"},
+    {"an empty duration", resource("PodChaos", "  action: pod-failure\n  duration: ''\n" + kSelector), "leave it out"},
+    {"a scheduler of version 1", resource("PodChaos", "  action: pod-kill\n  scheduler: {cron: '@every 2m'}\n" + kSelector), "not modelled: 'scheduler'"},
     {"a duration of days", resource("PodChaos", "  action: pod-failure\n  duration: 1d\n" + kSelector), "Go has no days"},
     {"a negative duration", resource("PodChaos", "  action: pod-failure\n  duration: -5s\n" + kSelector), "a duration is not negative"},
     {"delay without a delay", resource("NetworkChaos", "  action: delay\n" + kSelector), "action delay needs 'delay'"},

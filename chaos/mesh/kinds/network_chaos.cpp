@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "chaos/mesh/cluster.hpp"
 #include "chaos/mesh/kinds/kind_files.hpp"
@@ -211,26 +212,37 @@ class NetworkEffect final : public Effect {
       if (!cluster_.options().allows_host_network) return fmt::format("It's dangerous to inject network chaos on a pod({}) with `hostNetwork`", target.id);
       return apply_to_host(target);
     }
-    if (!acts) return {};
-    std::vector<sim::network::PodNetwork::PodRef> others;
+    if (!acts || group_of(target) != groups_.end()) return {};
+    // One rule for all that can be hit now, not one a pod: of thousands to thousands there would be millions of pairs.
+    std::vector<sim::network::PodNetwork::PodRef> own, others;
+    Group group;
     for (const Target& one : all) {
-      if (one.key != target.key) others.push_back(one.pod);
+      if (one.key != target.key) {
+        others.push_back(one.pod);
+      } else if (group_of(one) == groups_.end() && not_running(w, one).empty() && !w.api.get(one.pod)->spec->host_network) {
+        own.push_back(one.pod);
+        group.targets.insert({one.key, one.id});
+      }
     }
-    std::vector<sim::network::PodNetwork::Id>& ids = rules_[{target.key, target.id}];
     const Impairment impairment = spec_.impairment();
     sim::network::PodNetwork& network = w.network_of_pods();
     const bool sends = spec_.action != Action::kPartition || spec_.direction != Direction::kFrom;
     const bool receives = spec_.action == Action::kPartition && spec_.direction != Direction::kTo;
-    if (sends) ids.push_back(network.impair({target.pod}, others, impairment));
-    if (receives) ids.push_back(network.impair(others, {target.pod}, impairment));
+    if (sends) group.rules.push_back(network.impair(own, others, impairment));
+    if (receives) group.rules.push_back(network.impair(others, own, impairment));
+    groups_.push_back(std::move(group));
     return {};
   }
   void recover(const Target& target) override {
-    const auto found = rules_.find({target.key, target.id});
-    if (found != rules_.end()) {
-      const std::vector<sim::network::PodNetwork::Id> ids = std::move(found->second);
-      rules_.erase(found);
-      for (const sim::network::PodNetwork::Id id : ids) world().network_of_pods().remove(id);
+    // All of a group are taken back at one instant: with the last of them its rules go.
+    const auto found = group_of(target);
+    if (found != groups_.end()) {
+      found->targets.erase({target.key, target.id});
+      if (found->targets.empty()) {
+        const std::vector<sim::network::PodNetwork::Id> ids = std::move(found->rules);
+        groups_.erase(found);
+        for (const sim::network::PodNetwork::Id id : ids) world().network_of_pods().remove(id);
+      }
     }
     const auto host = hosts_.find({target.key, target.id});
     if (host == hosts_.end()) return;
@@ -239,6 +251,14 @@ class NetworkEffect final : public Effect {
   }
 
  private:
+  /// Targets (key, id) that share their rules.
+  struct Group {
+    std::set<std::pair<std::string, std::string>> targets;
+    std::vector<sim::network::PodNetwork::Id> rules;
+  };
+  std::vector<Group>::iterator group_of(const Target& target) {
+    return std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) { return group.targets.contains({target.key, target.id}); });
+  }
   /// The network namespace is the machine's: all of its traffic is hit, not the pod's alone.
   std::string apply_to_host(const Target& target) {
     sim::World& w = world();
@@ -252,7 +272,7 @@ class NetworkEffect final : public Effect {
   }
 
   const NetworkChaos& spec_;
-  std::map<std::pair<std::string, std::string>, std::vector<sim::network::PodNetwork::Id>> rules_;
+  std::vector<Group> groups_;
   std::map<std::pair<std::string, std::string>, std::pair<sim::host::HostId, std::uint32_t>> hosts_;
 };
 

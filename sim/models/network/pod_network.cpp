@@ -11,7 +11,7 @@ namespace sim::network {
 namespace {
 
 bool is_in(const std::vector<PodNetwork::PodRef>& pods, const PodNetwork::PodRef* pod) {
-  return pod != nullptr && std::find(pods.begin(), pods.end(), *pod) != pods.end();
+  return pod != nullptr && std::binary_search(pods.begin(), pods.end(), *pod);
 }
 
 double slower(double a, double b) { return a <= 0.0 ? b : b <= 0.0 ? a : std::min(a, b); }
@@ -44,7 +44,7 @@ bool fits_name(std::string_view pattern, std::string_view name) {
 }
 
 PodNetwork::PodNetwork(Engine& engine, EventLog& log, const Randomness& random, k8s::ApiServer& api, k8s::Kubelets& kubelets)
-    : engine_(engine), log_(log), random_(random), api_(api), kubelets_(kubelets) {}
+    : engine_(engine), log_(log), random_(random), api_(api), kubelets_(kubelets), look_(engine) {}
 
 PodNetwork::Id PodNetwork::impair(std::vector<PodRef> senders, std::vector<PodRef> receivers, const Impairment& impairment) {
   Rule rule;
@@ -74,39 +74,79 @@ PodNetwork::Id PodNetwork::disturb_http(std::vector<PodRef> pods, std::int32_t p
 
 PodNetwork::Id PodNetwork::add(Rule rule) {
   if (rule.kind == Rule::Kind::kPath) ++path_rules_;
-  const auto disturb = [this](const std::vector<PodRef>& pods) {
-    for (const PodRef pod : pods) {
+  const Id id = ++last_;
+  for (std::vector<PodRef>* pods : {&rule.senders, &rule.receivers}) {
+    std::sort(pods->begin(), pods->end());
+    pods->erase(std::unique(pods->begin(), pods->end()), pods->end());
+    for (const PodRef pod : *pods) {
+      std::vector<Id>& ids = rules_of_[pod];
+      if (ids.empty() || ids.back() != id) ids.push_back(id);
       std::unique_ptr<Disturbed>& place = disturbed_[pod];
       if (place == nullptr) place = std::make_unique<Disturbed>();
       place->pod = pod;
     }
-  };
-  disturb(rule.senders);
-  if (rule.kind == Rule::Kind::kPath) disturb(rule.receivers);
-  const Id id = ++last_;
-  rules_.emplace(id, std::move(rule));
-  changed();
+  }
+  changed(rules_.emplace(id, std::move(rule)).first->second);
   return id;
 }
 
 void PodNetwork::remove(Id id) {
   const auto found = rules_.find(id);
   if (found == rules_.end()) return;
-  if (found->second.kind == Rule::Kind::kPath) --path_rules_;
+  const Rule rule = std::move(found->second);
   rules_.erase(found);
-  changed();
+  if (rule.kind == Rule::Kind::kPath) --path_rules_;
+  for (const std::vector<PodRef>* pods : {&rule.senders, &rule.receivers}) {
+    for (const PodRef pod : *pods) {
+      const auto place = rules_of_.find(pod);
+      if (place == rules_of_.end()) continue;
+      std::erase(place->second, id);
+      if (place->second.empty()) rules_of_.erase(place);
+    }
+  }
+  changed(rule);
 }
 
-void PodNetwork::changed() {
-  for (auto place = disturbed_.begin(); place != disturbed_.end();) {
-    Disturbed& pod = *place->second;
-    look_at(pod);
-    const bool is_named = std::any_of(rules_.begin(), rules_.end(), [&](const auto& rule) {
-      return is_in(rule.second.senders, &pod.pod) || is_in(rule.second.receivers, &pod.pod);
-    });
-    place = is_named ? std::next(place) : disturbed_.erase(place);
+void PodNetwork::changed(const Rule& rule) {
+  for (const std::vector<PodRef>* pods : {&rule.senders, &rule.receivers}) {
+    for (const PodRef pod : *pods) dirty_[pod] = engine_.cause();
   }
+  if (!look_.is_pending()) look_.set_after(SimDuration::zero(), [this] { look(); });
+}
+
+void PodNetwork::look() {
+  const std::map<PodRef, CauseId> dirty = std::exchange(dirty_, {});
+  CauseId last{};
+  for (const auto& [ref, cause] : dirty) {
+    const auto place = disturbed_.find(ref);
+    if (place == disturbed_.end()) continue;
+    const ScopedCause because(engine_, cause);
+    last = cause;
+    look_at(*place->second);
+    if (!rules_of_.contains(ref)) disturbed_.erase(place);
+  }
+  const ScopedCause because(engine_, last);
   for (const auto& listener : listeners_) listener();
+}
+
+template <class Visit>
+void PodNetwork::for_rules_of(const PodRef* a, const PodRef* b, Visit&& visit) const {
+  static const std::vector<Id> kNone;
+  const auto list = [this](const PodRef* pod) -> const std::vector<Id>& {
+    const auto found = pod == nullptr ? rules_of_.end() : rules_of_.find(*pod);
+    return found == rules_of_.end() ? kNone : found->second;
+  };
+  const std::vector<Id>& first = list(a);
+  const std::vector<Id>& second = list(b);
+  std::size_t i = 0;
+  std::size_t k = 0;
+  while (i < first.size() || k < second.size()) {
+    const bool from_first = k == second.size() || (i < first.size() && first[i] <= second[k]);
+    const Id id = from_first ? first[i] : second[k];
+    if (i < first.size() && first[i] == id) ++i;
+    if (k < second.size() && second[k] == id) ++k;
+    visit(rules_.at(id));
+  }
 }
 
 // ---- paths ----------------------------------------------------------------------------------------------------------
@@ -115,17 +155,17 @@ void PodNetwork::changed() {
 Impairment PodNetwork::one_way(const PodRef* from, const PodRef* to) const {
   Impairment all;
   double arrives = 1.0;
-  for (const auto& [id, rule] : rules_) {
-    if (rule.kind != Rule::Kind::kPath) continue;
+  for_rules_of(from, to, [&](const Rule& rule) {
+    if (rule.kind != Rule::Kind::kPath) return;
     const bool is_sent = rule.senders.empty() || is_in(rule.senders, from);
     const bool is_received = rule.receivers.empty() || is_in(rule.receivers, to);
-    if (!is_sent || !is_received) continue;
+    if (!is_sent || !is_received) return;
     all.drops = all.drops || rule.impairment.drops;
     arrives *= 1.0 - rule.impairment.loss;
     all.delay += rule.impairment.delay;
     all.jitter += rule.impairment.jitter;
     all.bytes_per_second = slower(all.bytes_per_second, rule.impairment.bytes_per_second);
-  }
+  });
   all.loss = 1.0 - arrives;
   return all;
 }
@@ -145,16 +185,17 @@ PathQuality PodNetwork::path(PodRef from, PodRef to) const {
 }
 
 bool PodNetwork::resolves(PodRef pod, std::string_view name) const {
-  return std::none_of(rules_.begin(), rules_.end(), [&](const auto& entry) {
-    const Rule& rule = entry.second;
-    if (rule.kind != Rule::Kind::kNames || !is_in(rule.senders, &pod)) return false;
-    return rule.patterns.empty() || std::any_of(rule.patterns.begin(), rule.patterns.end(), [&](const std::string& pattern) { return fits_name(pattern, name); });
+  bool good = true;
+  for_rules_of(&pod, nullptr, [&](const Rule& rule) {
+    if (rule.kind != Rule::Kind::kNames) return;
+    good = good && !rule.patterns.empty() && std::none_of(rule.patterns.begin(), rule.patterns.end(), [&](const std::string& pattern) { return fits_name(pattern, name); });
   });
+  return good;
 }
 
 // ---- what probes and clients see ----------------------------------------------------------------------------------------
 
-double PodNetwork::chance_of_failing(const k8s::Pod& pod, const k8s::Container& container, const k8s::Probe& probe, const PathQuality& from_node, PodRef ref) const {
+double PodNetwork::chance_of_failing(const k8s::Container& container, const k8s::Probe& probe, const PathQuality& from_node, PodRef ref) const {
   if (probe.is_exec) return 0.0;
   if (from_node.is_cut) return 1.0;
   RoundTrip trip = from_node.trip;
@@ -163,13 +204,14 @@ double PodNetwork::chance_of_failing(const k8s::Pod& pod, const k8s::Container& 
     for (const k8s::ContainerPort& one : container.ports) {
       if (port == 0 && probe.port_name && one.name == probe.port_name) port = one.container_port;
     }
-    for (const auto& [id, rule] : rules_) {
-      if (rule.kind != Rule::Kind::kHttp || rule.port != port || !is_in(rule.senders, &ref)) continue;
-      if (rule.fails) return 1.0;
+    bool fails = false;
+    for_rules_of(&ref, nullptr, [&](const Rule& rule) {
+      if (rule.kind != Rule::Kind::kHttp || rule.port != port) return;
+      fails = fails || rule.fails;
       trip.delay += rule.delay / 2;  // the answer alone is later, and fails_within() counts a delay twice
-    }
+    });
+    if (fails) return 1.0;
   }
-  (void)pod;
   if (trip.loss_there <= 0.0 && trip.loss_back <= 0.0 && trip.delay <= SimDuration::zero()) return 0.0;
   return fails_within(trip, std::chrono::seconds(probe.timeout_seconds));
 }
@@ -183,15 +225,15 @@ void PodNetwork::look_at(Disturbed& it) {
   }
   const PathQuality from_node = path_rules_ == 0 ? PathQuality{} : both_ways(one_way(nullptr, &it.pod), one_way(&it.pod, nullptr));
   bool serves_http_wrong = false;
-  for (const auto& [id, rule] : rules_) serves_http_wrong = serves_http_wrong || (rule.kind == Rule::Kind::kHttp && rule.fails && is_in(rule.senders, &it.pod));
+  for_rules_of(&it.pod, nullptr, [&](const Rule& rule) { serves_http_wrong = serves_http_wrong || (rule.kind == Rule::Kind::kHttp && rule.fails); });
 
   // Told once, when it changes.
   const bool is_cut = from_node.is_cut || serves_http_wrong;
   std::string now = serves_http_wrong && !from_node.is_cut ? "its HTTP port answers with errors or not at all" : from_node.is_impaired() ? from_node.describe() : std::string();
   if (now.empty() && path_rules_ > 0) {
-    for (const auto& [id, rule] : rules_) {
-      if (rule.kind == Rule::Kind::kPath && (is_in(rule.senders, &it.pod) || is_in(rule.receivers, &it.pod))) now = "to or from some pods: " + rule.impairment.describe();
-    }
+    for_rules_of(&it.pod, nullptr, [&](const Rule& rule) {
+      if (rule.kind == Rule::Kind::kPath) now = "to or from some pods: " + rule.impairment.describe();
+    });
   }
   CauseId id = engine_.cause();
   if (now != it.told) {
@@ -208,14 +250,14 @@ void PodNetwork::look_at(Disturbed& it) {
   for (const k8s::Container& container : pod->spec->containers) {
     const auto look = [&](const std::optional<k8s::Probe>& probe, double& chance, const k8s::Probe*& which) {
       if (!probe) return;
-      const double one = chance_of_failing(*pod, container, *probe, from_node, it.pod);
+      const double one = chance_of_failing(container, *probe, from_node, it.pod);
       if (one <= chance) return;
       chance = one;
       which = &*probe;
     };
     look(container.readiness_probe, readiness, readiness_probe);
     look(container.liveness_probe, liveness, liveness_probe);
-    if (container.startup_probe) startup = startup || chance_of_failing(*pod, container, *container.startup_probe, from_node, it.pod) >= 1.0;
+    if (container.startup_probe) startup = startup || chance_of_failing(container, *container.startup_probe, from_node, it.pod) >= 1.0;
   }
   it.now.is_unreachable = is_cut;
   it.now.startup_fails = startup;

@@ -80,7 +80,7 @@ class PodNetwork {
  private:
   struct Rule {
     enum class Kind : std::uint8_t { kPath, kNames, kHttp } kind = Kind::kPath;
-    std::vector<PodRef> senders;    // kPath; of the other kinds, the pods
+    std::vector<PodRef> senders;    // kPath; of the other kinds, the pods. Sorted, as the receivers are
     std::vector<PodRef> receivers;
     Impairment impairment;
     std::vector<std::string> patterns;
@@ -104,12 +104,17 @@ class PodNetwork {
     Spells readiness, liveness;
   };
   Id add(Rule rule);
-  void changed();
+  /// What a rule names is looked at when the instant is over: a thousand rules of one moment are one look at each pod.
+  void changed(const Rule& rule);
+  void look();
+  /// Of the rules that name one of the two, each once: all others do not concern them.
+  template <class Visit>
+  void for_rules_of(const PodRef* a, const PodRef* b, Visit&& visit) const;
   void look_at(Disturbed& pod);
   void apply(Disturbed& pod);
   void begin_spell(Disturbed& pod, Spells& spells, std::string_view purpose);
   void set_spells(Disturbed& pod, Spells& spells, double chance, const k8s::Probe* probe, std::string_view purpose);
-  double chance_of_failing(const k8s::Pod& pod, const k8s::Container& container, const k8s::Probe& probe, const PathQuality& from_node, PodRef ref) const;
+  double chance_of_failing(const k8s::Container& container, const k8s::Probe& probe, const PathQuality& from_node, PodRef ref) const;
   Impairment one_way(const PodRef* from, const PodRef* to) const;
   static PathQuality both_ways(const Impairment& there, const Impairment& back);
 
@@ -121,7 +126,10 @@ class PodNetwork {
   std::map<Id, Rule> rules_;
   std::size_t path_rules_ = 0;
   Id last_ = 0;
+  std::map<PodRef, std::vector<Id>> rules_of_;               // each list in ascending order
   std::map<PodRef, std::unique_ptr<Disturbed>> disturbed_;  // by handle; timers refer to the values
+  std::map<PodRef, CauseId> dirty_;
+  Timer look_;
   std::vector<std::function<void()>> listeners_;
 };
 

@@ -71,7 +71,10 @@ class Quorum final : public ModeModel {
     }
     if (was_peer != is_peer || before == ProcessState::kHung || process.state == ProcessState::kHung) look();
   }
-  void network_changed() override { look(); }
+  void network_changed() override {
+    look();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) change_rate(i);
+  }
   void api_changed() override {
     if (!primary_) look();
   }
@@ -124,6 +127,9 @@ class Quorum final : public ModeModel {
     std::size_t donor = SIZE_MAX;
     bool full = false;           // it fetches everything
     TimerId join{};
+    double rate = 0.0;           // of the transfer that is under way, bytes a second
+    double missing = 0.0;        // of it, at `counted`
+    SimTime counted{};           // not before its first byte
   };
 
   std::int64_t size() const { return std::max<std::int64_t>(std::ssize(nodes_), context_.replicas()); }
@@ -345,8 +351,23 @@ class Quorum final : public ModeModel {
     if (std::ssize(view_) >= size() && std::all_of(view_.begin(), view_.end(), [&](std::size_t i) { return nodes_[i].is_synced; })) is_complete_ = true;
   }
 
+  /// A network that gets slower or faster while state is transferred.
+  void change_rate(std::size_t member) {
+    Node& node = nodes_[member];
+    if (!engine().is_pending(node.join) || node.rate <= 0.0 || node.donor >= nodes_.size()) return;
+    const double rate = context_.rate_between(context_.member(node.donor).pod, context_.member(member).pod, config_.transfer_rate);
+    if (rate == node.rate) return;
+    const SimTime from = std::max(engine().now(), node.counted);
+    node.missing = std::max(0.0, node.missing - node.rate * seconds(from - node.counted));
+    node.counted = from;
+    node.rate = rate;
+    engine().cancel(node.join);
+    node.join = engine().after(from - engine().now() + from_seconds(node.missing / rate), [this, member] { joined(member); });
+  }
+
   void begin_join(std::size_t member) {
     Node& node = nodes_[member];
+    node.rate = 0.0;
     // A donor that does not serve clients' writes alone, if there is a choice: the last synced one.
     std::size_t donor = SIZE_MAX;
     for (const std::size_t i : view_) {
@@ -360,7 +381,11 @@ class Quorum final : public ModeModel {
     CauseId id = engine().cause();
     if (is_complete_) {
       const double amount = node.full ? static_cast<double>(config_.data_bytes) : missed;
-      takes = (node.full ? kTransferStart : SimDuration(std::chrono::seconds(1))) + from_seconds(amount / context_.rate_between(context_.member(donor).pod, context_.member(member).pod, config_.transfer_rate));
+      const SimDuration starts = node.full ? kTransferStart : SimDuration(std::chrono::seconds(1));
+      node.rate = context_.rate_between(context_.member(donor).pod, context_.member(member).pod, config_.transfer_rate);
+      node.missing = amount;
+      node.counted = engine().now() + starts;
+      takes = starts + from_seconds(amount / node.rate);
       id = context_.record("MemberJoining", fmt::format("{} fetches {} of {} from {} ({})", context_.member(member).name, megabytes(amount),
                                                         node.full ? "all data (SST)" : "missed write sets (IST)", context_.member(donor).name, format_duration(takes)));
     }
