@@ -94,6 +94,7 @@ class ConfigurationReader {
            {"apiVersion", "kind", "profiles", "percentageOfNodesToScore", "podInitialBackoffSeconds", "podMaxBackoffSeconds", "parallelism", "leaderElection",
             "clientConnection", "enableProfiling", "enableContentionProfiling", "delayCacheUntilActive", "extenders"});
     if (root.find("extenders").size() != 0) not_modelled(root.find_key("extenders"), "extenders");
+    expect(root.find("leaderElection"), "leaderElection", {"leaderElect", "leaseDuration", "renewDeadline", "retryPeriod", "resourceLock", "resourceName", "resourceNamespace"});
     if (purpose_ == SchedulerPurpose::kRun) refuse_process(root);
     const Node client = root.find("clientConnection");
     expect(client, "clientConnection", {"kubeconfig", "acceptContentTypes", "contentType", "qps", "burst"});
@@ -135,6 +136,7 @@ class ConfigurationReader {
   Diagnostic& not_modelled(Node at, std::string_view what) { return diagnostics_.error(at, fmt::format("{} is not modelled", what)); }
 
   void expect(Node map, std::string_view where, std::initializer_list<std::string_view> keys) {
+    if (!map.is_null() && !map.is_map()) wrong(map, "a map");
     for (std::size_t i = 0; map.is_map() && i < map.size(); ++i) {
       const std::string_view key = map.key(i).text();
       if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
