@@ -173,7 +173,7 @@ RunOutcome run_scenario(const sim::scenario::ScenarioSpec& scenario, std::uint64
   Plan plan = read_plan(scenario, diagnostics);
   SIM_CHECK(!diagnostics.has_errors(), "a scenario that is run has passed check_scenario()");
   LiveRun run(scenario, std::move(plan), seed, options);
-  return run.finish(run.advance(run.until()));
+  return run.finish(options.drive ? options.drive(run.world(), run.until()) : run.advance(run.until()));
 }
 
 bool check_scenario(const sim::scenario::ScenarioSpec& scenario, sim::scenario::Diagnostics& diagnostics) {

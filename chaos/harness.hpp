@@ -43,6 +43,8 @@ struct RunOptions {
   SimDuration progress_every{std::chrono::minutes(10)};
   /// Called with the world before it starts: for those who only look on.
   std::function<void(sim::World&)> prepare;
+  /// Instead of running the engine straight to `until`: who couples its clock to something else (sim/loop). The world has started.
+  std::function<sim::RunEnd(sim::World&, SimTime until)> drive;
   /// Keep the world (and with it the log) in the outcome. Replications by the hundred do without.
   bool keep_world = true;
   /// Bounds of what the verdict holds; what is left out is counted.

@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build ccache ca-certificates
-  libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev libprotobuf-dev protobuf-compiler libhdf5-dev
+  libboost-dev libboost-graph-dev libeigen3-dev libyaml-cpp-dev libprotobuf-dev protobuf-compiler libhdf5-dev libssl-dev
   python3 libfmt-dev libcli11-dev rapidjson-dev libgtest-dev libbenchmark-dev
 )
 # For the tests alone: the report is opened in a real browser, and runs are spread over MPI's processes.

@@ -21,11 +21,13 @@
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/merge_command.hpp"
 #include "sim/cli/mpi_ranks.hpp"
+#include "sim/cli/loop_command.hpp"
 #include "sim/cli/query_command.hpp"
 #include "sim/cli/replay_command.hpp"
 #include "sim/cli/run_command.hpp"
 #include "sim/cli/schedule_command.hpp"
 #include "sim/cli/schema_command.hpp"
+#include "sim/cli/serve_command.hpp"
 #include "sim/cli/survive_command.hpp"
 #include "sim/cli/test_command.hpp"
 #include "sim/cli/validate_command.hpp"
@@ -120,6 +122,8 @@ int dispatch(int argc, char** argv) {
   add_survive_command(app, exit_code);
   add_hunt_command(app, exit_code);
   add_replay_command(app, exit_code);
+  add_serve_command(app, exit_code);
+  add_loop_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);

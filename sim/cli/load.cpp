@@ -10,7 +10,7 @@
 
 namespace cli {
 
-LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling) {
+LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling, ControlLoops loops) {
   LoadedScenario loaded;
   loaded.file = sim::scenario::printable(file);
   sim::scenario::Diagnostics diagnostics;
@@ -25,7 +25,13 @@ LoadedScenario load_scenario(const std::string& file, const std::vector<std::str
   }
   std::shared_ptr<const sim::scenario::ScenarioSpec> spec;
   if (!diagnostics.has_errors()) spec = sim::scenario::read_scenario(file, parsed, diagnostics);
-  if (spec != nullptr && chaos::check_scenario(*spec, diagnostics)) {
+  using Worker = sim::k8s::ControlPlaneConfig::Worker;
+  if (spec != nullptr && loops == ControlLoops::kModelOnly &&
+      (spec->control_plane.scheduler == Worker::kExternal || spec->control_plane.controller_manager == Worker::kExternal)) {
+    diagnostics.error(spec->place_of("controlPlane"), "a scheduler or controllerManager that is external takes part in squall serve and squall loop only").hint =
+        "here: --set controlPlane.scheduler=model --set controlPlane.controllerManager=model";
+  }
+  if (spec != nullptr && !diagnostics.has_errors() && chaos::check_scenario(*spec, diagnostics)) {
     loaded.spec = spec;
     loaded.name = spec->metadata.name;
     loaded.description = spec->metadata.description;

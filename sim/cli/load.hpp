@@ -24,11 +24,14 @@ struct LoadedScenario {
 /// What of the diagnostics is printed to stderr.
 enum class Telling : std::uint8_t { kAll, kErrors, kNothing };
 
+/// Whether somebody is there to do what controlPlane.scheduler or controllerManager: external leave to others.
+enum class ControlLoops : std::uint8_t { kModelOnly, kModelOrExternal };
+
 /// Reads and checks a scenario with `--set path=value` overrides.
-LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling);
+LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, Telling telling, ControlLoops loops = ControlLoops::kModelOnly);
 /// `quiet`: errors only.
-inline LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet) {
-  return load_scenario(file, overrides, quiet ? Telling::kErrors : Telling::kAll);
+inline LoadedScenario load_scenario(const std::string& file, const std::vector<std::string>& overrides, bool quiet, ControlLoops loops = ControlLoops::kModelOnly) {
+  return load_scenario(file, overrides, quiet ? Telling::kErrors : Telling::kAll, loops);
 }
 
 /// A YAML file whose first document says `kind: Scenario` (what it says beyond that may be wrong).

@@ -58,6 +58,7 @@ void World::start() {
   // The simulated scheduler and controller-manager are one object each, whichever member leads: a new leader starts from lists.
   control_plane.on_leadership([this](k8s::Component component, bool gained) {
     follow_leaders();
+    if (!control_plane.is_modelled(component)) return;
     if (component == k8s::Component::kScheduler) {
       gained ? scheduler.start() : scheduler.stop();
     } else if (component == k8s::Component::kControllerManager) {
@@ -66,8 +67,9 @@ void World::start() {
   });
   control_plane.on_reachability([this] { follow_leaders(); });
   follow_leaders();
-  if (control_plane.leads(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
-  if (control_plane.leads(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
+  const auto works = [this](k8s::Component component) { return control_plane.leads(component) && control_plane.is_modelled(component); };
+  if (works(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
+  if (works(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
   if (monitoring) monitoring->start();
 }
 

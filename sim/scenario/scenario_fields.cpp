@@ -305,8 +305,12 @@ void describe(Fields<k8s::EtcdConfig>& fields) {
 }
 
 void describe(Fields<k8s::ControlPlaneConfig>& fields) {
+  using Worker = k8s::ControlPlaneConfig::Worker;
+  const std::vector<std::pair<std::string, Worker>> workers = {{"model", Worker::kModel}, {"external", Worker::kExternal}};
   fields.title("The control plane.")
       .add("external", &k8s::ControlPlaneConfig::external, "A managed control plane outside of the simulated nodes: always up.")
+      .choice("scheduler", &k8s::ControlPlaneConfig::scheduler, workers, "Who schedules: Squall's model, or a real kube-scheduler that is connected to squall serve or squall loop.")
+      .choice("controllerManager", &k8s::ControlPlaneConfig::controller_manager, workers, "Whose control loops run: Squall's, or those of a real kube-controller-manager.")
       .add("etcd", &k8s::ControlPlaneConfig::etcd, "etcd.")
       .add("leaseDuration", &k8s::ControlPlaneConfig::lease_duration, "--leader-elect-lease-duration.")
       .add("renewDeadline", &k8s::ControlPlaneConfig::renew_deadline, "--leader-elect-renew-deadline.")

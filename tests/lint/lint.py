@@ -3,7 +3,7 @@
 
 1. A co_await stands alone in its statement and its arguments are names or plain values: g++ 12 miscompiles the other forms.
 2. Nothing in sim/core, sim/models, sim/scenario and chaos reads a wall clock, the environment or a foreign random number.
-3. Includes run downward only: cli -> analysis -> chaos -> scenario -> models -> core.
+3. Includes run downward only: cli -> analysis -> chaos -> scenario -> models -> core, and cli -> loop -> scenario.
 4. Heavy headers stay out of our headers, and in few .cpp files.
 5. No path of one machine stands in the tree.
 """
@@ -18,8 +18,8 @@ problems = []
 CO_AWAIT = re.compile(r"^\s*(co_return |((const )?[A-Za-z_][A-Za-z0-9_:<>, ]*&? )?[a-z_]+ = )?co_await [^\][{}?]*;$")
 FORBIDDEN = re.compile(r"\b(system_clock|steady_clock|high_resolution_clock|random_device|mt19937|getenv|gettimeofday|clock_gettime|"
                        r"std::rand|srand|time\(nullptr\)|time\(NULL\)|this_thread|__DATE__|__TIME__)\b")
-LAYERS = {"sim/core": 0, "sim/models": 1, "sim/scenario": 2, "chaos": 3, "analysis": 4, "sim/cli": 5}
-HEAVY = {"yaml-cpp/": 1, "boost/graph/": 1, "Eigen/": 3, "hdf5.h": 1, ".pb.h": 1, "CLI/CLI": 17, "rapidjson/": 14, "simdjson": 2}
+LAYERS = {"sim/core": 0, "sim/models": 1, "sim/scenario": 2, "chaos": 3, "analysis": 4, "sim/loop": 2.5, "sim/cli": 5}
+HEAVY = {"yaml-cpp/": 1, "boost/graph/": 1, "Eigen/": 3, "hdf5.h": 1, ".pb.h": 1, "CLI/CLI": 19, "rapidjson/": 15, "simdjson": 2}
 
 
 def layer_of(path):
@@ -43,7 +43,7 @@ for path in sorted([*SOURCE.glob("sim/**/*.[ch]pp"), *SOURCE.glob("chaos/**/*.[c
         code = code_of(line)
         if "co_await" in code and not CO_AWAIT.match(code.rstrip()):
             problems.append(f"{where}: a co_await must stand alone in its statement: {line.strip()}")
-        if layer is not None and layer <= 3 and FORBIDDEN.search(code):
+        if layer is not None and layer <= 3 and (layer != 2.5 or not name.startswith(("sim/loop/net/", "sim/loop/session/"))) and FORBIDDEN.search(code):
             problems.append(f"{where}: breaks determinism: {line.strip()}")
         include = re.match(r'\s*#include ["<]([^">]+)[">]', line)
         if not include:

@@ -148,6 +148,7 @@ void ApiServer::unwatch(Watcher& watcher) {
 }
 
 void ApiServer::notify(WatchEvent::Type type, ObjectRef object, Change changes, std::shared_ptr<const void> last) {
+  if (write_listener_) write_listener_(WatchEvent{type, object, changes, engine_.cause(), last});
   const std::uint32_t bit = 1u << static_cast<unsigned>(object.kind);
   for (const auto& subscription : subscriptions_) {
     if ((subscription->kinds & bit) == 0) continue;

@@ -164,6 +164,11 @@ class ApiServer {
   /// Hears of every later change of these kinds.
   void watch(std::initializer_list<Kind> kinds, Watcher& watcher) { subscribe(kinds, watcher, nullptr); }
   void unwatch(Watcher& watcher);
+  /// Hears of every write at once, before any watcher: what keeps documents beside these objects (sim/loop). The last one given is the one.
+  void on_write(std::function<void(const WatchEvent&)> listener) { write_listener_ = std::move(listener); }
+  /// The next number of the one sequence of writes, for objects that are kept elsewhere.
+  std::uint64_t take_resource_version() { return ++resource_version_; }
+  std::uint64_t take_uid() { return ++uid_; }
   /// A client that nothing cuts off.
   ApiClient& direct_client() { return direct_client_; }
 
@@ -230,6 +235,7 @@ class ApiServer {
       tables_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
   std::vector<std::function<void()>> availability_listeners_;
+  std::function<void(const WatchEvent&)> write_listener_;
   std::uint64_t resource_version_ = 0;
   std::uint64_t uid_ = 0;
   CreateReviewer* reviewer_ = nullptr;

@@ -51,6 +51,10 @@ struct ControlPlaneConfig {
   EtcdConfig etcd;
   /// A managed control plane outside of the simulated nodes: always up, always writable.
   bool external = false;
+  /// Whether Squall's own model does the work of the component, or the user's real one does (squall serve, squall loop).
+  enum class Worker : std::uint8_t { kModel, kExternal };
+  Worker scheduler = Worker::kModel;
+  Worker controller_manager = Worker::kModel;
   SimDuration lease_duration{std::chrono::seconds(15)};
   SimDuration renew_deadline{std::chrono::seconds(10)};
   SimDuration retry_period{std::chrono::seconds(2)};
@@ -76,6 +80,11 @@ class ControlPlane {
   /// Everything on hosts that are up runs, leaders are elected; the mirror pods are there. Listeners are not called.
   void start();
   bool is_external() const { return config_.external || members_.empty(); }
+  /// Scheduler and controller-manager: Squall's model of it does its work.
+  bool is_modelled(Component component) const {
+    const ControlPlaneConfig::Worker worker = component == Component::kScheduler ? config_.scheduler : config_.controller_manager;
+    return worker == ControlPlaneConfig::Worker::kModel;
+  }
 
   std::size_t member_count() const { return members_.size(); }
   host::HostId member_host(std::size_t member) const { return members_[member].host; }
