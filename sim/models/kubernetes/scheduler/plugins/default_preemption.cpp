@@ -147,7 +147,9 @@ Preemption DefaultPreemption::run(const PodInfo& pod, const std::vector<std::pai
     const auto offset = static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(count) - 1));
     result.offset = offset;
     const auto wanted = static_cast<std::size_t>(candidates_wanted(static_cast<std::int64_t>(count)));
-    bool harmless = false;  // one that breaks no budget
+    // Of those that break a budget, and of those that break none, so many are kept each; only one of the latter lets the search end.
+    std::size_t harmless = 0;
+    std::size_t harmful = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const NodeIndex node = potential[(offset + i) % count];
       PreemptionCandidate candidate;
@@ -161,9 +163,12 @@ Preemption DefaultPreemption::run(const PodInfo& pod, const std::vector<std::pai
         for (const std::string& reason : statuses.at(status == kFits ? StatusId{kStatusNoVictims} : status).reasons) ++reasons[reason];
         continue;
       }
-      harmless = harmless || candidate.budget_violations == 0;
-      candidates.push_back(std::move(candidate));
-      if (harmless && candidates.size() >= wanted) break;
+      std::size_t& kept = candidate.budget_violations == 0 ? harmless : harmful;
+      if (kept < wanted) {
+        ++kept;
+        candidates.push_back(std::move(candidate));
+      }
+      if (harmless != 0 && harmless + harmful >= wanted) break;
     }
   }
   if (candidates.empty()) {
