@@ -117,10 +117,13 @@ TEST(EvictionFields, WhatAKubeletRefuses) {
 }
 
 TEST(EvictionFields, WhatPodsWrite) {
+  std::string told;
   const auto spec = read(
       "behaviours:\n- {match: {namespace: a}, writes: 10MB/s, writesUpTo: 5Gi, writtenFileSize: 4Ki, logs: 1Mi/s, processes: 200, processGrowth: 0.5}\n"
-      "kubelet: {containerLogMaxSize: -1, podPidsLimit: 4096}\nimages: {diskUsed: 20Gi}\n");
+      "kubelet: {containerLogMaxSize: -1, podPidsLimit: 4096}\nimages: {diskUsed: 20Gi}\n",
+      &told);
   ASSERT_NE(spec, nullptr);
+  EXPECT_EQ(told.find("error"), std::string::npos) << told;  // that it concerns nobody here is a warning
   const k8s::PodBehaviour& one = spec->behaviours.front();
   EXPECT_EQ(one.writes_bytes_per_second, 10e6);
   EXPECT_EQ(one.writes_at_most, 5ll << 30);

@@ -479,7 +479,9 @@ void track_update(const Json* before, Json& after, const Shape& shape, const Man
   }
   if (updates.size() > kUpdateManagersMax) {
     std::stable_sort(updates.begin(), updates.end(), [&](std::size_t a, std::size_t b) { return entries[a].time < entries[b].time; });
-    Entry ancient{Manager{"ancient-changes", "Update", manager.api_version, ""}, {}, now};
+    Entry ancient;
+    ancient.manager = Manager{"ancient-changes", "Update", manager.api_version, ""};
+    ancient.time = now;
     for (std::size_t i = 0; i + kUpdateManagersMax < updates.size(); ++i) {
       ancient.fields.unite(entries[updates[i]].fields);
       ancient.time = entries[updates[i]].time;
