@@ -72,7 +72,7 @@ What the models feel:
 - **Files** of etcd (IOChaos), **the clock** of kube-controller-manager (TimeChaos: CronJobs), **names** of Services in pods that need them (DNSChaos), **HTTP** ports (HTTPChaos:
   callers and HTTP probes), **machines** of a cloud.
 
-Source: chaos-mesh `api/v1alpha1`, `controllers/` and `pkg/selector` at commit 608b61e7 (2026-08); litmus-go's experiments. Checked by tests/chaos/mesh_*_test.cpp.
+Source: chaos-mesh `api/v1alpha1`, `controllers/` and `pkg/selector` at commit 608b61e7 (2026-08); the experiments of LitmusChaos with the defaults of the ChaosHub (b2662c23, 2026-04). Checked by tests/chaos/mesh_*_test.cpp.
 
 | kind | |
 | --- | --- |

@@ -416,6 +416,24 @@ TEST(Litmus, StressAndContainers) {
   EXPECT_GE(count(run(small_scenario(litmus("container-kill", "{name: TARGET_CONTAINER, value: web}"))), "ContainerDied"), 2u);
 }
 
+// As the ChaosHub's fault.yaml of each has it.
+TEST(Litmus, DurationsWithoutAWord) {
+  struct Standard {
+    const char* experiment;
+    const char* variables;
+    sim::SimDuration duration;
+  };
+  for (const auto& [experiment, variables, standard] : {Standard{"pod-network-loss", "{name: PODS_AFFECTED_PERC, value: '100'}", 60s}, Standard{"node-drain", "{name: TARGET_NODE, value: w1}", 60s},
+                                                        Standard{"node-memory-hog", "{name: TARGET_NODE, value: w1}, {name: MEMORY_CONSUMPTION_PERCENTAGE, value: '10'}", 120s}}) {
+    const RunOutcome outcome = run(small_scenario(litmus(experiment, variables)));
+    const auto began = records(outcome, "ChaosInject");
+    const auto ended = records(outcome, "Summary");
+    ASSERT_EQ(began.size() + ended.size(), 2u) << log_text(outcome);
+    const auto lasted = ended[0]->time - began[0]->time;
+    EXPECT_TRUE(lasted >= standard && lasted < standard + 30s) << experiment << " " << std::chrono::duration<double>(lasted).count();
+  }
+}
+
 TEST(Litmus, AHelperPodLoadsItsNode) {
   const RunOutcome cpu = run(small_scenario(litmus("node-cpu-hog", "{name: TARGET_NODE, value: w1}, {name: TOTAL_CHAOS_DURATION, value: '300'}")));
   const sim::EventLog::Record* contended = caused(cpu, "CpuContended", "Node/w1");

@@ -1,6 +1,7 @@
 /// ChaosEngine of LitmusChaos: experiments on the pods of an application, or on nodes, one after the other, told by environment variables.
 ///
-/// Source:     litmus-go experiments/generic and its docs (names and defaults of the variables); chaos-runner (the experiments of an engine run in turn).
+/// Source:     the ChaosHub at b2662c23 (2026-04), faults/kubernetes/*/fault.yaml: names and defaults of the variables, which an installed ChaosExperiment
+///             sets over those of litmus-go (1b3603fc, pkg/generic/*/environment: some differ, FORCE false for one); chaos-runner (the experiments of an engine run in turn).
 ///             pod-delete and container-kill choose anew each CHAOS_INTERVAL, at least one pod, PODS_AFFECTED_PERC of them rounded down.
 /// Leaves out: probes, RANDOMNESS, checks of the application's health before and after; images, runtimes and sockets of the helpers (no effect here);
 ///             disk-fill and every other experiment (refused by name). node-cpu-hog and node-memory-hog: the helper pod is created on the node and pulls its image.
@@ -240,7 +241,7 @@ class Engine final : public Object {
   const EngineExperiment& experiment() const { return spec_->experiments[current_]; }
   SimDuration duration() const {
     const std::string& name = experiment().name;
-    const std::int64_t standard = name == "pod-delete" ? 15 : name == "container-kill" ? 20 : name == "kubelet-service-kill" ? 60 : 60;
+    const std::int64_t standard = name == "pod-delete" ? 15 : name == "container-kill" ? 20 : name == "node-memory-hog" ? 120 : 60;
     return experiment().seconds("TOTAL_CHAOS_DURATION", standard);
   }
   void next() {
