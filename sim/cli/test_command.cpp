@@ -19,6 +19,7 @@
 #include "analysis/parallel.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
+#include "sim/cli/mpi_ranks.hpp"
 #include "sim/cli/progress.hpp"
 #include "sim/cli/run_options.hpp"
 #include "sim/models/world.hpp"
@@ -154,6 +155,13 @@ std::string results_json(const std::vector<analysis::TestedScenario>& tested) {
 }
 
 int test_scenarios(const Arguments& arguments) {
+  std::string problem;
+  const std::unique_ptr<analysis::Ranks> ranks = join_ranks(problem);
+  if (ranks != nullptr) problem = "a test of scenarios is not shared by several processes: each would run them all; `squall run` and `squall compare` are";
+  if (!problem.empty()) {
+    if (ranks == nullptr || ranks->rank() == 0) std::fputs(fmt::format("squall: {}\n", problem).c_str(), stderr);
+    return kWrongInput;
+  }
   const std::atomic<bool>& stop = stop_on_interrupt();
   if (arguments.update && arguments.golden.empty()) {
     std::fputs("squall: --update needs --golden DIR: the folder of the golden event logs\n", stderr);

@@ -72,7 +72,7 @@ class Mpi(unittest.TestCase):
         result = mpirun(3, "run", broken, "--replications", 4)
         self.assertEqual(result.returncode, 2)
         self.assertEqual(result.stderr.count("unknown key 'rnu'"), 1)
-        for arguments, problem in [(("run", SMALL), "one run has no parts"), (("run", SMALL, "--replications", 4, "--shard", "0/2", "-o", self.folder), "--shard is for machines without MPI"),
+        for arguments, problem in [(("run", SMALL), "one run has no parts"), (("test", SMALL), "is not shared by several processes"), (("run", SMALL, "--replications", 4, "--shard", "0/2", "-o", self.folder), "--shard is for machines without MPI"),
                                    (("compare", SMALL, self.other, "-o", "/proc/nothing"), "/proc/nothing"), (("run", SMALL, "--until-ci", "5%", "--ci-of", "nothing"), "no figure of these runs")]:
             result = mpirun(2, *arguments)
             self.assertNotEqual(result.returncode, 0)
