@@ -6,11 +6,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "chaos/mesh/cluster.hpp"
 #include "chaos/mesh/kinds/kind_files.hpp"
-#include "sim/models/network/pod_network.hpp"
+#include "chaos/mesh/pod_rule_effect.hpp"
 #include "sim/models/services/services.hpp"
 
 namespace chaos::mesh {
@@ -63,26 +62,18 @@ void describe(Fields<DnsChaos>& fields) {
   describe_common(fields);
 }
 
-class DnsEffect final : public Effect {
+class DnsEffect final : public PodRuleEffect {
  public:
-  DnsEffect(Cluster& cluster, const DnsChaos& spec) : Effect(cluster), spec_(spec) {}
-  std::string apply(const Target& target, const std::vector<Target>&) override {
-    sim::World& w = world();
-    if (std::string why = not_running(w, target); !why.empty()) return why;
-    const sim::ScopedCause because(w.engine, w.api.record(target.pod, "NamesFail", spec_.patterns.empty() ? std::string("no name resolves in it") : fmt::format("no name like {} resolves in it", fmt::join(spec_.patterns, ", "))));
-    rules_[target.id] = w.network_of_pods().break_names({target.pod}, spec_.patterns);
-    return {};
-  }
-  void recover(const Target& target) override {
-    const auto found = rules_.find(target.id);
-    if (found == rules_.end()) return;
-    world().network_of_pods().remove(found->second);
-    rules_.erase(found);
-  }
+  DnsEffect(Cluster& cluster, const DnsChaos& spec) : PodRuleEffect(cluster), spec_(spec) {}
 
  private:
+  sim::network::PodNetwork::Id begin(const Target& target) override {
+    sim::World& w = world();
+    const sim::ScopedCause because(w.engine, w.api.record(target.pod, "NamesFail", spec_.patterns.empty() ? std::string("no name resolves in it") : fmt::format("no name like {} resolves in it", fmt::join(spec_.patterns, ", "))));
+    return w.network_of_pods().break_names({target.pod}, spec_.patterns);
+  }
+
   const DnsChaos& spec_;
-  std::map<std::string, sim::network::PodNetwork::Id> rules_;
 };
 
 std::unique_ptr<Effect> DnsChaos::make(Cluster& cluster) const { return std::make_unique<DnsEffect>(cluster, *this); }

@@ -5,11 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "chaos/mesh/cluster.hpp"
 #include "chaos/mesh/kinds/kind_files.hpp"
-#include "sim/models/network/pod_network.hpp"
+#include "chaos/mesh/pod_rule_effect.hpp"
 
 namespace chaos::mesh {
 namespace {
@@ -67,25 +66,16 @@ void describe(Fields<HttpChaos>& fields) {
   });
 }
 
-class HttpEffect final : public Effect {
+class HttpEffect final : public PodRuleEffect {
  public:
-  HttpEffect(Cluster& cluster, const HttpChaos& spec) : Effect(cluster), spec_(spec) {}
-  std::string apply(const Target& target, const std::vector<Target>&) override {
-    sim::World& w = world();
-    if (std::string why = not_running(w, target); !why.empty()) return why;
-    rules_[target.id] = w.network_of_pods().disturb_http({target.pod}, static_cast<std::int32_t>(spec_.port), spec_.fails(), spec_.delay ? spec_.delay->value : SimDuration{});
-    return {};
-  }
-  void recover(const Target& target) override {
-    const auto found = rules_.find(target.id);
-    if (found == rules_.end()) return;
-    world().network_of_pods().remove(found->second);
-    rules_.erase(found);
-  }
+  HttpEffect(Cluster& cluster, const HttpChaos& spec) : PodRuleEffect(cluster), spec_(spec) {}
 
  private:
+  sim::network::PodNetwork::Id begin(const Target& target) override {
+    return world().network_of_pods().disturb_http({target.pod}, static_cast<std::int32_t>(spec_.port), spec_.fails(), spec_.delay ? spec_.delay->value : SimDuration{});
+  }
+
   const HttpChaos& spec_;
-  std::map<std::string, sim::network::PodNetwork::Id> rules_;
 };
 
 std::unique_ptr<Effect> HttpChaos::make(Cluster& cluster) const { return std::make_unique<HttpEffect>(cluster, *this); }
