@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -15,6 +15,7 @@
 #include "sim/models/rook/daemon_pods.hpp"
 #include "sim/scenario/lookups.hpp"
 #include "sim/scenario/scenario.hpp"
+#include "sim/scenario/shortest_circle.hpp"
 
 namespace sim::scenario {
 
@@ -259,25 +260,13 @@ class Graph {
   }
 
   std::vector<std::size_t> shortest_through(std::size_t start) const {
-    std::map<std::size_t, std::size_t> from;
-    std::deque<std::size_t> open{start};
-    while (!open.empty()) {
-      const std::size_t at = open.front();
-      open.pop_front();
+    return shortest_circle(start, [this](std::size_t at) {
+      std::vector<std::size_t> open;
       for (const std::vector<std::size_t>& group : things_[at].needs) {
-        for (const std::size_t next : group) {
-          if (things_[next].starts) continue;
-          if (next == start) {
-            std::vector<std::size_t> circle{at};
-            while (circle.back() != start) circle.push_back(from.at(circle.back()));
-            std::reverse(circle.begin(), circle.end());
-            return circle;
-          }
-          if (from.emplace(next, at).second) open.push_back(next);
-        }
+        std::copy_if(group.begin(), group.end(), std::back_inserter(open), [this](std::size_t one) { return !things_[one].starts; });
       }
-    }
-    return {};
+      return open;
+    });
   }
 
   const ScenarioSpec& spec_;

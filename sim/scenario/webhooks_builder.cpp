@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include "sim/models/world.hpp"
 #include "sim/scenario/lookups.hpp"
 #include "sim/scenario/scenario.hpp"
+#include "sim/scenario/shortest_circle.hpp"
 
 namespace sim::scenario {
 
@@ -47,26 +46,6 @@ k8s::Labels labels_of_namespace(const ScenarioSpec& spec, Symbol ns) {
   const Symbol key = spec.names->find("kubernetes.io/metadata.name");
   if (key) labels.set(key, ns);
   return labels;
-}
-
-/// From `start` back to it, by the fewest steps; empty when there is no way.
-std::vector<std::size_t> shortest_circle(const std::vector<Hook>& hooks, std::size_t start) {
-  std::map<std::size_t, std::size_t> from;
-  std::deque<std::size_t> open{start};
-  while (!open.empty()) {
-    const std::size_t at = open.front();
-    open.pop_front();
-    for (const std::size_t next : hooks[at].needs) {
-      if (next == start) {
-        std::vector<std::size_t> circle{at};
-        while (circle.back() != start) circle.push_back(from.at(circle.back()));
-        std::reverse(circle.begin(), circle.end());
-        return circle;
-      }
-      if (from.emplace(next, at).second) open.push_back(next);
-    }
-  }
-  return {};
 }
 
 }  // namespace
@@ -109,7 +88,7 @@ void warn_of_webhooks(const ScenarioSpec& spec, Diagnostics& diagnostics) {
   }
   std::set<std::vector<std::size_t>> told;
   for (std::size_t i = 0; i < hooks.size(); ++i) {
-    const std::vector<std::size_t> circle = shortest_circle(hooks, i);
+    const std::vector<std::size_t> circle = shortest_circle(i, [&hooks](std::size_t at) -> const auto& { return hooks[at].needs; });
     std::vector<std::size_t> key = circle;
     std::sort(key.begin(), key.end());
     if (circle.empty() || !told.insert(std::move(key)).second) continue;
