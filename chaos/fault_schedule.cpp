@@ -185,10 +185,30 @@ void FaultSchedule::inject(const FaultSpec& spec, std::int64_t number) {
     averted.outcome = fmt::format("not injected: mended at {}", sim::format_duration(known->mended_at.time_since_epoch()));
     return;
   }
+  inject(spec, occurrences_.emplace_back(), number == 1 ? spec.name : fmt::format("{}#{}", spec.name, number), CauseId{},
+         number == 1 && known != foreseen_.end() ? known->mended_at : SimTime::max());
+}
+
+FaultSchedule::Occurrence* FaultSchedule::inject_now(std::shared_ptr<const FaultSpec> spec, std::string name, CauseId cause, std::function<void(bool failed)> finished) {
   Occurrence& occurrence = occurrences_.emplace_back();
+  occurrence.kept = std::move(spec);
+  occurrence.finished = std::move(finished);
+  inject(*occurrence.kept, occurrence, std::move(name), cause, SimTime::max());
+  return occurrence.injection != nullptr && !occurrence.run.ended ? &occurrence : nullptr;
+}
+
+void FaultSchedule::end_now(Occurrence& occurrence, std::string outcome) {
+  const CauseId id = ended(occurrence, std::move(outcome), false);
+  if (occurrence.injection == nullptr) return;
+  sim::ScopedCause because(world_.engine, id);
+  occurrence.injection->end();
+  release(occurrence);
+}
+
+void FaultSchedule::inject(const FaultSpec& spec, Occurrence& occurrence, std::string name, CauseId cause, SimTime mended_at) {
   FaultRun& run = occurrence.run;
   occurrence.spec = &spec;
-  run.name = number == 1 ? spec.name : fmt::format("{}#{}", spec.name, number);
+  run.name = std::move(name);
   run.kind = spec.kind;
   run.injected = world_.engine.now();
   occurrence.lasting = spec.lasting();
@@ -202,12 +222,12 @@ void FaultSchedule::inject(const FaultSpec& spec, std::int64_t number) {
     run.failed = true;
     run.ended = run.injected;
     occurrence.injection.reset();
-    run.cause = world_.log.record("FaultNotInjected", subject, fmt::format("{}: nothing matched its target", spec.kind), CauseId{});
+    run.cause = world_.log.record("FaultNotInjected", subject, fmt::format("{}: nothing matched its target", spec.kind), cause);
     return;
   }
   std::string message = fmt::format("{}: {}", spec.kind, run.target);
   if (spec.duration) message += fmt::format(" for {}", sim::format_duration(*spec.duration));
-  run.cause = world_.log.record("FaultInjected", subject, message, CauseId{});
+  run.cause = world_.log.record("FaultInjected", subject, message, cause);
   run.outcome = "active";
 
   sim::ScopedCause because(world_.engine, run.cause);
@@ -215,9 +235,10 @@ void FaultSchedule::inject(const FaultSpec& spec, std::int64_t number) {
   occurrence.injection->finished = [this, &occurrence](bool failed, std::string outcome) {
     if (occurrence.run.ended) return;
     ended(occurrence, std::move(outcome), failed);
+    if (occurrence.finished) occurrence.finished(failed);
   };
   if (spec.duration && occurrence.lasting != Lasting::kInstant) end_at(occurrence, world_.engine.now() + *spec.duration, "done");
-  if (number == 1 && known != foreseen_.end() && known->mended_at != SimTime::max()) end_at(occurrence, known->mended_at, "mended by who was told before it came");
+  if (mended_at != SimTime::max()) end_at(occurrence, mended_at, "mended by who was told before it came");
   occurrence.injection->inject();
   if (occurrence.lasting == Lasting::kInstant && !run.ended) {
     run.ended = run.injected;

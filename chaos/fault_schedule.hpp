@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,11 +32,16 @@ class FaultSchedule {
   /// What is left of the reserved places is given back.
   void release_reserved();
 
+  struct Occurrence;
+  /// A fault whose time somebody else decides (failure processes, calendars): now, under `cause`. `finished` is called when a kind that works is done.
+  /// Null when nothing matched, or when the kind is over in an instant.
+  Occurrence* inject_now(std::shared_ptr<const FaultSpec> spec, std::string name, CauseId cause, std::function<void(bool failed)> finished = {});
+  void end_now(Occurrence& occurrence, std::string outcome);
+
   /// In the order of injection.
   std::vector<FaultRun> runs() const;
   FaultEnvironment& environment() { return environment_; }
 
- private:
   struct Occurrence {
     const FaultSpec* spec = nullptr;
     std::vector<std::string> targets;
@@ -44,9 +50,14 @@ class FaultSchedule {
     Lasting lasting = Lasting::kInstant;
     std::unique_ptr<Injection> injection;
     sim::Timer end;
+    std::shared_ptr<const FaultSpec> kept;  // of inject_now()
+    std::function<void(bool failed)> finished;
   };
+
+ private:
   void plan(const std::shared_ptr<const FaultSpec>& spec, std::int64_t number);
   void inject(const FaultSpec& spec, std::int64_t number);
+  void inject(const FaultSpec& spec, Occurrence& occurrence, std::string name, CauseId cause, SimTime mended_at);
   void release(Occurrence& occurrence);
   void end_at(Occurrence& occurrence, SimTime when, std::string outcome);
   /// Looks at what somebody has been told since it last looked.

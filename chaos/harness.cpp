@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "chaos/failures/failures.hpp"
 #include "chaos/fault_schedule.hpp"
 #include "chaos/live_run.hpp"
 #include "chaos/mesh/cluster.hpp"
@@ -40,12 +41,14 @@ namespace {
 struct Listeners {
   Plan plan;
   FaultSchedule schedule;
+  std::unique_ptr<Failures> failures;  // null: nothing fails by itself
   Observers observers;
   std::vector<std::unique_ptr<Check>> checks;  // as plan.expectations
 
   Listeners(sim::World& world, Plan the_plan, const sim::scenario::ScenarioSpec& scenario, const RunOptions& options)
       : plan(std::move(the_plan)), schedule(world, plan.faults, scenario.nodes_of_pools()), observers(world, options.pending_threshold) {
     schedule.environment().start_unix_seconds = scenario.run.start_unix_seconds;
+    if (scenario.failures != nullptr) failures = std::make_unique<Failures>(scenario, world, schedule);
     const SimTime warm_up_end = SimTime{} + scenario.run.warm_up;
     for (const std::shared_ptr<const Expectation>& expectation : plan.expectations) {
       checks.push_back(expectation->make(world, expectation->from ? SimTime{} + *expectation->from : warm_up_end));
@@ -117,6 +120,7 @@ LiveRun::LiveRun(const sim::scenario::ScenarioSpec& scenario, Plan plan, std::ui
   for (const std::unique_ptr<Check>& check : listeners.checks) check->start();
   listeners.schedule.start();
   listeners.schedule.reserve(reserved);
+  if (listeners.failures != nullptr) listeners.failures->start();
   if (impl_->options.prepare) impl_->options.prepare(world);
   world.start();
   listeners.observers.world_started();
@@ -127,8 +131,38 @@ LiveRun::~LiveRun() { impl_->listeners.reset(); }  // what listens to the world 
 std::unique_ptr<sim::World> LiveRun::build(const sim::scenario::ScenarioSpec& scenario, std::uint64_t seed) { return sim::scenario::build_world(scenario, seed); }
 sim::World& LiveRun::world() { return *impl_->world; }
 FaultSchedule& LiveRun::schedule() { return impl_->listeners->schedule; }
+Failures* LiveRun::failures() { return impl_->listeners->failures.get(); }
 SimTime LiveRun::until() const { return impl_->options.until.value_or(SimTime{} + impl_->scenario.run.until); }
 sim::RunEnd LiveRun::advance(SimTime instant) { return chaos::advance(impl_->world->engine, instant, impl_->options); }
+
+std::vector<std::string> LiveRun::subjects() {
+  Verdict verdict;
+  SummaryOptions window;
+  window.end = impl_->world->engine.now();
+  summarize(impl_->listeners->observers, window, verdict);
+  std::vector<std::string> names;
+  for (const auto* list : {&verdict.components, &verdict.services}) {
+    for (const AvailabilityStats& stats : *list) names.push_back(stats.subject);
+  }
+  return names;
+}
+
+double LiveRun::lost_seconds(const std::string& subject, SimTime from, SimTime to) {
+  if (from >= to) return 0.0;
+  Verdict verdict;
+  SummaryOptions window;
+  window.warm_up_end = from;
+  window.end = to;
+  window.outages_max = 0;
+  window.lanes_max = 0;
+  summarize(impl_->listeners->observers, window, verdict);
+  for (const auto* list : {&verdict.components, &verdict.services}) {
+    for (const AvailabilityStats& stats : *list) {
+      if (stats.subject == subject) return (1.0 - stats.availability) * sim::seconds(stats.measured);
+    }
+  }
+  return 0.0;
+}
 
 RunOutcome LiveRun::finish(sim::RunEnd end) {
   RunOutcome outcome;
@@ -181,6 +215,7 @@ bool check_scenario(const sim::scenario::ScenarioSpec& scenario, sim::scenario::
   const Plan plan = read_plan(scenario, diagnostics);
   const std::unique_ptr<sim::World> world = sim::scenario::build_world(scenario, scenario.run.seed);
   check_plan(plan, scenario, *world, diagnostics);
+  Failures::check(scenario, *world, diagnostics);
   return diagnostics.error_count() == before;
 }
 

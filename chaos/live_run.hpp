@@ -5,12 +5,16 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "chaos/fault_schedule.hpp"
 #include "chaos/harness.hpp"
 #include "chaos/plan.hpp"
 
 namespace chaos {
+
+class Failures;
 
 class LiveRun {
  public:
@@ -26,6 +30,12 @@ class LiveRun {
 
   sim::World& world();
   FaultSchedule& schedule();
+  /// Null: the scenario has no section `failures`.
+  Failures* failures();
+  /// What has an availability: "etcd", "Service/shop/web", "CephPool/rbd" ... Services are among them once they serve.
+  std::vector<std::string> subjects();
+  /// For how many seconds of [from, to) the subject was not available; a Service's share that failed counts as a fraction. `to` is not after now.
+  double lost_seconds(const std::string& subject, SimTime from, SimTime to);
   /// RunOptions::until, or the scenario's.
   SimTime until() const;
   /// Up to and including `instant`.

@@ -14,6 +14,8 @@ namespace {
 
 /// Nothing is scheduled beyond: a hard disk's draw may be centuries away, and nanoseconds end after 292 years.
 constexpr double kNeverSeconds = 9.0e9;
+/// What is wanted of failures while all is well again and settles, as a share of what is wanted during a repair: machines boot, data comes back.
+constexpr double kSettlingShare = 0.2;
 
 }  // namespace
 
@@ -128,6 +130,7 @@ void LifeCycles::fail(std::size_t component, std::optional<std::size_t> shock) {
   state.broken = true;
   state.failed_at = now();
   ++broken_;
+  broken_here_ += may_bias(components_[component].process) ? 1 : 0;
   ++failures_;
   listener_.failed(component, now() - state.clock.born, shock);
   changed();
@@ -181,7 +184,17 @@ void LifeCycles::ask_for_crew(std::size_t component) {
 
 void LifeCycles::work(std::size_t component) {
   State& state = states_[component];
-  double takes = components_[component].repair.draw(state.repairs);
+  const sim::LifetimeLaw& law = components_[component].repair;
+  double takes = 0.0;
+  // A law without spread would be weighted for nothing.
+  if (is_biased_ && may_bias(components_[component].process) && law.at_hazard(0.5) < law.at_hazard(1.5)) {
+    const double hazard = state.repairs.exponential(1.0) / rule_->repair_hazard;
+    takes = law.at_hazard(hazard);
+    log_weight_ += (rule_->repair_hazard - 1.0) * hazard - sim::math::log(rule_->repair_hazard);
+  } else {
+    takes = law.draw(state.repairs);
+  }
+  state.work_began = now();
   const std::optional<std::size_t> crew = components_[component].crew;
   if (crew && crews_[*crew].done) takes = crews_[*crew].done(now(), takes) - now();
   if (now() + takes >= kNeverSeconds) return;
@@ -192,6 +205,7 @@ void LifeCycles::repaired(std::size_t component) {
   State& state = states_[component];
   state.broken = false;
   --broken_;
+  broken_here_ -= may_bias(components_[component].process) ? 1 : 0;
   state.clock.factor = 1.0;
   begin_life(component, false, 0.0);
   listener_.repaired(component);
@@ -215,6 +229,11 @@ void LifeCycles::watch_excursions(const BiasRule& rule, std::function<void()> be
   begun_ = std::move(begun);
   over_ = std::move(over);
   settle_ = sim::Timer(engine_);
+  relax_ = sim::Timer(engine_);
+}
+
+bool LifeCycles::may_bias(std::size_t process) const {
+  return rule_ && (rule_->processes.empty() || (process < rule_->processes.size() && rule_->processes[process]));
 }
 
 void LifeCycles::begin_risk(double seconds) {
@@ -229,7 +248,7 @@ void LifeCycles::end_risk(double seconds) {
 
 void LifeCycles::changed() {
   if (!rule_) return;
-  if (broken_ + risks_.size() > 0) {
+  if (broken_here_ + risks_.size() > 0) {
     settle_.cancel();
     if (!in_excursion_) {
       in_excursion_ = true;
@@ -247,11 +266,16 @@ void LifeCycles::changed() {
 void LifeCycles::bias(const std::string& luck) {
   log_weight_ = 0.0;
   is_biased_ = true;
+  stretch_ = 1.0;
   for (std::size_t i = 0; i < components_.size(); ++i) {
     State& state = states_[i];
     state.clock.random = random_.stream("failure/time", components_[i].name + luck);
     state.repairs = random_.stream("failure/repair", components_[i].name + luck);
-    if (state.broken) continue;
+    if (state.broken) {
+      // Its length is independent of all that was until now.
+      if (state.repair.is_pending() && state.work_began >= now()) work(i);
+      continue;
+    }
     count(i, false);
     state.clock.left = state.clock.random.exponential(1.0);
     schedule(i, false);
@@ -266,10 +290,22 @@ void LifeCycles::bias(const std::string& luck) {
   }
   for (std::size_t i = 0; i < spares_.size(); ++i) spare_states_[i].deliveries = random_.stream("failure/delivery", spares_[i].name + luck);
   set_factors();
+  relax_later();
+}
+
+void LifeCycles::relax_later() {
+  const double length = length_ > 0.0 ? length_ : sim::seconds(rule_->settle);
+  if (length <= 0.0 || length * stretch_ >= kNeverSeconds - now()) return;
+  relax_.set_after(sim::from_seconds(length * stretch_), [this] {
+    stretch_ *= 2.0;
+    set_factors();
+    relax_later();
+  });
 }
 
 void LifeCycles::end_bias() {
   is_biased_ = false;
+  relax_.cancel();
   set_factors();
 }
 
@@ -286,18 +322,25 @@ double LifeCycles::log_weight() {
 /// Every process that may be biased gets the same share of the failures that are wanted, and every one of its components the same share of that: where
 /// the rates differ by orders of magnitude, the rare way to an outage is looked at as often as the common one.
 void LifeCycles::set_factors() {
-  double length = 0.0;
+  double wanted = 0.0;  // failures a second, of all together
   if (is_biased_) {
+    double length = 0.0;
     for (std::size_t i = 0; i < components_.size(); ++i) {
       if (states_[i].broken) length = std::max(length, components_[i].repair.mean());
     }
     for (const double risk : risks_) length = std::max(length, risk);
-    length += sim::seconds(rule_->settle);
+    // What is broken for less than that (it boots again by itself) is as dangerous while it settles.
+    const double settle = sim::seconds(rule_->settle);
+    if (broken_here_ + risks_.size() > 0) {
+      length_ = std::max(length, settle / 10.0);
+      wanted = length_ > 0.0 ? rule_->failures / (length_ * stretch_) : 0.0;
+    } else {
+      wanted = settle > 0.0 ? rule_->failures * kSettlingShare / (settle * stretch_) : 0.0;
+    }
   }
-  const auto may = [&](std::size_t process) { return rule_->processes.empty() || (process < rule_->processes.size() && rule_->processes[process]); };
   std::vector<std::size_t> sizes;  // by process: what works and may be biased
   const auto note = [&](std::size_t process, const sim::LifetimeLaw& law) {
-    if (!may(process) || !law.is_continuous()) return;
+    if (!may_bias(process) || !law.is_continuous()) return;
     if (sizes.size() <= process) sizes.resize(process + 1, 0);
     ++sizes[process];
   };
@@ -309,16 +352,14 @@ void LifeCycles::set_factors() {
   }
   const auto processes = static_cast<double>(std::count_if(sizes.begin(), sizes.end(), [](std::size_t size) { return size > 0; }));
   const auto factor = [&](std::size_t process, const sim::LifetimeLaw& law) {
-    // Between the last repair and the end of an excursion that does not settle there is no time in which anything could fail.
-    if (!is_biased_ || length <= 0.0 || !may(process) || !law.is_continuous()) return 1.0;
-    const double rate = rule_->failures / (length * processes * static_cast<double>(sizes[process]));
-    return std::max(1.0, rate * law.mean());
+    if (wanted <= 0.0 || !may_bias(process) || !law.is_continuous()) return 1.0;
+    return std::max(1.0, wanted / (processes * static_cast<double>(sizes[process])) * law.mean());
   };
-  const auto apply = [&](std::size_t index, bool shock, double wanted) {
+  const auto apply = [&](std::size_t index, bool shock, double to) {
     Clock& clock = clock_of(index, shock);
-    if (clock.factor == wanted) return;
+    if (clock.factor == to) return;
     count(index, shock);
-    clock.factor = wanted;
+    clock.factor = to;
     schedule(index, shock);
   };
   for (std::size_t i = 0; i < components_.size(); ++i) {
@@ -330,8 +371,7 @@ void LifeCycles::set_factors() {
 std::vector<std::size_t> LifeCycles::unbiased_processes() const {
   std::set<std::size_t> found;
   const auto note = [&](std::size_t process, const sim::LifetimeLaw& law) {
-    const bool may = !rule_ || rule_->processes.empty() || (process < rule_->processes.size() && rule_->processes[process]);
-    if (may && !law.is_continuous()) found.insert(process);
+    if ((!rule_ || may_bias(process)) && !law.is_continuous()) found.insert(process);
   };
   for (const Component& component : components_) note(component.process, component.failure);
   for (const Shock& shock : shocks_) note(shock.process, shock.law);

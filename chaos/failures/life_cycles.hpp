@@ -5,8 +5,9 @@
 /// What a component does depends on the seed, its own name, and those with whom it shares crews, parts and common causes; another component moves none of its
 /// draws. The clock of a component runs on while something else keeps it down.
 ///
-/// For rare events the hazards can be multiplied while something is broken (bias()); weight() then says how much likelier the path was made: its
-/// likelihood ratio, exactly, for every continuous law. Other laws run unbiased.
+/// For rare events the hazards of failures can be multiplied while something is broken, and repairs be slowed (bias()); log_weight() then says how much
+/// likelier the path was made: its likelihood ratio, exactly, for every continuous law of failures and every law of repairs. Failures of other laws run
+/// unbiased.
 ///
 /// Source:     Cox, Renewal Theory, 1962; Nicola, Shahabuddin, Heidelberger, Glynn: Fast simulation of steady-state availability in non-Markovian highly
 ///             dependable systems, 1993; Shahabuddin: Importance sampling for the simulation of highly reliable Markovian systems, 1994 (balanced failure biasing).
@@ -96,10 +97,14 @@ class LifeCycles {
   /// An excursion begins when something breaks (or is at risk for another reason) while all was well, and ends when all has been well for `settle`.
   struct BiasRule {
     sim::SimDuration settle = std::chrono::minutes(30);
-    /// Failures to be expected in one mean repair, of all that may be biased together. A path that is long without one is weighted with e^(failures x its
-    /// length in mean repairs): with exponential repairs its n-th moment is finite below 1 / (n - 1), so the interval of the mean, which needs four, below 1/3.
-    double failures = 0.3;
-    /// Which processes may be biased. Empty: all.
+    /// Failures to be expected in the first mean repair of an excursion, of all that may be biased together; as many in the two mean repairs that follow,
+    /// in the four after these, and so on. So the weight of a path without one grows as a power of its length, and has moments of all orders also where
+    /// repairs have a heavy tail (lognormal); with a bias that stays it would grow exponentially, and have none.
+    double failures = 0.8;
+    /// Times the hazard of a repair that begins under bias: an outage grows with the repair during which it begins, so long repairs are looked at more
+    /// often. In (0, 1]; the square of a repair's weight has the mean 1 / (x (2 - x)).
+    double repair_hazard = 0.5;
+    /// Which processes may be biased. Empty: all. Only what these break, and other risks, begins an excursion.
     std::vector<bool> processes;
   };
   /// Calls `begun` at the beginning of each excursion and `over` at its end, from inside of an event.
@@ -109,7 +114,8 @@ class LifeCycles {
   void begin_risk(double seconds);
   void end_risk(double seconds);
 
-  /// From now on to the end of the excursion under other laws, and with fresh luck of that name.
+  /// From now on to the end of the excursion under other laws, and with fresh luck of that name. At the beginning of an excursion: repairs that have just
+  /// begun are drawn anew.
   void bias(const std::string& luck);
   /// Back to the laws as they are.
   void end_bias();
@@ -132,6 +138,7 @@ class LifeCycles {
     sim::RandomStream repairs;
     bool broken = false;
     double failed_at = 0.0;
+    double work_began = 0.0;
     sim::Timer repair;
     sim::Timer strike;
   };
@@ -165,7 +172,9 @@ class LifeCycles {
   void repaired(std::size_t component);
   void deliver(std::size_t spare);
   void changed();
+  bool may_bias(std::size_t process) const;
   void set_factors();
+  void relax_later();
 
   sim::Engine& engine_;
   const sim::Randomness& random_;
@@ -179,6 +188,7 @@ class LifeCycles {
   std::vector<CrewState> crew_states_;
   std::deque<SpareState> spare_states_;
   std::size_t broken_ = 0;
+  std::size_t broken_here_ = 0;  // of processes that may be biased
   std::uint64_t failures_ = 0;
 
   std::optional<BiasRule> rule_;
@@ -188,6 +198,9 @@ class LifeCycles {
   bool in_excursion_ = false;
   bool is_biased_ = false;
   double log_weight_ = 0.0;
+  double length_ = 0.0;    // of the longest mean repair, while something is broken
+  double stretch_ = 1.0;   // 1, 2, 4 ...: how many mean repairs the failures that are wanted are spread over
+  sim::Timer relax_;
   std::vector<double> risks_;  // expected lengths of what else is wrong
 };
 

@@ -19,9 +19,15 @@ std::string fault_at_root(const sim::EventLog& log, CauseId cause) {
   if (!cause) return {};
   // Not chain(): that makes a vector, and this is asked for every contributing record.
   const sim::EventLog::Record* record = &log.at(cause);
-  while (record->cause) record = &log.at(record->cause);
-  if (log.kind(*record) != kFaultInjected) return {};
-  const std::string& subject = log.subject(*record);
+  const sim::EventLog::Record* before = record;
+  while (record->cause) {
+    before = record;
+    record = &log.at(record->cause);
+  }
+  // What fails by itself, and a maintenance by its calendar, are injected by a record of their own.
+  const sim::EventLog::Record* injected = log.kind(*record) == kFaultInjected ? record : log.kind(*before) == kFaultInjected ? before : nullptr;
+  if (injected == nullptr) return {};
+  const std::string& subject = log.subject(*injected);
   return subject.starts_with(kFaultSubject) ? subject.substr(kFaultSubject.size()) : subject;
 }
 

@@ -14,7 +14,7 @@ Why explain(const sim::EventLog& log, CauseId cause, std::span<const CauseId> co
 /// Name of the fault whose injection is the root of `cause`; empty when another root, or none, is.
 std::string fault_at_root(const sim::EventLog& log, CauseId cause);
 
-/// Kind of the root record of everything that a fault does, and prefix of its subject.
+/// Kind of the root record of everything that a fault does (but for its own reason: FailureProcess, CommonCause ...), and prefix of its subject.
 inline constexpr std::string_view kFaultInjected = "FaultInjected";
 inline constexpr std::string_view kFaultSubject = "Fault/";
 

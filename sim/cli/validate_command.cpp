@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "chaos/failures/failures.hpp"
 #include "chaos/mesh/resource.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
@@ -58,6 +59,10 @@ void add_validate_command(CLI::App& app, int& exit_code) {
         std::fputs(fmt::format("{}: {} warnings, and --strict takes them for errors\n", file, loaded.warnings).c_str(), stdout);
       } else {
         std::fputs(fmt::format("{}: valid\n", file).c_str(), stdout);
+        for (const chaos::FailureForecast& one : chaos::failure_forecast(*loaded.spec)) {
+          std::fputs(fmt::format("  failures.processes.{}: {} of {} components, {:.3g} a year to be expected ({}), repaired in {:.3g} h on average\n", one.process, one.what,
+                                 one.components, one.per_year, one.law, one.repair_hours).c_str(), stdout);
+        }
       }
     }
   });

@@ -10,6 +10,7 @@
 #include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/cycles.hpp"
+#include "sim/scenario/failures.hpp"
 #include "sim/scenario/lookups.hpp"
 #include "sim/scenario/monitoring_builder.hpp"
 #include "sim/scenario/names.hpp"
@@ -123,6 +124,7 @@ class Checker {
     registry();
     ceph();
     check_monitoring(spec_, diagnostics_);
+    check_failures(spec_, diagnostics_);
   }
 
  private:

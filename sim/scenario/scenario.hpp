@@ -37,6 +37,8 @@
 
 namespace sim::scenario {
 
+struct FailuresSpec;
+
 struct MetadataSpec {
   std::string name;
   std::string description;
@@ -141,6 +143,7 @@ struct ScenarioSpec {
   std::optional<MonitoringSpec> monitoring;
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs
+  std::shared_ptr<const FailuresSpec> failures;  // null: nothing fails by itself
   /// The sections of other layers, as they stand; absent when the file has none.
   Node faults;
   Node expect;

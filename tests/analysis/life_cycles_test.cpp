@@ -290,7 +290,7 @@ TEST(LifeCycles, WeightedExcursionsAgreeWithTheMarkovChain) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     sim::Tally tally;
     for (std::uint64_t i = 0; i < 1000; ++i) {
-      tally.add(weighted_excursion(1 + seed * 1000 + i, 3, 2, LifetimeLaw::exponential(1.0 / lambda), LifetimeLaw::exponential(1.0), 1, 0.3));
+      tally.add(weighted_excursion(1 + seed * 1000 + i, 3, 2, LifetimeLaw::exponential(1.0 / lambda), LifetimeLaw::exponential(1.0), 1, 0.8));
     }
     const sim::ConfidenceInterval interval = sim::mean_interval(tally);
     covered += interval.contains(truth) ? 1 : 0;
@@ -311,7 +311,7 @@ TEST(LifeCycles, WeightedExcursionsAgreeWithPlainOnesForGeneralLaws) {
     return tally;
   };
   const sim::Tally plain = mean_of(0.0, 20'000);
-  const sim::Tally biased = mean_of(0.3, 8'000);
+  const sim::Tally biased = mean_of(0.8, 8'000);
   const double error = std::sqrt(plain.variance() / 20'000.0 + biased.variance() / 8'000.0);
   EXPECT_LT(std::abs(plain.mean() - biased.mean()), 3.3 * error) << plain.mean() << " " << biased.mean();
   EXPECT_LT(biased.variance() / biased.mean() / biased.mean(), 0.5 * plain.variance() / plain.mean() / plain.mean());

@@ -49,6 +49,7 @@ STORIES = {
                               ("replicas-missing", [r"ReplicaSet/policy/policy", r"FailedCreate .*failed calling webhook"])],
     "cold-start-registry-inside": ("pod-pending", [r"Failed to pull image", r"RegistryDown"]),
     "replicas-missing-untold": ("replicas-missing", [r"Failed to pull image .*shop/web:7.*not found", r"FaultInjected .*clean-up"]),
+    "year-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected .*crash", r"FailureProcess .*fails at the age of"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 
