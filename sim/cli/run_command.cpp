@@ -14,6 +14,7 @@
 #include "sim/cli/many_runs.hpp"
 #include "sim/cli/mpi_ranks.hpp"
 #include "sim/cli/progress.hpp"
+#include "sim/cli/rare_events_flags.hpp"
 #include "sim/cli/replay_note.hpp"
 #include "sim/cli/run_options.hpp"
 
@@ -28,6 +29,7 @@ struct Arguments {
   std::vector<std::string> chaos;
   RunFlags flags;
   ManyFlags many;
+  RareEventFlags rare;
 };
 
 double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
@@ -44,14 +46,17 @@ std::string chaos_override(const std::string& text, std::size_t number) {
 int run_scenario(const Arguments& given) {
   Arguments arguments = given;
   for (std::size_t i = 0; i < given.chaos.size(); ++i) arguments.flags.overrides.push_back(chaos_override(given.chaos[i], i + 1));
-  if (const std::string what = contradiction(arguments.many, arguments.flags); !what.empty()) {
+  std::string what = contradiction(arguments.many, arguments.flags);
+  if (what.empty()) what = contradiction(arguments.rare, arguments.flags, arguments.many);
+  if (!what.empty()) {
     std::fputs(fmt::format("squall: {}\n", what).c_str(), stderr);
     return kWrongInput;
   }
-  if (arguments.flags.replications > 1 || !arguments.many.until_ci.empty()) return run_many("run", {arguments.scenario}, arguments.flags, arguments.many);
+  const bool is_rare = !arguments.rare.subject.empty();
+  if (!is_rare && (arguments.flags.replications > 1 || !arguments.many.until_ci.empty())) return run_many("run", {arguments.scenario}, arguments.flags, arguments.many);
   std::string problem;
   const std::unique_ptr<analysis::Ranks> ranks = join_ranks(problem);
-  if (ranks != nullptr) problem = "one run has no parts for several processes; give --replications or --until-ci";
+  if (ranks != nullptr) problem = is_rare ? "--rare-event forks processes of its own, and is not shared by several; leave mpirun out" : "one run has no parts for several processes; give --replications or --until-ci";
   if (!problem.empty()) {
     if (ranks == nullptr || ranks->rank() == 0) std::fputs(fmt::format("squall: {}\n", problem).c_str(), stderr);
     return kWrongInput;
@@ -66,6 +71,7 @@ int run_scenario(const Arguments& given) {
       return kCannotWrite;
     }
   }
+  if (is_rare) return run_rare_events(loaded, arguments.rare, arguments.flags, arguments.many.has_replications, stop);
   Progress progress(arguments.flags.quiet);
   chaos::RunOptions options;
   options.stop = &stop;
@@ -104,13 +110,14 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("--replications", arguments->flags.replications, "How many runs, 1 to 1000000, with seeds from --seed on (default: 1)")->check(CLI::Range(1, 1'000'000))->option_text("N");
   add_precision_flags(*command, arguments->many);
   add_shard_flag(*command, arguments->many);
+  add_rare_event_flags(*command, arguments->rare);
   add_run_flags(*command, arguments->flags);
   command->add_option("--chaos", arguments->chaos, "Creates the resources of a file of Chaos Mesh or LitmusChaos, at a time since the start (default: 0s; may be repeated)")
       ->take_all()
       ->expected(1)
       ->allow_extra_args(false)
       ->option_text("FILE[@TIME]");
-  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s\n          squall run scenarios/incident-1-shared.yaml --until-ci 5% --ci-of 'longest outage of a component'\n          mpirun -n 8 squall run scenarios/incident-1-shared.yaml --replications 10000 -o out");
+  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s\n          squall run scenarios/incident-1-shared.yaml --until-ci 5% --ci-of 'longest outage of a component'\n          mpirun -n 8 squall run scenarios/incident-1-shared.yaml --replications 10000 -o out\n          squall run scenarios/machine-repair.yaml --rare-event etcd --replications 40");
   command->callback([arguments, command, &exit_code] {
     arguments->many.has_replications = command->count("--replications") > 0;
     exit_code = run_scenario(*arguments);

@@ -1,0 +1,414 @@
+#include "analysis/rare_events.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include "analysis/json_text.hpp"
+#include "analysis/run_report.hpp"
+#include "chaos/failures/failures.hpp"
+#include "chaos/live_run.hpp"
+#include "chaos/plan.hpp"
+#include "sim/core/check.hpp"
+#include "sim/core/math.hpp"
+#include "sim/models/world.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace analysis {
+
+namespace {
+
+using sim::SimTime;
+
+// Structs cross pipes as they are in memory: both ends are the same program.
+template <class T>
+bool write_all(int to, const T& value) {
+  const char* at = reinterpret_cast<const char*>(&value);
+  std::size_t left = sizeof(T);
+  while (left > 0) {
+    const ssize_t wrote = ::write(to, at, left);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return false;
+    at += wrote;
+    left -= static_cast<std::size_t>(wrote);
+  }
+  return true;
+}
+template <class T>
+bool read_all(int from, T& value) {
+  char* at = reinterpret_cast<char*>(&value);
+  std::size_t left = sizeof(T);
+  while (left > 0) {
+    const ssize_t got = ::read(from, at, left);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got;
+    left -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+void wait_for(pid_t child) {
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+chaos::Plan plan_of(const sim::scenario::ScenarioSpec& scenario) {
+  sim::scenario::Diagnostics diagnostics;
+  chaos::Plan plan = chaos::read_plan(scenario, diagnostics);
+  SIM_CHECK(!diagnostics.has_errors(), "a scenario that is run has passed check_scenario()");
+  return plan;
+}
+
+struct CopyReport {
+  double lost = 0.0;
+  double log_weight = 0.0;
+  std::uint64_t events = 0;
+  bool complete = false;
+};
+
+class Replicate {
+ public:
+  Replicate(const sim::scenario::ScenarioSpec& scenario, const RareEventOptions& options, std::uint64_t seed)
+      : options_(options), live_(scenario, plan_of(scenario), seed), until_(options.until.value_or(SimTime{} + scenario.run.until)), warm_up_(std::min(SimTime{} + scenario.run.warm_up, until_)) {
+    run_.seed = seed;
+    rule_.settle = options.settle;
+    rule_.failures = options.failures;
+    const std::vector<std::string>& names = live_.failures()->processes();
+    if (!options.processes.empty()) {
+      for (const std::string& name : names) rule_.processes.push_back(std::find(options.processes.begin(), options.processes.end(), name) != options.processes.end());
+    }
+    live_.failures()->cycles().watch_excursions(rule_, [this] { stops(true); }, [this] { stops(false); });
+  }
+
+  RareEventRun run() {
+    std::vector<std::pair<SimTime, SimTime>> excursions;
+    while (advance(until_)) {
+      if (!began_) {
+        excursions.back().second = engine().now();
+        continue;
+      }
+      excursions.emplace_back(engine().now(), until_);
+      if (!copy(engine().now())) return run_;
+      ++run_.excursions;
+    }
+    if (engine().now() < until_) return run_;  // Ctrl-C
+    const double measured = sim::seconds(until_ - warm_up_);
+    const double all = live_.lost_seconds(options_.subject, warm_up_, until_);
+    run_.outside = all;
+    for (const auto& [from, to] : excursions) run_.outside -= live_.lost_seconds(options_.subject, std::max(from, warm_up_), std::max(to, warm_up_));
+    run_.outside = std::max(run_.outside, 0.0);
+    run_.plain = all / measured;
+    run_.unavailability = (run_.outside + run_.weighted) / measured;
+    run_.events = engine().stats().executed;
+    run_.complete = true;
+    return run_;
+  }
+
+ private:
+  sim::Engine& engine() { return live_.world().engine; }
+  chaos::LifeCycles& cycles() { return live_.failures()->cycles(); }
+  void stops(bool began) {
+    began_ = began;
+    engine().stop();
+  }
+  /// True when an excursion began or ended before `to`.
+  bool advance(SimTime to) { return engine().run_until(to, options_.stop) == sim::RunEnd::kRequested; }
+
+  bool copy(SimTime began) {
+    double weighted = 0.0;
+    for (std::size_t i = 0; i < options_.copies; ++i) {
+      int ends[2];
+      if (::pipe(ends) != 0) return false;
+      const pid_t child = ::fork();
+      if (child < 0) {
+        ::close(ends[0]);
+        ::close(ends[1]);
+        return false;
+      }
+      if (child == 0) {
+        ::close(ends[0]);
+        const bool told = write_all(ends[1], live_through(began, i));
+        ::_exit(told ? 0 : 1);
+      }
+      ::close(ends[1]);
+      CopyReport report;
+      const bool heard = read_all(ends[0], report);
+      ::close(ends[0]);
+      wait_for(child);
+      if (!heard || !report.complete) return false;
+      const double weight = sim::math::exp(report.log_weight);
+      const double share = weight * report.lost / static_cast<double>(options_.copies);
+      weighted += share;
+      run_.weighted_square += share * report.lost;
+      run_.largest = std::max(run_.largest, share);
+      run_.hits += report.lost > 0.0 ? 1 : 0;
+      run_.copied_events += report.events;
+      ++run_.copies;
+    }
+    run_.weighted += weighted;
+    return true;
+  }
+
+  /// In a process of its own: the excursion under bias.
+  CopyReport live_through(SimTime began, std::size_t number) {
+    CopyReport report;
+    const std::uint64_t events_before = engine().stats().executed;
+    const SimTime from = std::max(began, warm_up_);
+    cycles().bias(fmt::format("~{}.{}", run_.excursions, number));
+    // Once the outage is there nothing has to be hastened any more. It is looked for a while after each failure: what follows from one takes its time.
+    constexpr sim::SimDuration kLook = std::chrono::minutes(2);
+    std::uint64_t seen = cycles().failures();
+    bool is_over = false;
+    bool is_biased = true;
+    while (!is_over && engine().now() < until_) {
+      const SimTime next = std::min(until_, engine().now() + kLook);
+      const sim::RunEnd end = engine().run_until(is_biased ? next : until_, options_.stop);
+      if (end == sim::RunEnd::kStopped) return report;
+      is_over = end == sim::RunEnd::kRequested && !began_;
+      if (is_over || !is_biased || end == sim::RunEnd::kRequested || cycles().failures() == seen) continue;
+      seen = cycles().failures();
+      if (live_.lost_seconds(options_.subject, from, engine().now()) <= 0.0) continue;
+      cycles().end_bias();
+      is_biased = false;
+    }
+    report.lost = live_.lost_seconds(options_.subject, from, engine().now());
+    report.log_weight = cycles().log_weight();
+    report.events = engine().stats().executed - events_before;
+    report.complete = true;
+    return report;
+  }
+
+  const RareEventOptions& options_;
+  chaos::LiveRun live_;
+  SimTime until_;
+  SimTime warm_up_;
+  chaos::LifeCycles::BiasRule rule_;
+  RareEventRun run_;
+  bool began_ = false;
+};
+
+void summarise(RareEvents& found, std::size_t wanted) {
+  sim::Tally estimate;
+  sim::Tally plain;
+  double weighted = 0.0;
+  double outside = 0.0;
+  double square = 0.0;
+  double largest = 0.0;
+  double events = 0.0;
+  double copied = 0.0;
+  for (const RareEventRun& run : found.runs) {
+    estimate.add(run.unavailability);
+    plain.add(run.plain);
+    found.excursions += run.excursions;
+    found.copies += run.copies;
+    found.hits += run.hits;
+    weighted += run.weighted;
+    outside += run.outside;
+    square += run.weighted_square;
+    largest = std::max(largest, run.largest);
+    events += static_cast<double>(run.events);
+    copied += static_cast<double>(run.copied_events);
+  }
+  found.complete = found.runs.size() == wanted;
+  if (found.runs.empty()) return;
+  const auto runs = static_cast<double>(found.runs.size());
+  found.unavailability = sim::mean_interval(estimate);
+  found.unavailability.low = std::max(0.0, found.unavailability.low);
+  found.plain = sim::mean_interval(plain);
+  found.plain.low = std::max(0.0, found.plain.low);
+  const double all = weighted + outside;
+  found.largest_share = all > 0.0 ? largest / all : 0.0;
+  found.outside_share = all > 0.0 ? outside / all : 0.0;
+  // Outages that are rare come as in a Poisson process: the variance of a plain run is the sum of the squares of what they cost.
+  const double plain_variance = square / runs / (found.measured_seconds * found.measured_seconds);
+  if (estimate.variance() > 0.0 && plain_variance > 0.0) found.work_saved = plain_variance * events / (estimate.variance() * (events + copied));
+  constexpr std::uint64_t kHitsNeeded = 50;
+  constexpr double kShareAllowed = 0.1;
+  constexpr std::size_t kRunsNeeded = 10;
+  found.is_trusted = found.hits >= kHitsNeeded && found.largest_share <= kShareAllowed && found.runs.size() >= kRunsNeeded;
+}
+
+}  // namespace
+
+RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, const RareEventOptions& options) {
+  RareEvents found;
+  found.subject = options.subject;
+  const SimTime until = options.until.value_or(SimTime{} + scenario.run.until);
+  found.measured_seconds = sim::seconds(until - std::min(SimTime{} + scenario.run.warm_up, until));
+  if (scenario.failures == nullptr) {
+    found.error = "the scenario has no section 'failures': nothing in it fails by itself, so there is no rare event to hasten";
+    return found;
+  }
+  {
+    chaos::LiveRun live(scenario, plan_of(scenario), options.first_seed);
+    // Services have a history once they serve.
+    live.world().engine.run_until(std::min(until, SimTime(std::max<sim::SimDuration>(scenario.run.warm_up, std::chrono::minutes(10)))), options.stop);
+    const std::vector<std::string> subjects = live.subjects();
+    if (std::find(subjects.begin(), subjects.end(), options.subject) == subjects.end()) {
+      const std::string hint = sim::scenario::did_you_mean(options.subject, subjects);
+      found.error = fmt::format("there is no '{}' that has an availability{}; there are: {}", options.subject, hint.empty() ? "" : " (" + hint + ")", fmt::join(subjects, ", "));
+      return found;
+    }
+    const std::vector<std::string>& names = live.failures()->processes();
+    for (const std::string& process : options.processes) {
+      if (std::find(names.begin(), names.end(), process) != names.end()) continue;
+      found.error = fmt::format("there is no failure process '{}' to bias; there are: {}", process, fmt::join(names, ", "));
+      return found;
+    }
+    std::size_t may = 0;
+    for (const std::size_t process : live.failures()->cycles().unbiased_processes()) {
+      if (!options.processes.empty() && std::find(options.processes.begin(), options.processes.end(), names[process]) == options.processes.end()) continue;
+      found.unbiased.push_back(names[process]);
+    }
+    for (const std::string& name : names) {
+      const bool is_wanted = options.processes.empty() || std::find(options.processes.begin(), options.processes.end(), name) != options.processes.end();
+      may += is_wanted && std::find(found.unbiased.begin(), found.unbiased.end(), name) == found.unbiased.end() ? 1 : 0;
+    }
+    if (may == 0) {
+      found.error = "no failure process can be biased: a law that is 'always', 'empirical' or has a 'longest' has no hazard to multiply";
+      return found;
+    }
+  }
+
+  // One process a job; each tells its replications through a pipe. None of them has a thread, so that it may be forked at any instant.
+  const std::size_t jobs = std::min(std::max<std::size_t>(options.jobs, 1), options.replications);
+  std::vector<pollfd> pipes;
+  std::vector<pid_t> workers;
+  for (std::size_t job = 0; job < jobs; ++job) {
+    int ends[2];
+    if (::pipe(ends) != 0) break;
+    const pid_t worker = ::fork();
+    if (worker == 0) {
+      ::close(ends[0]);
+      for (std::size_t i = job; i < options.replications; i += jobs) {
+        if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) break;
+        const RareEventRun run = Replicate(scenario, options, options.first_seed + i).run();
+        if (!write_all(ends[1], run)) break;
+      }
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    if (worker < 0) {
+      ::close(ends[0]);
+      break;
+    }
+    workers.push_back(worker);
+    pipes.push_back(pollfd{ends[0], POLLIN, 0});
+  }
+  if (workers.empty()) {
+    found.error = fmt::format("no process can be forked: {}", std::strerror(errno));
+    return found;
+  }
+  std::size_t open = pipes.size();
+  while (open > 0) {
+    if (::poll(pipes.data(), pipes.size(), -1) < 0) continue;  // a signal: the workers have it too
+    for (pollfd& one : pipes) {
+      if (one.fd < 0 || (one.revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
+      RareEventRun run;
+      if (!read_all(one.fd, run)) {
+        ::close(one.fd);
+        one.fd = -1;
+        --open;
+        continue;
+      }
+      if (run.complete) found.runs.push_back(run);
+      if (options.progress) options.progress(found.runs.size(), options.replications);
+    }
+  }
+  for (const pid_t worker : workers) wait_for(worker);
+  std::sort(found.runs.begin(), found.runs.end(), [](const RareEventRun& a, const RareEventRun& b) { return a.seed < b.seed; });
+  summarise(found, options.replications);
+  return found;
+}
+
+// ---- what is told ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string share(double value) { return value >= 1e-3 ? fmt::format("{:.4f} %", value * 100.0) : fmt::format("{:.3g}", value); }
+
+/// What speaks against the interval; empty when nothing does.
+std::string doubt(const RareEvents& found) {
+  if (found.is_trusted) return {};
+  if (found.runs.size() < 10) return fmt::format("{} replications: take 10 at least", found.runs.size());
+  if (found.hits < 50) return fmt::format("only {} copies saw a loss, 50 are needed: more --replications, or more --copies", found.hits);
+  return fmt::format("one copy has {:.0f} % of the estimate, 10 % are allowed: more --replications, or fewer --bias processes", found.largest_share * 100.0);
+}
+
+}  // namespace
+
+std::string rare_events_text(const RareEvents& found, const std::string& scenario, bool colour) {
+  const auto style = [&](const char* code, std::string_view content) { return colour ? fmt::format("\x1b[{}m{}\x1b[0m", code, content) : std::string(content); };
+  std::string out = fmt::format("\n  {}  {}\n\n", style("1", scenario), style("2", fmt::format("{}: {} replications, {} excursions, {} copies of them under bias", found.subject, found.runs.size(), found.excursions, found.copies)));
+  if (!found.complete) out += style("33", "  stopped early: complete replications only\n");
+  if (found.runs.empty()) return out;
+  const double year = 365.0 * 86'400.0;
+  const auto line = [&](std::string_view name, const std::string& value, const std::string& rest) { out += fmt::format("   {:<22} {:>14}   {}\n", name, value, rest); };
+  line("unavailability", share(found.unavailability.estimate), fmt::format("95 %: {} to {}", share(found.unavailability.low), share(found.unavailability.high)));
+  line("availability", fmt::format("{:.9g} %", (1.0 - found.unavailability.estimate) * 100.0),
+       found.unavailability.estimate > 0.0 ? fmt::format("{:.1f} nines", -std::log10(found.unavailability.estimate)) : std::string());
+  line("lost a year", sim::humanize(sim::from_seconds(found.unavailability.estimate * year)), "on average");
+  line("same runs, plain", share(found.plain.estimate), fmt::format("95 %: {} to {}", share(found.plain.low), share(found.plain.high)));
+  line("copies with a loss", fmt::format("{}", found.hits), fmt::format("the largest has {:.2g} % of the estimate; {:.2g} % are from outside of excursions", found.largest_share * 100.0, found.outside_share * 100.0));
+  if (found.work_saved > 0.0) line("plain replication", fmt::format("{:.3g} x", found.work_saved), "the events, for an interval as narrow (estimated from the weights)");
+  for (const std::string& process : found.unbiased) out += fmt::format("   note: process '{}' runs unbiased: its law has no hazard that could be multiplied\n", process);
+  const std::string why = doubt(found);
+  out += why.empty() ? fmt::format("   {} the interval can be trusted\n", style("32", "✓")) : fmt::format("   {} do not trust the interval: {}\n", style("1;31", "✗"), why);
+  return out + "\n";
+}
+
+std::string rare_events_json(const RareEvents& found, const std::string& scenario) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
+  writer.SetIndent(' ', 2);
+  writer.StartObject();
+  field(writer, "schemaVersion", std::int64_t{kSummarySchemaVersion});
+  field(writer, "program", std::string("squall ") + program_version());
+  field(writer, "kind", "rareEvents");
+  field(writer, "scenario", scenario);
+  field(writer, "subject", found.subject);
+  field(writer, "complete", found.complete);
+  const auto number = [&](std::string_view name, double value) {
+    key(writer, std::string(name).c_str());
+    writer.Double(std::isfinite(value) ? value : 0.0);
+  };
+  const auto interval = [&](std::string_view name, const sim::ConfidenceInterval& value) {
+    key(writer, std::string(name).c_str());
+    writer.StartObject();
+    number("mean", value.estimate);
+    if (std::isfinite(value.high)) {
+      key(writer, "ci95");
+      writer.StartArray();
+      writer.Double(value.low);
+      writer.Double(value.high);
+      writer.EndArray();
+    }
+    writer.EndObject();
+  };
+  interval("unavailability", found.unavailability);
+  interval("plainUnavailability", found.plain);
+  field(writer, "replications", static_cast<std::uint64_t>(found.runs.size()));
+  field(writer, "excursions", found.excursions);
+  field(writer, "copies", found.copies);
+  field(writer, "hits", found.hits);
+  number("largestShare", found.largest_share);
+  number("outsideShare", found.outside_share);
+  number("workSaved", found.work_saved);
+  field(writer, "trusted", found.is_trusted);
+  field(writer, "doubt", doubt(found));
+  key(writer, "unbiasedProcesses");
+  writer.StartArray();
+  for (const std::string& process : found.unbiased) writer.String(process.c_str());
+  writer.EndArray();
+  writer.EndObject();
+  return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
+}
+
+}  // namespace analysis
