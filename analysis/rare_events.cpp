@@ -102,8 +102,12 @@ class Replicate {
     const double measured = sim::seconds(until_ - warm_up_);
     const double all = live_.lost_seconds(options_.subject, warm_up_, until_);
     run_.outside = all;
-    for (const auto& [from, to] : excursions) run_.outside -= live_.lost_seconds(options_.subject, std::max(from, warm_up_), std::max(to, warm_up_));
-    run_.outside = std::max(run_.outside, 0.0);
+    for (const auto& [from, to] : excursions) {
+      run_.outside -= live_.lost_seconds(options_.subject, std::max(from, warm_up_), std::max(to, warm_up_));
+      run_.in_excursions += sim::seconds(to - from);
+    }
+    // Differences of sums: what is below a microsecond is rounding.
+    if (run_.outside < 1e-6) run_.outside = 0.0;
     run_.plain = all / measured;
     run_.unavailability = (run_.outside + run_.weighted) / measured;
     run_.events = engine().stats().executed;
@@ -194,6 +198,14 @@ class Replicate {
   bool began_ = false;
 };
 
+// What an interval needs to be trusted.
+constexpr std::uint64_t kHitsNeeded = 50;
+constexpr double kShareAllowed = 0.1;
+constexpr std::size_t kRunsNeeded = 10;
+constexpr std::uint64_t kOutsideRunsNeeded = 20;
+/// Much of it happened outside of excursions, to few runs: that part is plain luck.
+bool has_lucky_outside(const RareEvents& found) { return found.outside_share > kShareAllowed && found.outside_runs < kOutsideRunsNeeded; }
+
 void summarise(RareEvents& found, std::size_t wanted) {
   sim::Tally estimate;
   sim::Tally plain;
@@ -211,6 +223,8 @@ void summarise(RareEvents& found, std::size_t wanted) {
     found.hits += run.hits;
     weighted += run.weighted;
     outside += run.outside;
+    found.outside_runs += run.outside > 0.0 ? 1 : 0;
+    found.excursion_share += run.in_excursions;
     square += run.weighted_square;
     largest = std::max(largest, run.largest);
     events += static_cast<double>(run.events);
@@ -229,10 +243,8 @@ void summarise(RareEvents& found, std::size_t wanted) {
   // Outages that are rare come as in a Poisson process: the variance of a plain run is the sum of the squares of what they cost.
   const double plain_variance = square / runs / (found.measured_seconds * found.measured_seconds);
   if (estimate.variance() > 0.0 && plain_variance > 0.0) found.work_saved = plain_variance * events / (estimate.variance() * (events + copied));
-  constexpr std::uint64_t kHitsNeeded = 50;
-  constexpr double kShareAllowed = 0.1;
-  constexpr std::size_t kRunsNeeded = 10;
-  found.is_trusted = found.hits >= kHitsNeeded && found.largest_share <= kShareAllowed && found.runs.size() >= kRunsNeeded;
+  found.excursion_share /= runs * found.length_seconds;
+  found.is_trusted = found.hits >= kHitsNeeded && found.largest_share <= kShareAllowed && found.runs.size() >= kRunsNeeded && !has_lucky_outside(found);
 }
 
 }  // namespace
@@ -241,6 +253,7 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
   RareEvents found;
   found.subject = options.subject;
   const SimTime until = options.until.value_or(SimTime{} + scenario.run.until);
+  found.length_seconds = sim::seconds(until);
   found.measured_seconds = sim::seconds(until - std::min(SimTime{} + scenario.run.warm_up, until));
   if (scenario.failures == nullptr) {
     found.error = "the scenario has no section 'failures': nothing in it fails by itself, so there is no rare event to hasten";
@@ -297,7 +310,7 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     ::close(ends[1]);
     if (worker < 0) {
       ::close(ends[0]);
-      break;
+      break;  // the replications of this one are missing then, which is told
     }
     workers.push_back(worker);
     pipes.push_back(pollfd{ends[0], POLLIN, 0});
@@ -323,6 +336,13 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     }
   }
   for (const pid_t worker : workers) wait_for(worker);
+  const bool is_stopped = options.stop != nullptr && options.stop->load(std::memory_order_relaxed);
+  if (found.runs.size() < options.replications && !is_stopped) {
+    found.error = fmt::format("{} of {} replications are missing: their processes died or could not be forked (memory, or a limit of processes?); fewer --jobs may help",
+                              options.replications - found.runs.size(), options.replications);
+    found.ran_short = true;
+    return found;
+  }
   std::sort(found.runs.begin(), found.runs.end(), [](const RareEventRun& a, const RareEventRun& b) { return a.seed < b.seed; });
   summarise(found, options.replications);
   return found;
@@ -337,8 +357,12 @@ std::string share(double value) { return value >= 1e-3 ? fmt::format("{:.4f} %",
 /// What speaks against the interval; empty when nothing does.
 std::string doubt(const RareEvents& found) {
   if (found.is_trusted) return {};
-  if (found.runs.size() < 10) return fmt::format("{} replications: take 10 at least", found.runs.size());
-  if (found.hits < 50) return fmt::format("only {} copies saw a loss, 50 are needed: more --replications, or more --copies", found.hits);
+  if (found.runs.size() < kRunsNeeded) return fmt::format("{} replications: take {} at least", found.runs.size(), kRunsNeeded);
+  if (found.hits < kHitsNeeded) return fmt::format("only {} copies saw a loss, {} are needed: more --replications, or more --copies", found.hits, kHitsNeeded);
+  if (has_lucky_outside(found)) {
+    return fmt::format("{:.0f} % of the estimate is from outside of excursions, where only {} runs saw a loss ({} are needed): more --replications, a longer --settle, or more --bias processes",
+                       found.outside_share * 100.0, found.outside_runs, kOutsideRunsNeeded);
+  }
   return fmt::format("one copy has {:.0f} % of the estimate, 10 % are allowed: more --replications, or fewer --bias processes", found.largest_share * 100.0);
 }
 
@@ -359,6 +383,9 @@ std::string rare_events_text(const RareEvents& found, const std::string& scenari
   line("copies with a loss", fmt::format("{}", found.hits), fmt::format("the largest has {:.2g} % of the estimate; {:.2g} % are from outside of excursions", found.largest_share * 100.0, found.outside_share * 100.0));
   if (found.work_saved > 0.0) line("plain replication", fmt::format("{:.3g} x", found.work_saved), "the events, for an interval as narrow (estimated from the weights)");
   for (const std::string& process : found.unbiased) out += fmt::format("   note: process '{}' runs unbiased: its law has no hazard that could be multiplied\n", process);
+  if (found.excursion_share > 0.5) {
+    out += fmt::format("   note: something is broken for {:.0f} % of the time, so copies are long: a shorter --settle, or --bias for what matters, makes them cheaper\n", found.excursion_share * 100.0);
+  }
   const std::string why = doubt(found);
   out += why.empty() ? fmt::format("   {} the interval can be trusted\n", style("32", "✓")) : fmt::format("   {} do not trust the interval: {}\n", style("1;31", "✗"), why);
   return out + "\n";
@@ -400,6 +427,8 @@ std::string rare_events_json(const RareEvents& found, const std::string& scenari
   field(writer, "hits", found.hits);
   number("largestShare", found.largest_share);
   number("outsideShare", found.outside_share);
+  field(writer, "outsideRuns", found.outside_runs);
+  number("excursionShare", found.excursion_share);
   number("workSaved", found.work_saved);
   field(writer, "trusted", found.is_trusted);
   field(writer, "doubt", doubt(found));

@@ -9,14 +9,14 @@
 /// which has the expectation of the plain estimate for all laws of failure and repair, queues for people and parts included (Nicola et al. 1993). Components
 /// whose law has jumps in it (always, empirical, with a longest) run unbiased in the copies.
 ///
-/// The interval is Student's over the replications. It holds when enough copies saw an outage and no weight dominates: both are told (`hits`,
-/// `largest_share`), and `is_trusted` says when they are too few or too much.
+/// The interval is Student's over the replications. It holds when enough copies saw an outage, no weight dominates, and what is lost outside of excursions is
+/// little or was often seen: all are told (`hits`, `largest_share`, `outside_share`), and `is_trusted` says when they are too few or too much.
 ///
 /// Source:     Nicola, Shahabuddin, Heidelberger, Glynn 1993; Shahabuddin 1994; Glasserman et al. 1999 (why splitting, which waits for a level to be reached by
 ///             plain luck, gains little where the first failure is already the last level before the outage: not offered here).
 /// Leaves out: outages whose cause is no failure process (faults at fixed times are in every run as they are, and are not hastened), probabilities of
 ///             expectations, quantiles.
-/// Checked by: tests/analysis/rare_events_test.cpp; bench/rare_events_bench.cpp against a Markov chain and against plain replication.
+/// Checked by: tests/analysis/rare_events_test.cpp, tests/cli/rare_events.py, tests/estimates/closed_forms.py; bench/rare_events_bench.cpp against a Markov chain and against plain replication.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,7 @@ struct RareEventRun {
   double unavailability = 0.0;
   double plain = 0.0;            // of the run without the copies
   double outside = 0.0;          // seconds lost outside of excursions
+  double in_excursions = 0.0;    // seconds
   double weighted = 0.0;         // seconds, all excursions
   double weighted_square = 0.0;  // of weight x seconds^2: what the variance of plain runs is made of
   double largest = 0.0;          // weight x seconds of one copy, its share in the mean
@@ -68,10 +69,12 @@ struct RareEventRun {
 
 struct RareEvents {
   std::string subject;
-  std::string error;  // it could not be done; the rest is empty then
+  std::string error;        // it could not be done; the rest is empty then
+  bool ran_short = false;   // the error: processes died, or could not be forked
   std::vector<RareEventRun> runs;  // complete ones, by seed
   std::vector<std::string> unbiased;  // processes that run as they are
-  double measured_seconds = 0.0;      // of one run
+  double length_seconds = 0.0;        // of one run
+  double measured_seconds = 0.0;      // of it, after the warm-up
   sim::ConfidenceInterval unavailability;
   sim::ConfidenceInterval plain;   // from the same runs, without the copies
   std::uint64_t excursions = 0;
@@ -79,6 +82,8 @@ struct RareEvents {
   std::uint64_t hits = 0;
   double largest_share = 0.0;      // of the estimate, by one copy
   double outside_share = 0.0;
+  std::uint64_t outside_runs = 0;  // that lost something outside of excursions
+  double excursion_share = 0.0;    // of the time
   /// How many times the events of plain replication for an interval as narrow. 0: unknown (nothing was lost).
   double work_saved = 0.0;
   bool complete = true;

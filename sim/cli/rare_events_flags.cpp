@@ -50,7 +50,7 @@ int run_rare_events(const LoadedScenario& loaded, const RareEventFlags& rare, co
   progress.finish();
   if (!found.error.empty()) {
     std::fputs(fmt::format("squall: {}\n", found.error).c_str(), stderr);
-    return kWrongInput;
+    return found.ran_short ? kCannotWrite : kWrongInput;
   }
   const std::string json = analysis::rare_events_json(found, loaded.name);
   std::fputs((flags.format == "json" ? json : analysis::rare_events_text(found, loaded.name, use_colour())).c_str(), stdout);
