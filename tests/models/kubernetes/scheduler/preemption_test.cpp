@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "tests/models/kubernetes/scheduler/fixtures.hpp"
@@ -112,6 +113,46 @@ TEST(DefaultPreemption, BudgetsArePreferredNotObeyed) {
   c.victim("same", 100, "n2", 1000);
   EXPECT_EQ(c.outcome(preemptor), "n1: guarded") << "a budget does not save the only victim";
   (void)ref;
+}
+
+TEST(DefaultPreemption, KeepsSoManyCandidatesOfEachKind) {
+  // framework/preemption/preemption.go, DryRunPreemption: a list for those that break a budget and one for the others, each as long as
+  // candidates are wanted; the search goes on until one of the latter is found.
+  Preempting c;
+  for (int i = 0; i < 6; ++i) {
+    const std::string node = "n" + std::to_string(i);
+    c.node(node, {.cpu = 1000});
+    c.victim("v-" + node, 1, node, 1000, 0, {{"app", i == 0 ? "web" : "db"}});
+  }
+  PodDisruptionBudget budget;
+  budget.meta.ns = c.name("default");
+  budget.meta.name = c.name("db");
+  budget.selector = c.selector({{"app", "db"}});
+  budget.disruptions_allowed = 0;
+  c.api.create(std::move(budget));
+  const Ref<Pod> preemptor = c.preemptor();
+  const auto state = c.state();
+  SchedulingProfile profile;
+  for (const std::int64_t wanted : {1, 2, 4}) {
+    profile.preemption_candidates_percent = 0;
+    profile.preemption_candidates_min = wanted;
+    state->cycle.set_profiles({profile});
+    std::int64_t harmful_most = 0;
+    for (std::uint32_t attempt = 1; attempt <= 30; ++attempt) {  // each from an offset of its own
+      SCOPED_TRACE(attempt);
+      const Preemption preemption = state->cycle.schedule(preemptor.slot, SimTime(1h), attempt).preemption;
+      ASSERT_FALSE(preemption.candidates.empty());
+      const auto harmful = std::count_if(preemption.candidates.begin(), preemption.candidates.end(), [](const auto& one) { return one.budget_violations != 0; });
+      EXPECT_EQ(static_cast<std::int64_t>(preemption.candidates.size()) - harmful, 1) << "the search does not end before the harmless one";
+      EXPECT_LE(harmful, wanted);
+      const std::size_t on_the_way = (6 - preemption.offset) % 6;  // nodes with a guarded pod that are visited before n0
+      const auto reached = std::max<std::int64_t>(static_cast<std::int64_t>(on_the_way), std::min<std::int64_t>(wanted - 1, 5));
+      EXPECT_EQ(harmful, std::min(wanted, reached));
+      harmful_most = std::max<std::int64_t>(harmful_most, harmful);
+      EXPECT_EQ(c.names.text(state->cache.node(preemption.node).name), "n0");
+    }
+    EXPECT_EQ(harmful_most, wanted) << "some offset fills the list";
+  }
 }
 
 TEST(DefaultPreemption, WhenItDoesNotHelp) {
