@@ -135,20 +135,6 @@ void BM_Published(benchmark::State& state) {
 }
 BENCHMARK(BM_Published)->Unit(benchmark::kMillisecond);
 
-/// The files of SQUALL_BENCH_MANIFESTS: what scheduler_beside_kube_scheduler.py gives to both.
-void BM_Manifests(benchmark::State& state) {
-  const char* given = std::getenv("SQUALL_BENCH_MANIFESTS");
-  if (given == nullptr) {
-    state.SkipWithError("left out: SQUALL_BENCH_MANIFESTS names no file");
-    return;
-  }
-  measure_cycles(state, [&](World& world) {
-    scenario::Diagnostics diagnostics;
-    scenario::store(scenario::read_manifests({given}, world.names, diagnostics), world.api);
-  });
-}
-BENCHMARK(BM_Manifests)->Unit(benchmark::kMillisecond);
-
 enum class Mix { kPlain, kSpread, kAntiAffinity };
 
 /// 5,000 nodes in 5 zones, `already` pods on each, and 2,000 pods to place.

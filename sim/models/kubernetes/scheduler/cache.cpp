@@ -101,6 +101,7 @@ NodeIndex Cache::add_node(Ref<Node> ref, const Node& object) {
   tree_.add(index, node.zone);
   by_name_[node.name] = index;
   order_is_stale_ = true;
+  ++topology_version_;
   ++node_count_;
   touch(index);
   for (TopologyColumn& column : columns_) set_domain(column, index, object.meta.labels.find(column.key));
@@ -126,6 +127,7 @@ std::optional<NodeView> Cache::update_node(NodeIndex index, Ref<Node> ref, const
   NodeView before = std::move(view);
   view = NodeView{object.meta.labels, object.taints, object.unschedulable, object.allocatable};
   touch(index);
+  if (before.labels != view.labels || before.taints != view.taints) ++topology_version_;
   if (before.labels != view.labels) {
     for (TopologyColumn& column : columns_) set_domain(column, index, view.labels.find(column.key));
     const ZoneKey zone = zone_of(view.labels, api_.well_known());
@@ -153,6 +155,7 @@ void Cache::remove_node(NodeIndex index) {
   tree_.remove(index, node.zone);
   by_name_.erase(node.name);
   order_is_stale_ = true;
+  ++topology_version_;
   --node_count_;
   node = NodeInfo{};
   touch(index);

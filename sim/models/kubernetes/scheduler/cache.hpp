@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "sim/models/kubernetes/api/api_server.hpp"
+#include "sim/models/kubernetes/scheduler/domain_sums.hpp"
 #include "sim/models/kubernetes/scheduler/framework.hpp"
 #include "sim/models/kubernetes/scheduler/node_tree.hpp"
 #include "sim/models/kubernetes/scheduler/pod_index.hpp"
@@ -97,7 +99,7 @@ struct ImageState {
 
 /// The values of one topology key, numbered: domain_of[node] is kNoDomain where the node lacks the label.
 struct TopologyColumn {
-  static constexpr std::uint32_t kNoDomain = UINT32_MAX;
+  static constexpr std::uint32_t kNoDomain = scheduling::kNoDomain;
   Symbol key;
   std::vector<std::uint32_t> domain_of;
   std::vector<std::uint32_t> nodes_in;  // by domain
@@ -159,6 +161,9 @@ class Cache {
   bool has_images() const { return !images_.empty(); }
   ColumnId column(Symbol topology_key);
   const TopologyColumn& topology(ColumnId id) const { return columns_[id]; }
+  KeptSums& sums() { return sums_; }
+  /// Changes whenever a node comes or goes, or gets other labels or taints.
+  std::uint64_t topology_version() const { return topology_version_; }
   const ApiServer& api() const { return api_; }
   /// For a dry run: the node's load may be changed, and must be put back.
   NodeLoad& load_for_dry_run(NodeIndex index) { return nodes_[index].load; }
@@ -187,7 +192,9 @@ class Cache {
   std::size_t pods_on_nodes_ = 0;
   std::size_t nominated_count_ = 0;
   std::unordered_map<Symbol, ImageState> images_;  // look-up only
-  std::vector<TopologyColumn> columns_;
+  std::deque<TopologyColumn> columns_;  // a new one moves none
+  std::uint64_t topology_version_ = 1;
+  KeptSums sums_;
 };
 
 }  // namespace sim::k8s::scheduling

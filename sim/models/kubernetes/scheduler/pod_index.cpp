@@ -45,8 +45,29 @@ void append(Key& key, const std::vector<Requirement>& requirements) {
   }
 }
 void append(Key& key, const LabelSelector& selector) { append(key, selector.requirements); }
+void append(Key& key, const std::vector<Toleration>& tolerations) {
+  key.push_back(static_cast<std::uint32_t>(tolerations.size()));
+  for (const Toleration& toleration : tolerations) {
+    append(key, toleration.key);
+    append(key, toleration.value);
+    key.push_back((toleration.exists ? 16u : 0u) | static_cast<std::uint32_t>(toleration.effect));
+  }
+}
+void append_node_affinity(Key& key, const PodSpec& spec) {
+  append(key, spec.node_selector);
+  if (!spec.affinity || !spec.affinity->has_required_node_affinity) {
+    key.push_back(0);
+    return;
+  }
+  key.push_back(static_cast<std::uint32_t>(spec.affinity->required_node_terms.size() + 1));
+  for (const NodeSelectorTerm& term : spec.affinity->required_node_terms) {
+    append(key, term.match_expressions);
+    append(key, term.match_fields);
+  }
+}
 
 void NodeCounts::add(NodeIndex node, std::int32_t change) {
+  if (id_ != 0) journal_[version_++ % kJournal] = {node, change};
   const auto place = std::lower_bound(counts_.begin(), counts_.end(), node, [](const auto& entry, NodeIndex n) { return entry.first < n; });
   if (place == counts_.end() || place->first != node) {
     SIM_CHECK(change > 0, "only what was counted is taken away");
@@ -167,6 +188,7 @@ TermId PodIndex::acquire_term(TermKind kind, const PodAffinityTerm& source, Symb
   held.topology_key = source.topology_key;
   held.term = term;
   held.key = key;
+  held.holders = NodeCounts(++last_counts_id_);
   for (Identity& identity : identities_) {
     if (identity.references != 0 && term.matches(identity.ns, identity.labels, api_)) identity.terms.push_back(id);
   }
@@ -293,7 +315,7 @@ CounterId PodIndex::counter(const std::vector<PodTerm>& terms, bool skip_termina
   const auto found = counter_ids_.find(scratch_);
   if (found != counter_ids_.end()) return found->second;
   const CounterId id = static_cast<CounterId>(counters_.size());
-  counters_.push_back(Counter{terms, skip_terminating, {}});
+  counters_.push_back(Counter{terms, skip_terminating, NodeCounts(++last_counts_id_)});
   Counter& counter = counters_.back();
   for (Identity& identity : identities_) {
     if (identity.references == 0 || !counter.matches(identity, api_)) continue;

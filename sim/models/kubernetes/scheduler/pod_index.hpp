@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -31,18 +32,42 @@ void append(Key& key, Symbol symbol);
 void append(Key& key, const Labels& labels);
 void append(Key& key, const LabelSelector& selector);
 void append(Key& key, const std::vector<Requirement>& requirements);
+void append(Key& key, const std::vector<Toleration>& tolerations);
+/// nodeSelector and required node affinity.
+void append_node_affinity(Key& key, const PodSpec& spec);
 
-/// Pods per node, sorted by node; no zero counts.
+/// Pods per node, sorted by node; no zero counts. With an id the last changes are remembered, so that sums can follow (domain_sums.hpp).
 class NodeCounts {
  public:
+  NodeCounts() = default;
+  /// `id` is nobody else's, ever.
+  explicit NodeCounts(std::uint64_t id) : id_(id), journal_(kJournal) {}
   void add(NodeIndex node, std::int32_t change);
   std::uint32_t of(NodeIndex node) const;
   auto begin() const { return counts_.begin(); }
   auto end() const { return counts_.end(); }
   bool empty() const { return counts_.empty(); }
 
+  std::uint64_t id() const { return id_; }
+  /// How many changes there were.
+  std::uint64_t version() const { return version_; }
+  /// Calls use(node, change) for each change since `version`; false, without calling, when some are forgotten.
+  template <class Use>
+  bool changes_since(std::uint64_t version, Use&& use) const {
+    if (version_ - version > journal_.size()) return false;
+    for (; version != version_; ++version) {
+      const auto& [node, change] = journal_[version % kJournal];
+      use(node, change);
+    }
+    return true;
+  }
+
  private:
+  static constexpr std::size_t kJournal = 64;
   std::vector<std::pair<NodeIndex, std::uint32_t>> counts_;
+  std::uint64_t id_ = 0;
+  std::uint64_t version_ = 0;
+  std::vector<std::pair<NodeIndex, std::int32_t>> journal_;  // a ring; empty without an id
 };
 
 /// Pods of some namespaces that match a selector.
@@ -139,9 +164,10 @@ class PodIndex {
   std::vector<Identity> identities_;
   std::vector<IdentityId> free_identities_;
   std::unordered_map<Key, IdentityId, KeyHash> identity_ids_;  // look-up only
-  std::vector<Counter> counters_;
+  std::deque<Counter> counters_;  // a new one moves none
   std::unordered_map<Key, CounterId, KeyHash> counter_ids_;  // look-up only
   std::uint64_t counter_epoch_ = 0;
+  std::uint64_t last_counts_id_ = 0;
   std::vector<HeldTerm> terms_;
   std::vector<TermId> free_terms_;
   std::unordered_map<Key, TermId, KeyHash> term_ids_;  // look-up only

@@ -33,22 +33,8 @@ void append_class(Key& key, const PodSpec& spec) {
     append(key, entry.amount);
   }
   append(key, spec.node_name);
-  append(key, spec.node_selector);
-  key.push_back(static_cast<std::uint32_t>(spec.tolerations.size()));
-  for (const Toleration& toleration : spec.tolerations) {
-    append(key, toleration.key);
-    append(key, toleration.value);
-    key.push_back((toleration.exists ? 16u : 0u) | static_cast<std::uint32_t>(toleration.effect));
-  }
-  if (spec.affinity && spec.affinity->has_required_node_affinity) {
-    key.push_back(static_cast<std::uint32_t>(spec.affinity->required_node_terms.size() + 1));
-    for (const NodeSelectorTerm& term : spec.affinity->required_node_terms) {
-      append(key, term.match_expressions);
-      append(key, term.match_fields);
-    }
-  } else {
-    key.push_back(0);
-  }
+  append_node_affinity(key, spec);
+  append(key, spec.tolerations);
   const auto ports = [&](const Container& container) {
     for (const ContainerPort& port : container.ports) {
       if (port.host_port <= 0) continue;
@@ -204,14 +190,16 @@ bool SchedulingCycle::pre_filter_volumes(const PodInfo& pod, Decision& decision)
 
 StatusId SchedulingCycle::filter(const PodInfo& pod, NodeIndex index) {
   // The pod must fit beside those that preempted their way here, and also without them.
-  const std::vector<PodSlot> beside = cache_.node(index).nominated.empty() ? std::vector<PodSlot>{} : nominated_beside(pod, index);
-  if (!beside.empty()) {
-    begin(index);
-    for (const PodSlot slot : beside) put_back(slot);
-    const StatusId status = filter_dry();
-    for (const PodSlot slot : beside) take_off(slot);
-    end();
-    if (status != kFits) return status;
+  if (cache_.nominated_count() != 0 && !cache_.node(index).nominated.empty()) {
+    const std::vector<PodSlot> beside = nominated_beside(pod, index);
+    if (!beside.empty()) {
+      begin(index);
+      for (const PodSlot slot : beside) put_back(slot);
+      const StatusId status = filter_dry();
+      for (const PodSlot slot : beside) take_off(slot);
+      end();
+      if (status != kFits) return status;
+    }
   }
   return filter_plain(pod, index);
 }
@@ -354,6 +342,7 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
     return decision;
   }
   cache_.index().trim_counters();
+  cache_.sums().begin_cycle(cache_.index_end());
   const PodInfo& pod = cache_.pod(slot);
   pod_ = &pod;
   use_profile_of(*pod.spec);

@@ -21,99 +21,106 @@ bool InterPodAffinity::all_match(const std::vector<PodTerm>& terms, Symbol ns, c
   return !terms.empty() && std::all_of(terms.begin(), terms.end(), [&](const PodTerm& term) { return term.matches(ns, labels, api); });
 }
 
-DomainSums& InterPodAffinity::sums_for(std::vector<DomainSums>& sums, std::size_t& used, Symbol key) {
+void InterPodAffinity::gather(Symbol key, const NodeCounts* counts, std::int64_t weight) {
   const ColumnId column = cache_.column(key);
-  for (std::size_t i = 0; i < used; ++i) {
-    if (sums[i].column == column) return sums[i];
+  std::size_t place = 0;
+  while (place < gathered_count_ && gathered_[place].column != column) ++place;
+  if (place == gathered_count_) {
+    if (place == gathered_.size()) gathered_.emplace_back();
+    gathered_[place].column = column;
+    gathered_[place].sources.clear();
+    ++gathered_count_;
   }
-  if (used == sums.size()) sums.emplace_back();
-  DomainSums& entry = sums[used++];
-  entry.column = column;
-  entry.by_domain.assign(cache_.topology(column).domains(), 0);
-  return entry;
+  if (counts != nullptr) gathered_[place].sources.push_back({counts, weight});
 }
 
-void InterPodAffinity::add(std::vector<DomainSums>& sums, std::size_t& used, Symbol key, NodeIndex node, std::int64_t amount) {
-  DomainSums& entry = sums_for(sums, used, key);
-  const std::uint32_t domain = cache_.topology(entry.column).domain(node);
-  if (domain != TopologyColumn::kNoDomain) entry.by_domain[domain] += amount;
+void InterPodAffinity::sum_up(What what, std::vector<OfKey>& into) {
+  for (std::size_t i = 0; i < gathered_count_; ++i) {
+    const Gathered& gathered = gathered_[i];
+    key_.clear();
+    key_.push_back(static_cast<std::uint32_t>(what));
+    key_.push_back(gathered.column);
+    for (const DomainSums::Source& source : gathered.sources) {
+      append(key_, static_cast<std::int64_t>(source.counts->id()));
+      append(key_, source.weight);
+    }
+    const TopologyColumn& column = cache_.topology(gathered.column);
+    DomainSums& sums = cache_.sums().find(key_);
+    sums.follow(
+        cache_.topology_version(), gathered.sources, [&](DomainSums& anew) { anew.begin(column.domains(), 0); },
+        [&](NodeIndex node) { return column.domain(node); });
+    into.push_back({&column, &sums});
+  }
+  gathered_count_ = 0;
 }
 
 bool InterPodAffinity::pre_filter(const PodInfo& pod) {
   PodIndex& index = cache_.index();
+  const Interner& names = cache_.api().names();
   ns_ = pod.ns;
   identity_ = pod.identity;
-  existing_used_ = affinity_used_ = anti_used_ = 0;
+  for (std::vector<OfKey>* sums : {&existing_, &affinity_, &anti_}) sums->clear();
   affinity_terms_.clear();
   affinity_keys_.clear();
   anti_terms_.clear();
   anti_keys_.clear();
   for (const TermId id : index.terms_matching(pod.identity)) {
     const HeldTerm& term = index.term(id);
-    if (term.kind != TermKind::kRequiredAntiAffinity) continue;
-    DomainSums& sums = sums_for(existing_, existing_used_, term.topology_key);
-    const TopologyColumn& column = cache_.topology(sums.column);
-    for (const auto& [node, holders] : term.holders) {
-      const std::uint32_t domain = column.domain(node);
-      if (domain != TopologyColumn::kNoDomain) sums.by_domain[domain] += holders;
-    }
+    if (term.kind == TermKind::kRequiredAntiAffinity) gather(term.topology_key, &term.holders, 1);
   }
+  sum_up(What::kExisting, existing_);
   const Affinity* affinity = pod.spec->affinity.get();
-  const Labels& labels = index.labels(pod.identity);
   if (affinity != nullptr) {
+    const Labels& labels = index.labels(pod.identity);
     for (const PodAffinityTerm& term : affinity->required_pod_affinity) {
-      affinity_terms_.push_back(incoming(term, pod.ns, labels, cache_.api().names()));
+      affinity_terms_.push_back(incoming(term, pod.ns, labels, names));
       affinity_keys_.push_back(term.topology_key);
     }
     for (const PodAffinityTerm& term : affinity->required_pod_anti_affinity) {
-      anti_terms_.push_back(incoming(term, pod.ns, labels, cache_.api().names()));
+      anti_terms_.push_back(incoming(term, pod.ns, labels, names));
       anti_keys_.push_back(term.topology_key);
     }
   }
   if (!affinity_terms_.empty()) {
     // One existing pod must match all terms to count, and then counts for the key of each.
-    const CounterId counter = index.counter(affinity_terms_, false);
-    for (const Symbol key : affinity_keys_) {
-      sums_for(affinity_, affinity_used_, key);
-      for (const auto& [node, pods] : index.counts(counter)) add(affinity_, affinity_used_, key, node, pods);
-    }
+    const NodeCounts& counts = index.counts(index.counter(affinity_terms_, false));
+    for (const Symbol key : affinity_keys_) gather(key, &counts, 1);
+    sum_up(What::kAffinity, affinity_);
   }
-  for (std::size_t i = 0; i < anti_terms_.size(); ++i) {
-    const CounterId counter = index.counter({anti_terms_[i]}, false);
-    sums_for(anti_, anti_used_, anti_keys_[i]);
-    for (const auto& [node, pods] : index.counts(counter)) add(anti_, anti_used_, anti_keys_[i], node, pods);
-  }
-  const auto any = [](const DomainSums& sums) {
-    return std::any_of(sums.by_domain.begin(), sums.by_domain.end(), [](std::int64_t count) { return count != 0; });
-  };
-  const bool concerned = std::any_of(existing_.begin(), existing_.begin() + static_cast<std::ptrdiff_t>(existing_used_), any);
+  for (std::size_t i = 0; i < anti_terms_.size(); ++i) gather(anti_keys_[i], &index.counts(index.counter({anti_terms_[i]}, false)), 1);
+  sum_up(What::kAnti, anti_);
+  const bool concerned = std::any_of(existing_.begin(), existing_.end(), [](const OfKey& one) { return !one.sums->all_zero(); });
   return concerned || !affinity_terms_.empty() || !anti_terms_.empty();
 }
 
 StatusId InterPodAffinity::filter(NodeIndex node) const {
   bool pods_exist = true;
-  for (std::size_t i = 0; i < affinity_used_; ++i) {
-    const std::uint32_t domain = cache_.topology(affinity_[i].column).domain(node);
-    if (domain == TopologyColumn::kNoDomain) return kStatusPodAffinity;  // the node must have the key of every term
-    if (affinity_[i].of(domain) <= 0) pods_exist = false;
+  for (const OfKey& wanted : affinity_) {
+    const std::uint32_t domain = wanted.column->domain(node);
+    if (domain == kNoDomain) return kStatusPodAffinity;  // the node must have the key of every term
+    if (wanted.sums->of(domain) <= 0) pods_exist = false;
   }
   if (!pods_exist) {
     // The first of a series that wants to be near its own kind: allowed when nobody matches anywhere, and it matches itself.
-    bool nobody = true;
-    for (std::size_t i = 0; i < affinity_used_; ++i) {
-      nobody = nobody && std::all_of(affinity_[i].by_domain.begin(), affinity_[i].by_domain.end(), [](std::int64_t c) { return c == 0; });
-    }
+    const bool nobody = std::all_of(affinity_.begin(), affinity_.end(), [](const OfKey& wanted) { return wanted.sums->all_zero(); });
     if (!nobody || !all_match(affinity_terms_, ns_, cache_.index().labels(identity_), cache_.api())) return kStatusPodAffinity;
   }
-  const auto hit = [&](const std::vector<DomainSums>& sums, std::size_t used) {
-    for (std::size_t i = 0; i < used; ++i) {
-      if (sums[i].of(cache_.topology(sums[i].column).domain(node)) > 0) return true;
-    }
-    return false;
-  };
-  if (hit(anti_, anti_used_)) return kStatusPodAntiAffinity;
-  if (hit(existing_, existing_used_)) return kStatusExistingAntiAffinity;
+  const auto is_hit = [&](const OfKey& refused) { return refused.sums->of(refused.column->domain(node)) > 0; };
+  if (std::any_of(anti_.begin(), anti_.end(), is_hit)) return kStatusPodAntiAffinity;
+  if (std::any_of(existing_.begin(), existing_.end(), is_hit)) return kStatusExistingAntiAffinity;
   return kFits;
+}
+
+void InterPodAffinity::shift(What what, std::vector<OfKey>& sums, Symbol key, NodeIndex node, std::int64_t change) {
+  const TopologyColumn* column = &cache_.topology(cache_.column(key));
+  auto place = std::find_if(sums.begin(), sums.end(), [&](const OfKey& one) { return one.column == column; });
+  if (place == sums.end()) {  // a nominated pod brings the first term of its kind
+    gather(key, nullptr, 0);
+    sum_up(what, sums);
+    place = sums.end() - 1;
+  }
+  const std::uint32_t domain = column->domain(node);
+  if (domain != kNoDomain) place->sums->add(domain, change);
 }
 
 void InterPodAffinity::shift(const PodInfo& other, NodeIndex node, std::int64_t change) {
@@ -123,65 +130,54 @@ void InterPodAffinity::shift(const PodInfo& other, NodeIndex node, std::int64_t 
   const Affinity* affinity = other.spec->affinity.get();
   if (affinity != nullptr) {
     for (const PodAffinityTerm& term : affinity->required_pod_anti_affinity) {
-      if (PodTerm::of(term, other.ns, labels).matches(ns_, index.labels(identity_), api)) add(existing_, existing_used_, term.topology_key, node, change);
+      if (PodTerm::of(term, other.ns, labels).matches(ns_, index.labels(identity_), api)) shift(What::kExisting, existing_, term.topology_key, node, change);
     }
   }
   if (all_match(affinity_terms_, other.ns, labels, api)) {
-    for (const Symbol key : affinity_keys_) add(affinity_, affinity_used_, key, node, change);
+    for (const Symbol key : affinity_keys_) shift(What::kAffinity, affinity_, key, node, change);
   }
   for (std::size_t i = 0; i < anti_terms_.size(); ++i) {
-    if (anti_terms_[i].matches(other.ns, labels, api)) add(anti_, anti_used_, anti_keys_[i], node, change);
+    if (anti_terms_[i].matches(other.ns, labels, api)) shift(What::kAnti, anti_, anti_keys_[i], node, change);
   }
 }
 
 bool InterPodAffinity::pre_score(const PodInfo& pod) {
   PodIndex& index = cache_.index();
-  score_used_ = 0;
+  score_.clear();
   const Affinity* affinity = pod.spec->affinity.get();
   const bool prefers = affinity != nullptr && !(affinity->preferred_pod_affinity.empty() && affinity->preferred_pod_anti_affinity.empty());
   if (ignores_preferred_ && !prefers) return false;
-  bool matched = false;
-  const auto spread = [&](Symbol key, const NodeCounts& counts, std::int64_t weight) {
-    if (counts.empty()) return;
-    DomainSums& sums = sums_for(score_, score_used_, key);
-    const TopologyColumn& column = cache_.topology(sums.column);
-    for (const auto& [node, pods] : counts) {
-      const std::uint32_t domain = column.domain(node);
-      if (domain == TopologyColumn::kNoDomain) continue;
-      sums.by_domain[domain] += weight * static_cast<std::int64_t>(pods);
-      matched = true;
-    }
-  };
   for (const TermId id : index.terms_matching(pod.identity)) {
     const HeldTerm& term = index.term(id);
     switch (term.kind) {
       case TermKind::kRequiredAffinity:
-        if (hard_weight_ != 0) spread(term.topology_key, term.holders, hard_weight_);
+        if (hard_weight_ != 0) gather(term.topology_key, &term.holders, hard_weight_);
         break;
-      case TermKind::kPreferredAffinity: spread(term.topology_key, term.holders, term.weight); break;
-      case TermKind::kPreferredAntiAffinity: spread(term.topology_key, term.holders, -term.weight); break;
+      case TermKind::kPreferredAffinity: gather(term.topology_key, &term.holders, term.weight); break;
+      case TermKind::kPreferredAntiAffinity: gather(term.topology_key, &term.holders, -term.weight); break;
       case TermKind::kRequiredAntiAffinity: break;
     }
   }
   if (affinity != nullptr) {
     const auto prefer = [&](const std::vector<PodAffinityTerm>& terms, std::int64_t sign) {
       for (const PodAffinityTerm& term : terms) {
-        spread(term.topology_key, index.counts(index.counter({incoming(term, pod.ns, index.labels(pod.identity), cache_.api().names())}, false)), sign * term.weight);
+        const PodTerm wanted = incoming(term, pod.ns, index.labels(pod.identity), cache_.api().names());
+        gather(term.topology_key, &index.counts(index.counter({wanted}, false)), sign * term.weight);
       }
     };
     prefer(affinity->preferred_pod_affinity, 1);
     prefer(affinity->preferred_pod_anti_affinity, -1);
   }
-  return matched;
+  sum_up(What::kScore, score_);
+  return std::any_of(score_.begin(), score_.end(), [](const OfKey& one) { return one.sums->pods() != 0; });
 }
 
 std::vector<std::int64_t> InterPodAffinity::raw(const std::vector<NodeIndex>& feasible) const {
-  std::vector<std::int64_t> sums(feasible.size(), 0);
-  for (std::size_t k = 0; k < score_used_; ++k) {
-    const TopologyColumn& column = cache_.topology(score_[k].column);
-    for (std::size_t i = 0; i < feasible.size(); ++i) sums[i] += score_[k].of(column.domain(feasible[i]));
+  std::vector<std::int64_t> result(feasible.size(), 0);
+  for (const OfKey& one : score_) {
+    for (std::size_t i = 0; i < feasible.size(); ++i) result[i] += one.sums->of(one.column->domain(feasible[i]));
   }
-  return sums;
+  return result;
 }
 
 const std::vector<std::int64_t>& InterPodAffinity::scores(const std::vector<NodeIndex>& feasible) {

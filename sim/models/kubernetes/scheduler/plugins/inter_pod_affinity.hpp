@@ -10,13 +10,6 @@
 
 namespace sim::k8s::scheduling {
 
-/// A sum per domain of one topology key.
-struct DomainSums {
-  ColumnId column = 0;
-  std::vector<std::int64_t> by_domain;
-  std::int64_t of(std::uint32_t domain) const { return domain < by_domain.size() ? by_domain[domain] : 0; }
-};
-
 class InterPodAffinity {
  public:
   explicit InterPodAffinity(Cache& cache) : cache_(cache) {}
@@ -43,23 +36,35 @@ class InterPodAffinity {
   bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) const;
 
  private:
-  void add(std::vector<DomainSums>& sums, std::size_t& used, Symbol key, NodeIndex node, std::int64_t amount);
-  DomainSums& sums_for(std::vector<DomainSums>& sums, std::size_t& used, Symbol key);
+  /// Sums over one topology key. What is shifted in a dry run is shifted back before it ends.
+  struct OfKey {
+    const TopologyColumn* column = nullptr;
+    DomainSums* sums = nullptr;
+  };
+  /// Sources of sums, gathered by topology key in the order in which the keys come.
+  struct Gathered {
+    ColumnId column = 0;
+    std::vector<DomainSums::Source> sources;
+  };
+  enum class What : std::uint32_t { kExisting, kAffinity, kAnti, kScore };  // the first word of a key: below those of other plugins
+  void gather(Symbol key, const NodeCounts* counts, std::int64_t weight);
+  /// Brings the sums of what was gathered up to date.
+  void sum_up(What what, std::vector<OfKey>& into);
+  void shift(What what, std::vector<OfKey>& sums, Symbol key, NodeIndex node, std::int64_t change);
   static bool all_match(const std::vector<PodTerm>& terms, Symbol ns, const Labels& labels, const ApiServer& api);
 
   Cache& cache_;
   std::int64_t hard_weight_ = 1;
   bool ignores_preferred_ = false;
-  // Of the pod in hand. The vectors keep their memory; `used` says how many entries are current.
+  std::vector<Gathered> gathered_;  // keeps its memory; the first gathered_count_ are current
+  std::size_t gathered_count_ = 0;
+  Key key_;
+  // Of the pod in hand.
   Symbol ns_;
   IdentityId identity_ = 0;
-  std::vector<PodTerm> affinity_terms_;
-  std::vector<ColumnId> affinity_columns_;
-  std::vector<PodTerm> anti_terms_;
-  std::vector<ColumnId> anti_columns_;
+  std::vector<PodTerm> affinity_terms_, anti_terms_;
   std::vector<Symbol> affinity_keys_, anti_keys_;
-  std::vector<DomainSums> existing_, affinity_, anti_, score_;
-  std::size_t existing_used_ = 0, affinity_used_ = 0, anti_used_ = 0, score_used_ = 0;
+  std::vector<OfKey> existing_, affinity_, anti_, score_;
   std::vector<std::int64_t> scores_;
 };
 

@@ -1,6 +1,7 @@
 #include "sim/models/kubernetes/scheduler/plugins/pod_topology_spread.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -12,8 +13,6 @@ namespace sim::k8s::scheduling {
 
 namespace {
 
-// Not -1: with an empty selector no pod is counted, but each that a dry run takes off counts -1, as in the original.
-constexpr std::int64_t kAbsent = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kHostnameSkew = 3;
 constexpr std::int64_t kZoneSkew = 5;
 constexpr std::size_t kSelectorsMax = 4096;  // forgotten beyond that, and derived anew
@@ -86,6 +85,7 @@ void PodTopologySpread::collect(const PodInfo& pod, Hardness hardness, std::vect
   const Labels& labels = cache_.index().labels(pod.identity);
   const auto finish = [&](Constraint constraint) {
     constraint.column = cache_.column(constraint.key);
+    constraint.topology = &cache_.topology(constraint.column);
     constraint.matches_itself = selects(constraint, labels);
     // An empty selector matches the pod itself, but counts nobody.
     if (!constraint.selects_nothing && !constraint.selector.is_empty()) {
@@ -146,61 +146,64 @@ bool PodTopologySpread::is_included(const Constraint& constraint, NodeIndex node
 
 bool PodTopologySpread::has_all_keys(const std::vector<Constraint>& constraints, NodeIndex node) const {
   return std::all_of(constraints.begin(), constraints.end(), [&](const Constraint& constraint) {
-    return cache_.topology(constraint.column).domain(node) != TopologyColumn::kNoDomain;
+    return constraint.topology->domain(node) != TopologyColumn::kNoDomain;
   });
+}
+
+const Key& PodTopologySpread::key_of(What what, const std::vector<Constraint>& constraints, const Constraint& constraint) {
+  key_.clear();
+  key_.push_back(static_cast<std::uint32_t>(what));
+  key_.push_back(constraint.column);
+  append(key_, constraint.counter == kNoCounter ? std::int64_t{-1} : static_cast<std::int64_t>(cache_.index().counts(constraint.counter).id()));
+  if (what == What::kOnNode) return key_;
+  key_.push_back((constraint.honor_affinity ? 1u : 0u) | (constraint.honor_taints ? 2u : 0u) | (needs_all_keys_ ? 4u : 0u));
+  for (const Constraint& other : constraints) key_.push_back(other.column);
+  if (constraint.honor_affinity) append_node_affinity(key_, *spec_);
+  if (constraint.honor_taints) append(key_, spec_->tolerations);
+  return key_;
+}
+
+template <class Reset, class DomainOf>
+void PodTopologySpread::sum_up(const Key& key, Constraint& constraint, Reset&& reset, DomainOf&& domain_of) {
+  constraint.sums = &cache_.sums().find(key);
+  std::array<DomainSums::Source, 1> source{};
+  if (constraint.counter != kNoCounter) source.front().counts = &cache_.index().counts(constraint.counter);
+  constraint.sums->follow(cache_.topology_version(), std::span(source).first(constraint.counter == kNoCounter ? 0 : 1), reset, domain_of);
 }
 
 bool PodTopologySpread::pre_filter(const PodInfo& pod) {
   collect(pod, Hardness::kDoNotSchedule, hard_);
-  if (hard_.empty()) return false;
-  counts_.resize(hard_.size());
-  minimum_.assign(hard_.size(), 0);
-  for (std::size_t i = 0; i < hard_.size(); ++i) counts_[i].assign(cache_.topology(hard_[i].column).domains(), kAbsent);
-  for (const NodeIndex node : cache_.order()) {
-    if (!has_all_keys(hard_, node)) continue;
-    for (std::size_t i = 0; i < hard_.size(); ++i) {
-      std::int64_t& count = counts_[i][cache_.topology(hard_[i].column).domain(node)];
-      if (count == kAbsent && is_included(hard_[i], node)) count = 0;
-    }
+  needs_all_keys_ = true;
+  for (Constraint& constraint : hard_) {
+    const TopologyColumn& column = *constraint.topology;
+    const auto reset = [&](DomainSums& sums) {
+      sums.begin(column.domains(), DomainSums::kAbsent);
+      for (const NodeIndex node : cache_.order()) {
+        if (has_all_keys(hard_, node) && is_included(constraint, node)) sums.count(node, column.domain(node));
+      }
+    };
+    sum_up(key_of(What::kHard, hard_, constraint), constraint, reset,
+           [&](NodeIndex node) { return constraint.sums->counts(node) ? column.domain(node) : kNoDomain; });
   }
-  for (std::size_t i = 0; i < hard_.size(); ++i) {
-    if (hard_[i].counter == kNoCounter) continue;
-    for (const auto& [node, pods] : cache_.index().counts(hard_[i].counter)) {
-      if (has_all_keys(hard_, node) && is_included(hard_[i], node)) counts_[i][cache_.topology(hard_[i].column).domain(node)] += pods;
-    }
-  }
-  for (std::size_t i = 0; i < hard_.size(); ++i) find_minimum(i);
-  return true;
-}
-
-void PodTopologySpread::find_minimum(std::size_t constraint) {
-  std::int64_t domains = 0;
-  std::int64_t least = std::numeric_limits<std::int32_t>::max();
-  for (const std::int64_t count : counts_[constraint]) {
-    if (count == kAbsent) continue;
-    ++domains;
-    least = std::min(least, count);
-  }
-  minimum_[constraint] = domains < hard_[constraint].min_domains ? 0 : least;
+  return !hard_.empty();
 }
 
 StatusId PodTopologySpread::filter(NodeIndex node) const {
-  for (std::size_t i = 0; i < hard_.size(); ++i) {
-    const std::uint32_t domain = cache_.topology(hard_[i].column).domain(node);
-    if (domain == TopologyColumn::kNoDomain) return kStatusSpreadMissingLabel;
-    const std::int64_t count = counts_[i][domain] == kAbsent ? 0 : counts_[i][domain];
-    if (count + (hard_[i].matches_itself ? 1 : 0) - minimum_[i] > hard_[i].max_skew) return kStatusSpread;
+  for (const Constraint& constraint : hard_) {
+    const std::uint32_t domain = constraint.topology->domain(node);
+    if (domain == kNoDomain) return kStatusSpreadMissingLabel;
+    const std::int64_t least = static_cast<std::int64_t>(constraint.sums->domains_present()) < constraint.min_domains ? 0 : constraint.sums->least();
+    if (constraint.sums->of(domain) + (constraint.matches_itself ? 1 : 0) - least > constraint.max_skew) return kStatusSpread;
   }
   return kFits;
 }
 
 void PodTopologySpread::shift(const PodInfo& other, NodeIndex node, std::int64_t change) {
-  if (hard_.empty() || other.ns != ns_ || !has_all_keys(hard_, node)) return;
+  if (other.ns != ns_) return;
   const Labels& labels = cache_.index().labels(other.identity);
-  for (std::size_t i = 0; i < hard_.size(); ++i) {
-    if (!selects(hard_[i], labels) || !is_included(hard_[i], node)) continue;
-    counts_[i][cache_.topology(hard_[i].column).domain(node)] += change;
-    find_minimum(i);
+  for (const Constraint& constraint : hard_) {
+    // With an empty selector no pod is counted, but each that a dry run takes off counts -1, as in the original.
+    if (constraint.sums->counts(node) && selects(constraint, labels)) constraint.sums->add(constraint.topology->domain(node), change);
   }
 }
 
@@ -218,51 +221,48 @@ bool PodTopologySpread::pre_score(const PodInfo& pod, const std::vector<NodeInde
       ++ignored;
     }
   }
-  for (const Constraint& constraint : soft_) {
-    const TopologyColumn& column = cache_.topology(constraint.column);
+  for (Constraint& constraint : soft_) {
+    const TopologyColumn& column = *constraint.topology;
     const double skew = static_cast<double>(constraint.max_skew - 1);
-    const auto counts = [&](auto&& use) {
-      if (constraint.counter == kNoCounter) return;
-      for (const auto& [node, pods] : cache_.index().counts(constraint.counter)) use(node, pods);
-    };
     if (constraint.key == hostname_) {
       // Matching pods on that node alone, whatever the inclusion policies say.
       const double weight = math::log(static_cast<double>(feasible.size() - ignored + 2));
-      scratch_.assign(cache_.index_end(), 0);
-      counts([&](NodeIndex node, std::uint32_t pods) { scratch_[node] = pods; });
+      sum_up(key_of(What::kOnNode, soft_, constraint), constraint, [&](DomainSums& sums) { sums.begin(cache_.index_end(), 0); },
+             [](NodeIndex node) { return std::uint32_t{node}; });
       for (std::size_t i = 0; i < feasible.size(); ++i) {
-        if (ignored_[i] || column.domain(feasible[i]) == TopologyColumn::kNoDomain) continue;
-        sums_[i] += static_cast<double>(scratch_[feasible[i]]) * weight + skew;
+        if (ignored_[i] || column.domain(feasible[i]) == kNoDomain) continue;
+        sums_[i] += static_cast<double>(constraint.sums->at(feasible[i])) * weight + skew;
       }
       continue;
     }
     // The last place stands for nodes without the label, which count as one value, "".
-    const std::size_t unlabelled = column.domains();
+    const auto unlabelled = static_cast<std::uint32_t>(column.domains());
     const auto empty_value = column.domain_of_value.find(0);
-    const auto place_of = [&](NodeIndex node) -> std::size_t {
+    const auto place_of = [&](NodeIndex node) {
       const std::uint32_t domain = column.domain(node);
-      if (domain != TopologyColumn::kNoDomain) return domain;
+      if (domain != kNoDomain) return domain;
       return empty_value == column.domain_of_value.end() ? unlabelled : empty_value->second;
     };
-    scratch_.assign(unlabelled + 1, kAbsent);
+    const auto reset = [&](DomainSums& sums) {
+      sums.begin(std::size_t{unlabelled} + 1, 0);
+      for (const NodeIndex node : cache_.order()) {
+        if ((!needs_all_keys_ || has_all_keys(soft_, node)) && is_included(constraint, node)) sums.count(node, place_of(node));
+      }
+    };
+    sum_up(key_of(What::kSoft, soft_, constraint), constraint, reset, [&](NodeIndex node) { return constraint.sums->counts(node) ? place_of(node) : kNoDomain; });
+    // Of all domains only those of feasible nodes have a weight.
+    is_seen_.assign(std::size_t{unlabelled} + 1, false);
     std::size_t values = 0;
     for (std::size_t i = 0; i < feasible.size(); ++i) {
       if (ignored_[i]) continue;
-      std::int64_t& count = scratch_[place_of(feasible[i])];
-      if (count == kAbsent) {
-        count = 0;
-        ++values;
-      }
+      const std::uint32_t place = place_of(feasible[i]);
+      if (!is_seen_[place]) ++values;
+      is_seen_[place] = true;
     }
     const double weight = math::log(static_cast<double>(values + 2));
-    counts([&](NodeIndex node, std::uint32_t pods) {
-      if (needs_all_keys_ && !has_all_keys(soft_, node)) return;
-      std::int64_t& count = scratch_[place_of(node)];
-      if (count != kAbsent && is_included(constraint, node)) count += pods;
-    });
     for (std::size_t i = 0; i < feasible.size(); ++i) {
-      if (ignored_[i] || column.domain(feasible[i]) == TopologyColumn::kNoDomain) continue;
-      sums_[i] += static_cast<double>(scratch_[column.domain(feasible[i])]) * weight + skew;
+      if (ignored_[i] || column.domain(feasible[i]) == kNoDomain) continue;
+      sums_[i] += static_cast<double>(constraint.sums->at(column.domain(feasible[i]))) * weight + skew;
     }
   }
   raw_.resize(feasible.size());

@@ -48,9 +48,11 @@ class PodTopologySpread {
     std::int64_t min_domains = 1;
     Symbol key;
     ColumnId column = 0;
+    const TopologyColumn* topology = nullptr;
     LabelSelector selector;
     bool selects_nothing = false;    // labelSelector absent
     CounterId counter = kNoCounter;  // none: no pod is counted
+    DomainSums* sums = nullptr;      // matching pods, as far as they count
     bool matches_itself = false;
     bool honor_affinity = true;
     bool honor_taints = false;
@@ -61,7 +63,12 @@ class PodTopologySpread {
   bool is_included(const Constraint& constraint, NodeIndex node) const;
   bool has_all_keys(const std::vector<Constraint>& constraints, NodeIndex node) const;
   bool selects(const Constraint& constraint, const Labels& labels) const;
-  void find_minimum(std::size_t constraint);
+  /// What is counted: all that the sums of a constraint depend on, but the version of the nodes.
+  enum class What : std::uint32_t { kHard = 16, kSoft, kOnNode };  // the first word of a key: other plugins' are below
+  const Key& key_of(What what, const std::vector<Constraint>& constraints, const Constraint& constraint);
+  /// Brings constraint.sums up to date; `domain_of` says where a pod on a node counts if the node counts.
+  template <class Reset, class DomainOf>
+  void sum_up(const Key& key, Constraint& constraint, Reset&& reset, DomainOf&& domain_of);
 
   Cache& cache_;
   const std::vector<TopologySpreadConstraint>* defaults_ = nullptr;
@@ -69,16 +76,16 @@ class PodTopologySpread {
   std::map<Symbol, std::vector<Ref<Service>>> services_;                // by namespace
   std::unordered_map<Key, LabelSelector, KeyHash> default_selectors_;  // look-up only
   Symbol hostname_, zone_;
+  Key key_;
 
   // Of the pod in hand.
   const PodSpec* spec_ = nullptr;
   Symbol ns_;
   std::vector<Constraint> hard_;
-  std::vector<std::vector<std::int64_t>> counts_;  // by constraint, by domain; kAbsent: the domain has no eligible node
-  std::vector<std::int64_t> minimum_;
   std::vector<Constraint> soft_;
   bool needs_all_keys_ = false;
   std::vector<bool> ignored_;
+  std::vector<bool> is_seen_;  // by domain
   std::vector<std::int64_t> raw_;
   std::vector<std::int64_t> scratch_;
   std::vector<double> sums_;
