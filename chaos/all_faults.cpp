@@ -13,14 +13,19 @@ const FaultKinds& all_faults() {
     add_node_reinstall(list);
     add_node_hang(list);
     add_network_partition(list);
+    add_network_impair(list);
     add_element_down(list);
     add_kernel_memory(list);
+    add_clock_skew(list);
     // Processes and disks
     add_process_kill(list);
+    add_process_hang(list);
+    add_leader_loss(list);
     add_certificate_expiry(list);
     add_disk_slow(list);
     add_disk_fill(list);
     add_etcd_quota(list);
+    add_etcd_member(list);
     // Ceph
     add_ceph_disk(list);
     add_ceph_flag(list);
@@ -40,7 +45,9 @@ const FaultKinds& all_faults() {
     add_node_delete(list);
     add_object_delete(list);
     add_scale(list);
+    add_workload_edit(list);
     add_node_taint(list);
+    add_node_label(list);
     add_drop_caches(list);
     // Other tools' own resources
     add_chaos_mesh(list);

@@ -55,6 +55,16 @@ class FaultEnvironment {
   /// Slows a member's disk by one more factor (they multiply); with `undo` takes it back.
   void slow_disk(std::size_t member, double factor, bool undo);
 
+  /// When the API servers' certificates were issued and how long they are valid.
+  struct CertificateTerm {
+    SimDuration age{};
+    SimDuration life{};
+  };
+  /// Puts the clock of a machine forward by so much (back, when negative), beside what is wrong with it already.
+  void skew_machine(sim::host::HostId host, SimDuration by, CertificateTerm term);
+  /// ... of a member's kube-controller-manager alone. It counts while that member leads.
+  void skew_controllers(std::size_t member, SimDuration by);
+
   /// Chaos Mesh in this world; made when it is first asked for.
   mesh::Cluster& chaos_mesh();
   /// ... or null.
@@ -64,7 +74,7 @@ class FaultEnvironment {
 
   /// What a fault does to a thing and takes back at its end, when several do it to the same thing: it is taken back with the last of them.
   /// A fault without a duration never releases.
-  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork, kTaint };
+  enum class Held : std::uint8_t { kHostOff, kProcess, kCordon, kUnready, kCertificate, kCephDiskFailed, kCephDiskHangs, kCephDiskSlow, kCephDiskFilled, kCephFlag, kCephNetwork, kTaint, kHung, kLease, kDefragmentation, kEtcdData, kMemberCertificate };
   using HeldThing = std::pair<std::uint64_t, std::uint64_t>;
   void hold(Held what, HeldThing thing) { ++holds_[{what, thing}]; }
   bool is_held(Held what, HeldThing thing) const {
@@ -93,6 +103,10 @@ class FaultEnvironment {
   std::map<std::pair<Held, HeldThing>, std::size_t> holds_;
   std::map<std::pair<Held, HeldThing>, std::vector<double>> degrees_;
   std::shared_ptr<mesh::Cluster> chaos_mesh_;
+  void update_controllers_clock();
+  std::map<sim::host::HostId, SimDuration> machine_clocks_;
+  std::map<std::size_t, SimDuration> controllers_clocks_;
+  bool follows_leaders_ = false;
 };
 
 /// One occurrence of a fault in one world.

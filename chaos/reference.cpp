@@ -73,7 +73,25 @@ Of faults that hold the same thing (a machine off, a process dead, a node cordon
 Files of Chaos Mesh and LitmusChaos are faults as they are (kind `chaos-mesh`): packet loss and delay, partitions of pods, stress, names that do not resolve, clock skew
 ([what is modelled](chaos-mesh.md)).
 
-Not modelled: disks other than etcd's and Ceph's, full disks.
+| what breaks | kinds |
+| --- | --- |
+| a machine | `node-crash`, `node-power-off`, `node-reboot`, `node-hang`, `node-reinstall`, `kernel-memory` |
+| a rack, power feed, switch, zone, host as a whole | `element-down` (`loses: power`, `network` or `both`) |
+| ... in part | the node kinds with `target.in` (and `count`, `pick`), `network-impair` with `loss` for a switch that drops packets |
+| the network of machines | `network-partition`, `network-impair`; of Ceph's two networks `ceph-network` |
+| the network, names and HTTP of pods | `chaos-mesh` (NetworkChaos, DNSChaos, HTTPChaos) |
+| kube-apiserver, kube-scheduler, kube-controller-manager, etcd | `process-kill`, `process-hang`, `leader-loss`, `certificate-expiry` with `certificate` |
+| etcd | `disk-slow`, `etcd-quota`, `etcd-member` (defragmentation, lost data, moved leader), `network-impair` between its members, `chaos-mesh` IOChaos |
+| kubelets | `process-kill` with `component: kubelet`, `certificate-expiry`, `clock-skew` |
+| clocks | `clock-skew`; of kube-controller-manager alone `chaos-mesh` TimeChaos |
+| DNS of the cluster | `pod-unready`, `container-kill`, `pod-kill` of kube-dns's pods (slow: NetworkChaos on them), felt by what `needs` it; names by pattern: DNSChaos |
+| registries and images | `registry`, `workload-edit` with `image` |
+| Ceph: disks, flags, networks | `ceph-disk`, `ceph-flag`, `ceph-network` |
+| Ceph: daemons | `container-kill`, `pod-kill` of Rook's pods (mon, mgr, osd, mds, rgw); its machines with `target.leaderOf: ceph-mon`, `ceph-mgr`, `ceph-mds` |
+| people | `drain`, `cordon`, `planned-maintenance` (two of them at once: two faults), `node-delete`, `object-delete` (a PodDisruptionBudget too), `scale`, `node-taint`, `node-label`, `workload-edit`, `drop-caches` |
+
+Not modelled: disks other than etcd's, Ceph's and nodes' first ones; NetworkPolicies; names outside of the cluster (an upstream of DNS): nothing in the simulated world asks for
+one; errors of memory and processors that no crash follows.
 )";
 
 constexpr const char* kExpectations = R"(# Expectations

@@ -148,6 +148,46 @@ const Rule kRules[] = {
          to.push_back(std::move(action));
        }
      }},
+    {"process-hang",
+     [](const Scene& s, Actions& to) {
+       for (const char* component : {"etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"}) {
+         for (const std::string& node : s.members) {
+           Action action = on_node("process-hang", node, minutes(15), fmt::format("component: {}", component));
+           action.element = fmt::format("{}/{}", component, node);
+           to.push_back(std::move(action));
+         }
+       }
+     }},
+    {"leader-loss",
+     [](const Scene& s, Actions& to) {
+       if (s.members.empty()) return;
+       for (const char* component : {"kube-scheduler", "kube-controller-manager"}) {
+         to.push_back({"leader-loss", component, fmt::format("component: {}, of: all", component), minutes(15), "duration", {}, false});
+       }
+     }},
+    {"etcd-member",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.members) {
+         for (const char* action : {"defragment", "data-loss"}) {
+           if (s.members.size() < 3 && std::string_view(action) == "data-loss") continue;  // of a majority: not modelled
+           Action one = on_node("etcd-member", node, minutes(std::string_view(action) == "defragment" ? 2 : 60), fmt::format("action: {}", action));
+           one.element = fmt::format("{}/{}", action, node);
+           to.push_back(std::move(one));
+         }
+       }
+     }},
+    {"network-impair",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.machines) {
+         Action lossy = on_node("network-impair", node, minutes(30), "loss: 50");
+         lossy.element = "lossy/" + node;
+         to.push_back(std::move(lossy));
+       }
+     }},
+    {"clock-skew",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.machines) to.push_back(on_node("clock-skew", node, hours(1), "ahead: 1h"));
+     }},
     {"memory-leak", [](const Scene& s, Actions& to) { each_workload(s, "memory-leak", std::nullopt, to, "", "rate: 50Mi/s"); }},
     {"pod-unready", [](const Scene& s, Actions& to) { each_workload(s, "pod-unready", minutes(15), to); }},
     {"pod-delete", [](const Scene& s, Actions& to) { each_workload(s, "pod-delete", std::nullopt, to); }},
@@ -199,6 +239,12 @@ const Rule kRules[] = {
        }
        for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
          if (!nodes.empty()) to.push_back({"certificate-expiry", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(1), "duration", {}, true});
+       }
+       if (s.members.empty()) return;
+       std::string members;
+       for (const std::string& node : s.members) members += (members.empty() ? "" : ", ") + quoted(node);
+       for (const char* certificate : {"kube-scheduler", "kube-controller-manager", "kube-apiserver", "apiserver-etcd-client", "etcd-peer"}) {
+         to.push_back({"certificate-expiry", certificate, fmt::format("target: {{nodes: [{}]}}, certificate: {}", members, certificate), hours(1), "duration", {}, false});
        }
      }},
     {"kernel-memory", [](const Scene& s, Actions& to) { each_machine(s, "kernel-memory", hours(1), to, "rate: 50Mi/s"); }},

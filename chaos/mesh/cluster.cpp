@@ -67,20 +67,7 @@ std::string Cluster::generate_name(const std::string& prefix) {
   return name;
 }
 
-void Cluster::update_clock() {
-  const std::optional<std::size_t> leader = world().control_plane.leader(sim::k8s::Component::kControllerManager);
-  const auto found = leader ? clocks_.find(*leader) : clocks_.end();
-  world().controllers.set_clock_skew(found == clocks_.end() ? SimDuration{} : found->second);
-}
-
-void Cluster::skew_clock(std::size_t member, SimDuration by) {
-  clocks_[member] += by;
-  update_clock();
-  if (std::exchange(follows_leaders_, true)) return;
-  world().control_plane.on_leadership([this, alive = std::weak_ptr<const void>(alive_)](sim::k8s::Component component, bool gained) {
-    if (!alive.expired() && gained && component == sim::k8s::Component::kControllerManager) update_clock();
-  });
-}
+void Cluster::skew_clock(std::size_t member, SimDuration by) { environment_.skew_controllers(member, by); }
 
 std::optional<std::uint32_t> Cluster::restarts_of(const Target& target) {
   const sim::k8s::Pod* pod = world().api.get(target.pod);

@@ -115,9 +115,6 @@ class Cluster {
   std::vector<std::unique_ptr<Object>> objects_;
   std::uint64_t names_ = 0;
   std::map<std::size_t, std::vector<std::pair<SimDuration, double>>> disk_delays_;
-  void update_clock();
-  std::map<std::size_t, SimDuration> clocks_;
-  bool follows_leaders_ = false;
   struct Load {
     Target target;
     std::uint32_t restarts = 0;

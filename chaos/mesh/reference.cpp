@@ -67,7 +67,8 @@ What the models feel:
 - **Pods** are deleted, restarted, or run an image that does nothing: probes, endpoints, controllers and users see it.
 - **Packets** between pods: partitions cut members of services off from each other and from what they need; probes (but exec) fail when the answer comes too late or gets
   lost too often, in spells that are drawn; loss and bandwidth slow state transfers down (Mathis' formula); a service that is slowed down is degraded, with the reason.
-  A pod of the host's network is refused at run time, as Chaos Mesh does, unless `allowHostNetwork`: then a partition takes its machine off the network.
+  A pod of the host's network is refused at run time, as Chaos Mesh does, unless `allowHostNetwork`: then what is done is done to
+  all packets of its machine (docs/models/network.md), once however many of its pods are selected; between such a pod and one with a network of its own it is refused.
 - **Stress** counts in the container's cgroup: CPU and disk are shared with its neighbours (docs/models/contention.md), memory above the limit kills the container.
 - **Files** of etcd (IOChaos), **the clock** of kube-controller-manager (TimeChaos: CronJobs), **names** of Services in pods that need them (DNSChaos), **HTTP** ports (HTTPChaos:
   callers and HTTP probes), **machines** of a cloud.

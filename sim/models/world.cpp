@@ -1,6 +1,7 @@
 #include "sim/models/world.hpp"
 
 #include "sim/models/monitoring/monitoring.hpp"
+#include "sim/models/network/host_network.hpp"
 #include "sim/models/network/network.hpp"
 #include "sim/models/network/pod_network.hpp"
 #include "sim/models/registry/registries.hpp"
@@ -42,6 +43,26 @@ network::PodNetwork& World::network_of_pods() {
     if (services) services->use(*pod_network);
   }
   return *pod_network;
+}
+
+network::HostNetwork& World::network_of_hosts() {
+  if (host_network == nullptr) {
+    host_network = std::make_unique<network::HostNetwork>(engine, log, random, hosts, api, control_plane, kubelets, network.get());
+    if (rook) {
+      std::vector<host::HostId> talkers;
+      for (const ceph::Osd& osd : rook->cluster().osds()) talkers.push_back(osd.host);
+      host_network->talk(std::move(talkers));
+    }
+    host_network->on_change([this] {
+      network::HostNetwork* machines_network = host_network.get();
+      if (machines_network->any()) {
+        network_of_pods().use_hosts([machines_network](host::HostId a, host::HostId b) { return machines_network->path(a, b); });
+      } else {
+        network_of_pods().use_hosts({});
+      }
+    });
+  }
+  return *host_network;
 }
 
 void World::start() {

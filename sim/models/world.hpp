@@ -31,6 +31,7 @@ class Monitoring;
 namespace network {
 class Network;
 class PodNetwork;
+class HostNetwork;
 }  // namespace network
 namespace registry {
 class Registries;
@@ -90,6 +91,8 @@ class World {
   std::unique_ptr<network::PodNetwork> pod_network;  // null: nobody has disturbed the network of a pod
   /// The same, made when it is first asked for.
   network::PodNetwork& network_of_pods();
+  std::unique_ptr<network::HostNetwork> host_network;  // null: nobody has disturbed the network of a machine
+  network::HostNetwork& network_of_hosts();
   std::unique_ptr<services::Services> services;           // null: nobody needs anything
   std::unique_ptr<services::VirtualMachines> machines;    // null: no VMs of tenants
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks

@@ -2,7 +2,8 @@
 ///
 /// Source:     controllers/chaosimpl/networkchaos/{partition,trafficcontrol}, controllers/podnetworkchaos (pods of the host's network are refused unless the
 ///             installation allows it); netem: sim/models/network/tcp.hpp. A corrupt packet is one lost: TCP's checksum finds it. A duplicate is thrown away by TCP.
-/// Leaves out: externalTargets and devices (nothing in the simulated world calls out of the cluster; a pod has one device); limits of queues.
+///             A rule in the network namespace of a machine is on all of its packets: sim/models/network/host_network.hpp.
+/// Leaves out: rules between a pod of the host's network and pods that have one of their own; externalTargets and devices (nothing in the simulated world calls out of the cluster; a pod has one device); limits of queues.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 #include "chaos/mesh/cluster.hpp"
 #include "chaos/mesh/kinds/kind_files.hpp"
 #include "chaos/target.hpp"
-#include "sim/models/network/pod_network.hpp"
+#include "sim/models/network/host_network.hpp"
 
 namespace chaos::mesh {
 namespace {
@@ -210,7 +211,7 @@ class NetworkEffect final : public Effect {
     const bool acts = spec_.action == Action::kPartition ? is_source : is_source ? spec_.direction != Direction::kFrom : spec_.direction != Direction::kTo;
     if (pod.spec->host_network) {
       if (!cluster_.options().allows_host_network) return fmt::format("It's dangerous to inject network chaos on a pod({}) with `hostNetwork`", target.id);
-      return apply_to_host(target);
+      return acts ? apply_to_host(target, all) : std::string();
     }
     if (!acts || group_of(target) != groups_.end()) return {};
     // One rule for all that can be hit now, not one a pod: of thousands to thousands there would be millions of pairs.
@@ -244,10 +245,7 @@ class NetworkEffect final : public Effect {
         for (const sim::network::PodNetwork::Id id : ids) world().network_of_pods().remove(id);
       }
     }
-    const auto host = hosts_.find({target.key, target.id});
-    if (host == hosts_.end()) return;
-    cluster_.environment().leave_partition(host->second.first, host->second.second);
-    hosts_.erase(host);
+    recover_host(target);
   }
 
  private:
@@ -259,21 +257,66 @@ class NetworkEffect final : public Effect {
   std::vector<Group>::iterator group_of(const Target& target) {
     return std::find_if(groups_.begin(), groups_.end(), [&](const Group& group) { return group.targets.contains({target.key, target.id}); });
   }
-  /// The network namespace is the machine's: all of its traffic is hit, not the pod's alone.
-  std::string apply_to_host(const Target& target) {
+  /// The network namespace is the machine's: all of its traffic is hit, not the pod's alone, and once however many of its pods were selected.
+  std::string apply_to_host(const Target& target, const std::vector<Target>& all) {
     sim::World& w = world();
-    if (!spec_.impairment().cuts()) return fmt::format("{}delay, loss and bandwidth of machines; of a pod with hostNetwork only a partition is", kNotModelled);
-    if (spec_.other) return fmt::format("{}a partition between a pod with hostNetwork and some others; without 'target' it is", kNotModelled);
     const sim::host::HostId host = w.kubelets.host_of(w.api.get(target.pod)->node);
-    const std::uint32_t partition = cluster_.environment().new_partition();
-    cluster_.environment().enter_partition(host, partition);
-    hosts_[{target.key, target.id}] = {host, partition};
+    if (!host) return fmt::format("{}the network of {}, which has no machine here", kNotModelled, target.id);
+    const Impairment impairment = spec_.impairment();
+    HostHit& hit = hosts_[{target.key, host}];
+    if (!hit.targets.empty()) {
+      hit.targets.insert(target.id);
+      return {};
+    }
+    if (!spec_.other && impairment.cuts()) {
+      hit.partition = cluster_.environment().new_partition();
+      cluster_.environment().enter_partition(host, hit.partition);
+      hit.targets.insert(target.id);
+      return {};
+    }
+    std::vector<sim::host::HostId> others;
+    for (const Target& one : all) {
+      if (one.key == target.key || !not_running(w, one).empty()) continue;
+      const sim::k8s::Pod& pod = *w.api.get(one.pod);
+      if (!pod.spec->host_network) {
+        hosts_.erase({target.key, host});
+        return fmt::format("{}packets between pod {} of the host's network and pod {}, which has a network of its own", kNotModelled, target.id, one.id);
+      }
+      if (const sim::host::HostId other = w.kubelets.host_of(pod.node); other && other != host) others.push_back(other);
+    }
+    if (spec_.other && others.empty()) {
+      hit.targets.insert(target.id);  // all on the same machine: the loopback device has no such rules
+      return {};
+    }
+    sim::network::HostNetwork& network = w.network_of_hosts();
+    const bool sends = spec_.action != Action::kPartition || spec_.direction != Direction::kFrom;
+    const bool receives = spec_.action == Action::kPartition && spec_.direction != Direction::kTo;
+    if (sends) hit.rules.push_back(network.impair({host}, others, impairment));
+    if (receives) hit.rules.push_back(network.impair(others, {host}, impairment));
+    hit.targets.insert(target.id);
     return {};
   }
+  void recover_host(const Target& target) {
+    for (auto place = hosts_.begin(); place != hosts_.end(); ++place) {
+      if (place->first.first != target.key || place->second.targets.erase(target.id) == 0) continue;
+      if (!place->second.targets.empty()) return;
+      const sim::host::HostId host = place->first.second;
+      const HostHit hit = std::move(place->second);
+      hosts_.erase(place);
+      if (hit.partition > 0) cluster_.environment().leave_partition(host, hit.partition);
+      for (const sim::network::HostNetwork::Id rule : hit.rules) world().network_of_hosts().remove(rule);
+      return;
+    }
+  }
+  struct HostHit {
+    std::set<std::string> targets;  // pods, by id
+    std::uint32_t partition = 0;
+    std::vector<sim::network::HostNetwork::Id> rules;
+  };
 
   const NetworkChaos& spec_;
   std::vector<Group> groups_;
-  std::map<std::pair<std::string, std::string>, std::pair<sim::host::HostId, std::uint32_t>> hosts_;
+  std::map<std::pair<std::string, sim::host::HostId>, HostHit> hosts_;
 };
 
 std::unique_ptr<Effect> NetworkChaos::make(Cluster& cluster) const { return std::make_unique<NetworkEffect>(cluster, *this); }

@@ -65,7 +65,7 @@ HostId Hosts::find(std::string_view name) const {
 
 bool Hosts::has_network(HostId id) const {
   const Host& host = hosts_[id.value];
-  return (host.state == HostState::kUp || host.state == HostState::kHung) && host.has_link && host.partition == 0;
+  return (host.state == HostState::kUp || host.state == HostState::kHung) && host.has_link && host.partition == 0 && !(is_cut_ && is_cut_(id, HostId{}));
 }
 
 bool Hosts::reachable(HostId a, HostId b) const {
@@ -73,7 +73,7 @@ bool Hosts::reachable(HostId a, HostId b) const {
   if (a == b) return true;
   const Host& first = hosts_[a.value];
   const Host& second = hosts_[b.value];
-  return first.has_link && second.has_link && !first.is_stalled && !second.is_stalled && first.partition == second.partition;
+  return first.has_link && second.has_link && !first.is_stalled && !second.is_stalled && first.partition == second.partition && !(is_cut_ && is_cut_(a, b));
 }
 
 SimDuration Hosts::kubelet_start_time(HostId id) const {
@@ -211,6 +211,12 @@ void Hosts::set_partition(HostId id, std::uint32_t partition) {
     if (host.state == HostState::kUp || host.state == HostState::kHung) notify(Change::What::kNetwork, id);
   }
   for (const HostId vm : vms_of(id)) set_partition(vm, partition);
+}
+
+void Hosts::links_changed(HostId id, bool worse) {
+  Host& host = hosts_[id.value];
+  if (worse) host.cause = engine_.cause();
+  if (host.state == HostState::kUp || host.state == HostState::kHung) notify(Change::What::kNetwork, id);
 }
 
 void Hosts::set_stalled(HostId id, bool stalled) {

@@ -112,6 +112,10 @@ class Hosts {
   /// Puts the host into network partition number `partition`; hosts of different partitions do not reach each other. 0 is where all start.
   /// The VMs of a physical host go with it.
   void set_partition(HostId id, std::uint32_t partition);
+  /// Beside partitions: packets between two machines do not get through, although both have their network (models/network). HostId{} is the outside.
+  void set_link_filter(std::function<bool(HostId, HostId)> is_cut) { is_cut_ = std::move(is_cut); }
+  /// What the filter says about this host may have changed; told as kNetwork. The current cause becomes the host's last one when it is `worse`.
+  void links_changed(HostId id, bool worse);
 
   /// Nothing on an up host makes progress for a while (reclaim): it answers nobody, and nobody on it does anything. Told as kNetwork. The current
   /// cause becomes the host's last one. A host that goes down is not stalled any more.
@@ -172,6 +176,7 @@ class Hosts {
   std::deque<Pending> pending_;
   bool notifying_ = false;
   std::vector<std::function<void(const Change&)>> listeners_;
+  std::function<bool(HostId, HostId)> is_cut_;
   std::vector<std::function<void(HostId)>> slowdown_listeners_;
 };
 

@@ -30,6 +30,13 @@ const Network::Direction& Network::card(host::HostId host) {
   return place->second;
 }
 
+void Network::limit_card(host::HostId host, double out, double in) {
+  const double most = hosts_.spec(host).nic_bits_per_second / kBitsPerByte;
+  const Direction both = card(host);
+  bandwidth_.set_capacity(both.out, out > 0.0 ? std::min(out, most) : most);
+  bandwidth_.set_capacity(both.in, in > 0.0 ? std::min(in, most) : most);
+}
+
 void Network::add_cards(host::HostId host, bool outward, Links& links) {
   const auto add = [&](host::HostId one) {
     const Direction& both = card(one);

@@ -48,6 +48,8 @@ class Network {
     add_cards(host, true, links);
     add_cards(host, false, links);
   }
+  /// A host sends (receives) no more than so many bytes a second; 0: as much as its card can.
+  void limit_card(host::HostId host, double out_bytes_per_second, double in_bytes_per_second);
   /// Takes out links that stand in it twice: bytes that cross a link twice are charged once (a proxy on the same host).
   static void make_unique(Links& links);
 

@@ -28,6 +28,13 @@ std::string describe_parts(bool is_cut, double loss, SimDuration delay, SimDurat
 
 }  // namespace
 
+void Impairment::add(const Impairment& other) {
+  drops = drops || other.drops;
+  delay += other.delay;
+  jitter += other.jitter;
+  bytes_per_second = slower(bytes_per_second, other.bytes_per_second);
+}
+
 std::string Impairment::describe() const { return describe_parts(cuts(), loss, delay, jitter, bytes_per_second); }
 std::string PathQuality::describe() const {
   return describe_parts(is_cut, 1.0 - (1.0 - trip.loss_there) * (1.0 - trip.loss_back), trip.delay, trip.jitter, bytes_per_second);
@@ -160,19 +167,15 @@ Impairment PodNetwork::one_way(const PodRef* from, const PodRef* to) const {
     const bool is_sent = rule.senders.empty() || is_in(rule.senders, from);
     const bool is_received = rule.receivers.empty() || is_in(rule.receivers, to);
     if (!is_sent || !is_received) return;
-    all.drops = all.drops || rule.impairment.drops;
+    all.add(rule.impairment);
     arrives *= 1.0 - rule.impairment.loss;
-    all.delay += rule.impairment.delay;
-    all.jitter += rule.impairment.jitter;
-    all.bytes_per_second = slower(all.bytes_per_second, rule.impairment.bytes_per_second);
   });
   all.loss = 1.0 - arrives;
   return all;
 }
 
-PathQuality PodNetwork::both_ways(const Impairment& there, const Impairment& back) {
+PathQuality both_ways(const Impairment& there, const Impairment& back) {
   PathQuality path;
-  // TCP needs both.
   path.is_cut = there.cuts() || back.cuts();
   path.trip = {there.loss, back.loss, there.delay + back.delay, there.jitter + back.jitter};
   path.bytes_per_second = slower(there.bytes_per_second, back.bytes_per_second);
@@ -180,8 +183,27 @@ PathQuality PodNetwork::both_ways(const Impairment& there, const Impairment& bac
 }
 
 PathQuality PodNetwork::path(PodRef from, PodRef to) const {
-  if (from == to || path_rules_ == 0) return {};  // the loopback device has no such rules
-  return both_ways(one_way(&from, &to), one_way(&to, &from));
+  if (from == to || !has_path_rules()) return {};  // the loopback device has no such rules
+  PathQuality path = path_rules_ == 0 ? PathQuality{} : both_ways(one_way(&from, &to), one_way(&to, &from));
+  const k8s::Pod* a = host_path_ ? api_.get(from) : nullptr;
+  const k8s::Pod* b = host_path_ ? api_.get(to) : nullptr;
+  if (a == nullptr || b == nullptr) return path;
+  const host::HostId here = kubelets_.host_of(a->node);
+  const host::HostId there = kubelets_.host_of(b->node);
+  if (!here || !there || here == there) return path;
+  const PathQuality between = host_path_(here, there);
+  path.is_cut = path.is_cut || between.is_cut;
+  path.trip.loss_there = 1.0 - (1.0 - path.trip.loss_there) * (1.0 - between.trip.loss_there);
+  path.trip.loss_back = 1.0 - (1.0 - path.trip.loss_back) * (1.0 - between.trip.loss_back);
+  path.trip.delay += between.trip.delay;
+  path.trip.jitter += between.trip.jitter;
+  path.bytes_per_second = slower(path.bytes_per_second, between.bytes_per_second);
+  return path;
+}
+
+void PodNetwork::use_hosts(std::function<PathQuality(host::HostId, host::HostId)> path) {
+  host_path_ = std::move(path);
+  for (const auto& listener : listeners_) listener();
 }
 
 bool PodNetwork::resolves(PodRef pod, std::string_view name) const {

@@ -8,7 +8,7 @@
 /// Records, subject the pod: NetworkCut, NetworkImpaired, NetworkRestored.
 ///
 /// Source:     Linux tc-netem(8), iptables in a pod's network namespace (a rule at a pod's sending side affects all that it sends, answers to probes too); tcp.hpp.
-/// Leaves out: requests one by one; the network of machines (host::Hosts); duplicates, which TCP throws away, and packets out of order.
+/// Leaves out: requests one by one; the network of machines (host_network.hpp; what it does to a pod's packets counts here); duplicates, which TCP throws away, and packets out of order.
 /// Checked by: tests/models/pod_network_test.cpp, tests/chaos/mesh_test.cpp.
 #pragma once
 
@@ -38,6 +38,8 @@ struct Impairment {
   double bytes_per_second = 0.0;  ///< 0: no limit
 
   bool cuts() const { return drops || loss >= 1.0; }
+  /// Another one on the same way; not its loss, of which shares that arrive multiply.
+  void add(const Impairment& other);
   std::string describe() const;
 };
 
@@ -49,6 +51,8 @@ struct PathQuality {
   bool is_impaired() const { return is_cut || trip.loss_there > 0.0 || trip.loss_back > 0.0 || trip.delay > SimDuration::zero() || bytes_per_second > 0.0; }
   std::string describe() const;
 };
+/// TCP needs both.
+PathQuality both_ways(const Impairment& there, const Impairment& back);
 
 class PodNetwork {
  public:
@@ -69,9 +73,11 @@ class PodNetwork {
   void remove(Id id);
 
   bool any() const { return !rules_.empty(); }
-  bool has_path_rules() const { return path_rules_ > 0; }
+  bool has_path_rules() const { return path_rules_ > 0 || host_path_; }
   PathQuality path(PodRef from, PodRef to) const;
-  bool reaches(PodRef from, PodRef to) const { return path_rules_ == 0 || !path(from, to).is_cut; }
+  bool reaches(PodRef from, PodRef to) const { return !has_path_rules() || !path(from, to).is_cut; }
+  /// What packets meet between the machines of two pods; an empty function: nothing. The current cause explains the change.
+  void use_hosts(std::function<PathQuality(host::HostId, host::HostId)> path);
   /// "name.namespace.svc.cluster.local"
   bool resolves(PodRef pod, std::string_view name) const;
   /// After each change, with its cause as the current one.
@@ -116,7 +122,6 @@ class PodNetwork {
   void set_spells(Disturbed& pod, Spells& spells, double chance, const k8s::Probe* probe, std::string_view purpose);
   double chance_of_failing(const k8s::Container& container, const k8s::Probe& probe, const PathQuality& from_node, PodRef ref) const;
   Impairment one_way(const PodRef* from, const PodRef* to) const;
-  static PathQuality both_ways(const Impairment& there, const Impairment& back);
 
   Engine& engine_;
   EventLog& log_;
@@ -125,6 +130,7 @@ class PodNetwork {
   k8s::Kubelets& kubelets_;
   std::map<Id, Rule> rules_;
   std::size_t path_rules_ = 0;
+  std::function<PathQuality(host::HostId, host::HostId)> host_path_;
   Id last_ = 0;
   std::map<PodRef, std::vector<Id>> rules_of_;               // each list in ascending order
   std::map<PodRef, std::unique_ptr<Disturbed>> disturbed_;  // by handle; timers refer to the values

@@ -76,6 +76,28 @@ double fails_within(const RoundTrip& path, SimDuration timeout) {
   return std::clamp(1.0 - succeeds, 0.0, 1.0);
 }
 
+SimDuration stall_after(int losses) {
+  constexpr double kFirst = 0.2;
+  constexpr double kLongest = 120.0;
+  double at = 0.0;
+  double wait = kFirst;
+  for (int i = 0; i < losses; ++i, wait = std::min(2.0 * wait, kLongest)) at += wait;
+  return from_seconds(at);
+}
+
+int sendings_within(SimDuration span) {
+  int count = 1;
+  while (stall_after(count) <= span) ++count;
+  return count;
+}
+
+double stalls_longer_than(const RoundTrip& path, SimDuration span) {
+  if (path.delay > span) return 1.0;
+  const double lost = 1.0 - (1.0 - path.loss_there) * (1.0 - path.loss_back);
+  if (lost <= 0.0) return 0.0;
+  return std::pow(lost, sendings_within(span - path.delay));
+}
+
 double tcp_bytes_per_second(SimDuration round_trip, double loss) {
   constexpr double kSegment = 1460.0;
   if (loss <= 0.0 || round_trip <= SimDuration::zero()) return std::numeric_limits<double>::infinity();

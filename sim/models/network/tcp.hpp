@@ -26,6 +26,13 @@ struct RoundTrip {
 /// The chance that no answer is there within `timeout`.
 double fails_within(const RoundTrip& path, SimDuration timeout);
 
+/// A message over a connection that is in use, sent again after 0.2, 0.4, 0.8 ... s, at most 120 s (TCP_RTO_MAX), until it and its acknowledgement get through.
+/// How often it was sent when it has waited so long; and after how long so many losses in a row end.
+int sendings_within(SimDuration span);
+SimDuration stall_after(int losses);
+/// The chance that it takes longer than `span`.
+double stalls_longer_than(const RoundTrip& path, SimDuration span);
+
 /// Bytes a second that one connection carries at most; infinite without loss or without a round trip.
 double tcp_bytes_per_second(SimDuration round_trip, double loss);
 

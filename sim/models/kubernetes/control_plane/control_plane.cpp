@@ -34,7 +34,7 @@ const char* to_string(Component component) {
 }
 
 ControlPlane::ControlPlane(Engine& engine, EventLog& log, const Randomness& random, host::Hosts& hosts, ApiServer& api, ControlPlaneConfig config)
-    : engine_(engine), log_(log), random_(random), hosts_(hosts), api_(api), config_(config), election_(engine) {
+    : engine_(engine), log_(log), random_(random), hosts_(hosts), api_(api), config_(config), silence_(engine), election_(engine) {
   const LeaseTimes times{config_.lease_duration, config_.renew_deadline, config_.retry_period};
   scheduler_lease_ = std::make_unique<LeaseElection>(engine_, random_, to_string(Component::kScheduler), times);
   controller_manager_lease_ = std::make_unique<LeaseElection>(engine_, random_, to_string(Component::kControllerManager), times);
@@ -112,7 +112,7 @@ CauseId ControlPlane::why_gone(Component component, std::size_t member) const {
   const Member& m = members_[member];
   if (!hosts_.is_running(m.host)) return hosts_.last_cause(m.host);
   if (m.stalled) return m.stall_cause;
-  if (process(component, member).state != ProcessState::kRunning) return process(component, member).cause;
+  if (process(component, member).state != ProcessState::kRunning || process(component, member).hung) return process(component, member).cause;
   // It runs, so it is cut off, unless the others are.
   return hosts_.has_network(m.host) ? CauseId{} : hosts_.last_cause(m.host);
 }
@@ -120,7 +120,7 @@ CauseId ControlPlane::why_gone(Component component, std::size_t member) const {
 // ---- what others ask ------------------------------------------------------------------------------------------------
 
 bool ControlPlane::is_running(Component component, std::size_t member) const {
-  return host_works(member) && process(component, member).state == ProcessState::kRunning;
+  return host_works(member) && process(component, member).state == ProcessState::kRunning && !process(component, member).hung;
 }
 
 std::size_t ControlPlane::running_count(Component component) const {
@@ -142,7 +142,7 @@ bool ControlPlane::reachable_from(host::HostId host) const {
   if (is_external()) return hosts_.has_network(host);
   for (std::size_t i = 0; i < members_.size(); ++i) {
     // Behind the load balancer an API server without etcd is taken out as long as there is a better one.
-    const bool serves = api_.writable() ? members_[i].can_write : is_running(Component::kApiServer, i);
+    const bool serves = api_.writable() ? members_[i].can_write : api_server_answers(i);
     if (serves && hosts_.reachable(host, members_[i].host)) return true;
   }
   return false;
@@ -151,7 +151,7 @@ bool ControlPlane::reachable_from(host::HostId host) const {
 bool ControlPlane::leads(Component component) const {
   if (is_external()) return true;
   const std::optional<std::size_t> holder = leader(component);
-  return holder && lease_client_writes(*holder);
+  return holder && can_work(component, *holder);
 }
 
 bool ControlPlane::lease_client_writes(std::size_t member) const {
@@ -181,7 +181,17 @@ SimDuration ControlPlane::commit_latency() {
     const Member& m = members_[i];
     SimDuration fsync = stream.lognormal(m.disk_delay_share >= 0.5 ? fsync_median(i) - m.disk_delay : fsync_median(i), sigma);
     if (m.disk_delay_share > 0.0 && stream.chance(m.disk_delay_share)) fsync += m.disk_delay;
-    persisted.push_back(i == *etcd_leader_ ? fsync : fsync + config_.etcd.round_trip);
+    if (i != *etcd_leader_) fsync += config_.etcd.round_trip;
+    if (i != *etcd_leader_ && links_) {
+      const network::RoundTrip way = link(*etcd_leader_, i);
+      fsync += way.delay;
+      if (way.jitter > SimDuration{}) fsync += stream.uniform(-std::min(way.jitter, way.delay), way.jitter);
+      const double lost = 1.0 - (1.0 - way.loss_there) * (1.0 - way.loss_back);
+      int losses = 0;
+      while (lost > 0.0 && network::stall_after(losses) < request_timeout() && stream.chance(lost)) ++losses;
+      fsync += network::stall_after(losses);
+    }
+    persisted.push_back(fsync);
   }
   // Committed when a majority of all members, the leader or not, has it on disk.
   std::sort(persisted.begin(), persisted.end());
@@ -259,25 +269,29 @@ void ControlPlane::evaluate_once() {
 }
 
 void ControlPlane::evaluate_etcd() {
-  // "Reaches" is an equivalence among running hosts, so one member stands for its group; at most one group has a majority.
-  std::vector<std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    members_[i].in_quorum = false;
-    if (!is_running(Component::kEtcd, i)) continue;
-    const auto group = std::find_if(groups.begin(), groups.end(), [&](const std::vector<std::size_t>& known) {
-      return hosts_.reachable(members_[known.front()].host, members_[i].host);
-    });
-    if (group == groups.end()) {
-      groups.push_back({i});
-    } else {
-      group->push_back(i);
-    }
-  }
+  update_connections();
+  // Who reaches whom is an equivalence while machines and partitions alone decide it; single links may be cut as well. A leader must be connected to a majority
+  // by itself: raft passes nothing on.
   std::size_t largest = 0;
-  for (const std::vector<std::size_t>& group : groups) {
-    largest = std::max(largest, group.size());
-    if (group.size() < quorum_size()) continue;
-    for (const std::size_t i : group) members_[i].in_quorum = true;
+  std::size_t anchor = 0;
+  bool is_split = false;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    members_[i].peers = 0;
+    if (!is_running(Component::kEtcd, i)) continue;
+    for (std::size_t k = 0; k < members_.size(); ++k) {
+      if (!is_running(Component::kEtcd, k)) continue;
+      const bool connected = is_connected(i, k);
+      members_[i].peers += connected ? 1 : 0;
+      is_split = is_split || !connected;
+    }
+    if (members_[i].peers <= largest) continue;
+    largest = members_[i].peers;
+    anchor = i;
+  }
+  // Members that the leader does not reach do not serve, though they might with another one.
+  if (etcd_leader_ && members_[*etcd_leader_].peers >= quorum_size()) anchor = *etcd_leader_;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    members_[i].in_quorum = largest >= quorum_size() && is_running(Component::kEtcd, i) && is_connected(anchor, i);
   }
   const bool quorum = largest >= quorum_size();
   if (quorum == has_quorum_ && quorum) return;
@@ -285,7 +299,7 @@ void ControlPlane::evaluate_etcd() {
     if (has_quorum_) {
       quorum_lost_ = log_.record("EtcdQuorumLost", "etcd",
                                  fmt::format("etcd has {} of {} members{}, quorum is {}", largest, members_.size(),
-                                             groups.size() > 1 ? " that reach each other" : "", quorum_size()));
+                                             is_split ? " that reach each other" : "", quorum_size()));
       etcd_cause_ = quorum_lost_;
     }
     // Members that go later keep the quorum away too; each is named once, by what took it.
@@ -303,7 +317,8 @@ void ControlPlane::evaluate_etcd() {
 }
 
 bool ControlPlane::is_eligible(std::size_t member) const {
-  return members_[member].in_quorum && fsync_median(member) < config_.etcd.election_timeout;
+  return members_[member].in_quorum && members_[member].peers >= quorum_size() && fsync_median(member) < config_.etcd.election_timeout &&
+         majority_round_trip(member) < config_.etcd.election_timeout;
 }
 
 void ControlPlane::evaluate_etcd_leader() {
@@ -313,13 +328,16 @@ void ControlPlane::evaluate_etcd_leader() {
   } else if (etcd_leader_ && !is_eligible(*etcd_leader_)) {
     const std::size_t was = *etcd_leader_;
     etcd_leader_.reset();
-    const bool stalls = members_[was].in_quorum;
+    const bool stalls = members_[was].in_quorum && members_[was].peers >= quorum_size();
+    const bool is_far = stalls && majority_round_trip(was) >= config_.etcd.election_timeout;
     etcd_cause_ = log_.record("EtcdLeaderLost", "etcd",
-                              stalls ? fmt::format("etcd leader {} lost its leadership: its disk needs {} for an fsync", host_name(was), humanize(fsync_median(was)))
-                                     : fmt::format("etcd leader {} is gone", host_name(was)));
+                              is_far   ? fmt::format("etcd leader {} lost its leadership: the way to a majority and back takes {}", host_name(was), humanize(majority_round_trip(was)))
+                              : stalls ? fmt::format("etcd leader {} lost its leadership: its disk needs {} for an fsync", host_name(was), humanize(fsync_median(was)))
+                                       : fmt::format("etcd leader {} is gone", host_name(was)));
     if (!stalls) log_.also_caused_by(etcd_cause_, why_gone(Component::kEtcd, was));
   }
   if (has_quorum_ && !etcd_leader_ && !election_.is_pending()) elect();
+  update_silence();
 
   // A majority whose disks stall commits nothing within the time that a request waits.
   std::vector<SimDuration> fsyncs;
@@ -383,20 +401,21 @@ void ControlPlane::evaluate_api_servers() {
     member.etcd_answers = false;
     if (etcd_serves && host_works(i)) {
       if (config_.local_endpoints) {
-        member.etcd_answers = member.in_quorum;
+        member.etcd_answers = member.in_quorum && !member.defragmenting && member.etcd_connected;
       } else {
         for (const Member& other : members_) {
-          member.etcd_answers = member.etcd_answers || (other.in_quorum && hosts_.reachable(member.host, other.host));
+          member.etcd_answers = member.etcd_answers || (other.in_quorum && !other.defragmenting && member.etcd_connected && hosts_.reachable(member.host, other.host));
         }
       }
     }
     check_api_server(i);
-    member.can_write = is_running(Component::kApiServer, i) && member.etcd_answers && !alarm_ && !writes_time_out_;
+    member.can_write = api_server_answers(i) && member.etcd_answers && !alarm_ && !writes_time_out_;
   }
 }
 
 void ControlPlane::evaluate_availability() {
-  const std::size_t running = running_count(Component::kApiServer);
+  std::size_t running = 0;
+  for (std::size_t i = 0; i < members_.size(); ++i) running += api_server_answers(i) ? 1 : 0;
   const bool readable = running > 0;
   bool writable = false;
   for (const Member& member : members_) writable = writable || member.can_write;
@@ -460,6 +479,12 @@ void ControlPlane::wire_lease(Component component) {
     return id;
   };
   election.on_deadline = [this, component](std::size_t member) {
+    if (process(component, member).hung) {
+      // It cannot exit; it will when it runs again. It leads no more, and its lease runs out.
+      process(component, member).lost_lease = true;
+      evaluate();
+      return;
+    }
     die(component, member, "LeaderElectionLost",
         fmt::format("{} on {} exits: it could not renew its lease for {}", to_string(component), host_name(member), format_duration(config_.renew_deadline)));
   };
@@ -469,7 +494,11 @@ void ControlPlane::evaluate_leases() {
   // What a leader cannot do for want of etcd is etcd's doing; otherwise the change at hand explains it.
   const ScopedCause because(engine_, has_quorum_ && etcd_leader_ && !writes_time_out_ ? CauseId{} : etcd_cause_);
   for (const Component component : kLeased) {
-    for (std::size_t i = 0; i < members_.size(); ++i) lease(component).update(i, is_running(component, i), lease_client_writes(i));
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      const Process& p = process(component, i);
+      const bool runs = host_works(i) && p.state == ProcessState::kRunning && !p.lost_lease;
+      lease(component).update(i, runs, can_work(component, i) && !p.lease_refused);
+    }
   }
 }
 

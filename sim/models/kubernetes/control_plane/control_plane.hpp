@@ -11,7 +11,8 @@
 /// - Every process is visible as a mirror pod in kube-system (annotation kubernetes.io/config.mirror), whose status follows while it can be written.
 ///
 /// Records: EtcdQuorumLost, EtcdQuorumRegained, EtcdLeaderLost, EtcdLeaderElected, EtcdWritesTimeOut, EtcdWritesCommit, EtcdNoSpace,
-/// EtcdAlarmCleared (subject "etcd"); ApiServerUnavailable, ApiServerAvailable ("kube-apiserver"); ControlPlaneUnwritable, ControlPlaneWritable
+/// EtcdAlarmCleared, EtcdDefragmenting, EtcdDefragmented, EtcdMemberRejoined (subject "etcd"); ProcessHangs, ProcessResumed, CertificateExpired, CertificateRenewed,
+/// LeaseRefused, LeaseAccepted; ApiServerUnavailable, ApiServerAvailable ("kube-apiserver"); ControlPlaneUnwritable, ControlPlaneWritable
 /// ("control-plane"); LeaderLost, LeaderElection ("Lease/kube-system/..."); ContainerDied, Killing, Started, LeaderElectionLost (the mirror pod).
 ///
 /// Source: reference kubernetes 1.9, 3.7, 3.12, 4.10, 4.15, 4.16, 7.6; platform 6. Leaves out: see docs/models/control_plane.md.
@@ -34,12 +35,19 @@
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/control_plane/lease_election.hpp"
 #include "sim/models/kubernetes/kubelet/restart_backoff.hpp"
+#include "sim/models/network/tcp.hpp"
 
 namespace sim::k8s {
 
 enum class Component : std::uint8_t { kEtcd, kApiServer, kScheduler, kControllerManager };
 inline constexpr std::size_t kComponentCount = 4;
 const char* to_string(Component component);  // "etcd", "kube-apiserver", "kube-scheduler", "kube-controller-manager"
+
+/// A certificate of one member. Client certificates of scheduler and controller-manager are looked at with every request; the others in the handshake
+/// only: a connection that was there before goes on.
+enum class Certificate : std::uint8_t { kSchedulerClient, kControllerManagerClient, kApiServerEtcdClient, kApiServerServing, kEtcdPeer };
+inline constexpr std::size_t kCertificateCount = 5;
+const char* to_string(Certificate certificate);  // "kube-scheduler", "kube-controller-manager", "apiserver-etcd-client", "kube-apiserver", "etcd-peer"
 
 struct EtcdConfig {
   std::int64_t quota_bytes = 2ll << 30;
@@ -128,6 +136,30 @@ class ControlPlane {
   /// The file system of a member's host has not a byte left: etcd exits and cannot start, until it has.
   void set_disk_full(host::HostId host, bool full);
 
+  // Faults of processes that run, of leaders and of members (control_plane_faults.cpp)
+  /// The process makes no step more (SIGSTOP, a deadlock): its kubelet kills it when its liveness probe has failed for long enough, or resume() lets it go on.
+  /// Only of a process that runs; false: it does not.
+  bool hang(Component component, std::size_t member);
+  void resume(Component component, std::size_t member);
+  bool is_hung(Component component, std::size_t member) const { return process(component, member).hung; }
+  /// Writes of the component's lease by this member are refused (everything else goes through). Scheduler and controller-manager only.
+  void set_lease_refused(Component component, std::size_t member, bool refused);
+  /// etcdctl move-leader: to that member, or to any other. False: there is no leader, or none that could follow.
+  bool move_etcd_leader(std::optional<std::size_t> to);
+  /// etcdctl defrag of one member: its raft goes on, its clients wait.
+  void set_defragmenting(std::size_t member, bool on);
+  bool is_defragmenting(std::size_t member) const { return members_[member].defragmenting; }
+  /// The data directory of the member is gone: its process panics and cannot start, until somebody removes the member and adds it anew (rejoin_etcd).
+  void lose_etcd_data(std::size_t member);
+  void rejoin_etcd(std::size_t member);
+  void set_certificate_expired(Certificate certificate, std::size_t member, bool expired);
+  /// What packets between two members meet beyond config().round_trip; told by links_changed() when it may have changed.
+  void set_links(std::function<network::RoundTrip(host::HostId, host::HostId)> links) { links_ = std::move(links); }
+  void links_changed() {
+    links_cause_ = engine_.cause();
+    evaluate();
+  }
+
   /// The scheduler (controller-manager) that Squall models does its work only while this is true: there is a leader and its writes go through.
   /// A leader that is cut off keeps its leadership for up to 10 s more, but leads nothing; on_reachability tells of that.
   bool leads(Component component) const;
@@ -144,6 +176,9 @@ class ControlPlane {
     bool stopped = false;      // by stop(): not restarted
     bool initialised = false;  // an API server that has only etcd to wait for
     bool reached_etcd = false;
+    bool hung = false;
+    bool lost_lease = false;     // hung past its renew deadline: exits as soon as it runs again
+    bool lease_refused = false;  // by set_lease_refused()
     kubelet::RestartBackoff backoff;
     std::uint32_t restarts = 0;
     SimTime started{};
@@ -163,13 +198,21 @@ class ControlPlane {
     bool booted = true;
     bool stalled = false;
     bool disk_full = false;
+    bool data_lost = false;
+    bool defragmenting = false;
+    std::array<bool, kCertificateCount> expired{};
+    bool etcd_connected = true;  // its API server has a connection to etcd from before the certificate expired
+    bool clients_connected = true;  // ... and its clients to it
+    std::vector<bool> peers_connected;  // ... and its etcd member to the others; empty: all
     double disk_factor = 1.0;
     SimDuration disk_delay{};
     double disk_delay_share = 0.0;
     CauseId disk_cause{};
     CauseId stall_cause{};
+    CauseId certificate_cause{};
     // As of the last evaluate():
     bool in_quorum = false;
+    std::size_t peers = 0;      // members that it is connected to, itself included
     bool etcd_answers = false;  // to this member's API server
     bool can_write = false;     // its API server takes writes
     bool reports = true;        // its kubelet's writes go through
@@ -213,6 +256,20 @@ class ControlPlane {
   void tell_reachability();
   SimDuration fsync_median(std::size_t member) const;
   bool is_eligible(std::size_t member) const;
+  bool is_expired(Certificate certificate, std::size_t member) const { return members_[member].expired[static_cast<std::size_t>(certificate)]; }
+  void update_connections();
+  bool is_connected(std::size_t a, std::size_t b) const;
+  network::RoundTrip link(std::size_t a, std::size_t b) const;
+  SimDuration majority_round_trip(std::size_t member) const;
+  double chance_of_silence(std::size_t leader) const;
+  void update_silence();
+  bool api_server_answers(std::size_t member) const { return is_running(Component::kApiServer, member) && members_[member].clients_connected; }
+  bool can_work(Component component, std::size_t member) const;
+  void watch_hung(Component component, std::size_t member);
+  bool cannot_start(Component component, std::size_t member) const {
+    return component == Component::kEtcd && (members_[member].disk_full || members_[member].data_lost);
+  }
+  void try_again_since(std::size_t member);
   SimDuration request_timeout() const;
   LeaseElection& lease(Component component) { return component == Component::kScheduler ? *scheduler_lease_ : *controller_manager_lease_; }
   const LeaseElection& lease(Component component) const {
@@ -242,6 +299,11 @@ class ControlPlane {
   bool writes_time_out_ = false;
   bool alarm_ = false;
   std::optional<std::size_t> etcd_leader_;
+  std::function<network::RoundTrip(host::HostId, host::HostId)> links_;
+  CauseId links_cause_{};
+  double silence_chance_ = 0.0;  // that the leader hears no majority for an election timeout, in one of them
+  std::uint32_t silences_ = 0;
+  Timer silence_;
   bool hands_over_ = false;  // the leader stops cleanly: the next one needs no timeout
   Timer election_;
   std::size_t election_winner_ = 0;

@@ -30,6 +30,7 @@ void ControlPlane::on_host_change(const host::Hosts::Change& change) {
       for (Process& process : member.processes) {
         if (process.state == ProcessState::kRunning) process.ended = engine_.now();
         process.state = ProcessState::kDead;
+        process.hung = process.lost_lease = false;
         process.timer.cancel();
         process.probe.cancel();
         process.backoff = {};  // the kubelet's memory
@@ -39,6 +40,7 @@ void ControlPlane::on_host_change(const host::Hosts::Change& change) {
       member.booted = false;
       member.kubelet_running = true;
       member.stalled = false;
+      member.defragmenting = false;
       break;
     case What::kHung:
       for (Process& process : member.processes) {
@@ -78,6 +80,7 @@ void ControlPlane::set_kubelet_running(host::HostId host, bool running) {
     if (running) {
       process.backoff = {};  // forgotten with the old kubelet
       schedule_restart(static_cast<Component>(c), *index);
+      if (process.hung) watch_hung(static_cast<Component>(c), *index);
     } else {
       // A container that has started goes on by itself; nobody starts or probes one.
       if (process.state == ProcessState::kDead) process.timer.cancel();
@@ -107,16 +110,21 @@ void ControlPlane::set_disk_full(host::HostId host, bool full) {
         fmt::format("etcd on {} exits: failed to save Raft hard state and entries: write: no space left on device", host_name(*index)));
     return;
   }
-  schedule_restart(Component::kEtcd, *index);
+  try_again_since(*index);
+}
+
+/// Its tries while it could not start are not simulated one by one; the next one is where their back-off would have put it.
+void ControlPlane::try_again_since(std::size_t member) {
+  Process& etcd = process(Component::kEtcd, member);
+  schedule_restart(Component::kEtcd, member);
   if (!etcd.timer.is_pending()) return;
-  // Its tries while the disk was full are not simulated one by one; the next one is where their back-off would have put it.
   SimDuration wait = kubelet::kBackOffFirst;
   SimTime next = etcd.ended;
   while (next < engine_.now()) {
     next += wait;
     wait = std::min<SimDuration>(2 * wait, kubelet::kBackOffMax);
   }
-  etcd.timer.set_at(next, [this, member = *index] { begin(Component::kEtcd, member); });
+  etcd.timer.set_at(next, [this, member] { begin(Component::kEtcd, member); });
 }
 
 void ControlPlane::stop(Component component, std::size_t member) {
@@ -145,6 +153,8 @@ void ControlPlane::start_component(Component component, std::size_t member) {
 void ControlPlane::die(Component component, std::size_t member, std::string_view kind, std::string_view message) {
   Process& p = process(component, member);
   p.state = ProcessState::kDead;
+  p.hung = p.lost_lease = false;
+  if (component == Component::kEtcd) members_[member].defragmenting = false;
   p.ended = engine_.now();
   p.timer.cancel();
   p.probe.cancel();
@@ -161,7 +171,7 @@ void ControlPlane::schedule_restart(Component component, std::size_t member) {
   if (p.state != ProcessState::kDead || p.stopped || !m.kubelet_running || !m.booted || !hosts_.is_running(m.host)) return;
   const SimDuration noticed = random_.stream("control-plane/relist", draw_key(component, member)).uniform(SimDuration{}, kRelistPeriod);
   // It would exit again and again, each time as soon as it writes.
-  if (component == Component::kEtcd && m.disk_full) return;
+  if (cannot_start(component, member)) return;
   const SimTime allowed = p.ended + p.backoff.wait_after(p.ended);
   p.timer.set_at(std::max(allowed, engine_.now() + noticed), [this, component, member] { begin(component, member); });
 }
@@ -175,7 +185,7 @@ SimDuration ControlPlane::start_time(Component component, std::size_t member) co
 void ControlPlane::begin(Component component, std::size_t member) {
   Process& p = process(component, member);
   if (p.state != ProcessState::kDead || !hosts_.is_running(members_[member].host)) return;
-  if (component == Component::kEtcd && members_[member].disk_full) return;
+  if (cannot_start(component, member)) return;
   p.state = ProcessState::kStarting;
   p.backoff.restarted(p.ended, engine_.now());
   ++p.restarts;
@@ -222,9 +232,9 @@ void ControlPlane::startup_probe_failed(std::size_t member) {
 void ControlPlane::check_api_server(std::size_t member) {
   Process& p = process(Component::kApiServer, member);
   const Member& m = members_[member];
-  if (p.state == ProcessState::kDead || !host_works(member)) return;
+  if (p.state == ProcessState::kDead || p.hung || !host_works(member)) return;
   if (p.state == ProcessState::kStarting) {
-    p.reached_etcd = p.reached_etcd || m.etcd_answers || !config_.local_endpoints || is_running(Component::kEtcd, member);
+    p.reached_etcd = p.reached_etcd || m.etcd_answers || (m.etcd_connected && (!config_.local_endpoints || is_running(Component::kEtcd, member)));
     if (!p.initialised || !m.etcd_answers) return;
     p.state = ProcessState::kRunning;
     p.probe.cancel();

@@ -456,6 +456,14 @@ void Kubelets::set_certificate_expired(Ref<Node> ref, bool expired) {
   impl_->update_contact(*node);
 }
 
+void Kubelets::set_no_contact(Ref<Node> ref, NoContact why, bool holds) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr) return;
+  const auto bit = static_cast<std::uint8_t>(why);
+  node->no_contact = static_cast<std::uint8_t>(holds ? node->no_contact | bit : node->no_contact & ~bit);
+  impl_->update_contact(*node);
+}
+
 bool Kubelets::is_certificate_expired(Ref<Node> ref) const {
   const NodeRun* node = impl_->find_node(ref);
   return node != nullptr && node->certificate_expired;

@@ -150,6 +150,10 @@ class Kubelets : public Watcher {
   std::optional<SimTime> certificate_expiry(Ref<Node> node) const;
   void set_certificate_expired(Ref<Node> node, bool expired);
   bool is_certificate_expired(Ref<Node> node) const;
+  /// Why its kubelet and the API servers do not talk, although its machine reaches theirs. Several may hold at a time.
+  enum class NoContact : std::uint8_t { kClock = 1, kPackets = 2 };
+  /// The current cause explains it.
+  void set_no_contact(Ref<Node> node, NoContact why, bool holds);
   /// The process runs, whether or not it reaches anybody.
   bool is_kubelet_running(Ref<Node> node) const;
 

@@ -207,6 +207,7 @@ struct NodeRun {
   bool images_changed = false;
   bool kubelet_was_killed = false;
   bool certificate_expired = false;
+  std::uint8_t no_contact = 0;  // bits of Kubelets::NoContact
   std::optional<SimTime> certificate_expiry;
   SimTime lost_at{};  // contact with the API
   SimTime died_at{};  // the machine
