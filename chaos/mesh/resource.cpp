@@ -124,6 +124,9 @@ std::vector<std::shared_ptr<const Resource>> read_file(const std::string& path, 
 
 bool is_chaos_file(const sim::scenario::Document& document) {
   return std::any_of(document.roots().begin(), document.roots().end(), [](Node root) {
+    // A list as kubectl get -o yaml prints it is what its first item is.
+    const Node items = root.find("items");
+    if (root.find("kind").text() == "List" && items.is_sequence() && items.size() > 0) root = items.item(0);
     const std::string_view version = root.find("apiVersion").text();
     return version.find("chaos") != std::string_view::npos || (find_kind(root.find("kind").text()) != nullptr && !version.starts_with("squall"));
   });

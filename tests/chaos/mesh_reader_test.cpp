@@ -257,6 +257,61 @@ TEST(MeshReader, SurvivesAnything) {
   }
 }
 
+/// Files as people write them, each with what is said of it: tests/data/chaos_mesh/expected.txt, a line "FILE ok N" or "FILE what the first error contains".
+TEST(MeshReader, ReadsUnusualFiles) {
+  const std::filesystem::path folder = std::filesystem::path(SQUALL_SOURCE_DIR) / "tests/data/chaos_mesh";
+  std::ifstream list(folder / "expected.txt");
+  std::map<std::string, std::string> expected;
+  for (std::string line; std::getline(list, line);) {
+    if (!line.empty() && line[0] != '#') expected[line.substr(0, line.find(' '))] = line.substr(line.find(' ') + 1);
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "corpus")) {
+    ++files;
+    const std::string name = entry.path().filename().string();
+    sim::scenario::Diagnostics diagnostics;
+    std::shared_ptr<const sim::scenario::Document> document;
+    const auto resources = read_file(entry.path().string(), document, diagnostics);
+    ASSERT_TRUE(expected.contains(name)) << name;
+    if (expected[name].starts_with("ok ")) {
+      EXPECT_EQ(diagnostics.format(), "") << name;
+      EXPECT_EQ(std::to_string(resources.size()), expected[name].substr(3)) << name;
+      EXPECT_TRUE(is_chaos_file(*document)) << name;
+    } else {
+      EXPECT_NE(diagnostics.format().find(expected[name]), std::string::npos) << name << "\n" << diagnostics.format();
+    }
+  }
+  EXPECT_EQ(files, expected.size());
+}
+
+/// Every field of every CustomResourceDefinition is in the table, or below one that is refused as a whole.
+TEST(MeshReader, KnowsEveryFieldOfEveryKind) {
+  std::ifstream list(std::filesystem::path(SQUALL_SOURCE_DIR) / "tests/data/chaos_mesh/crd_fields.txt");
+  const std::string text = reference();
+  std::string kind, section;
+  std::size_t fields = 0;
+  for (std::string line; std::getline(list, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    if (line[0] != ' ') {
+      kind = line;
+      const std::size_t begin = text.find("\n## " + kind + "\n");
+      ASSERT_NE(begin, std::string::npos) << kind;
+      section = text.substr(begin, text.find("\n## ", begin + 1) - begin);
+      continue;
+    }
+    ++fields;
+    const std::string path = line.substr(2);
+    bool is_known = section.find("\n| `" + path + "` | ") != std::string::npos;
+    for (std::size_t dot = path.rfind('.'); !is_known && dot != std::string::npos; dot = dot == 0 ? std::string::npos : path.rfind('.', dot - 1)) {
+      std::string above = path.substr(0, dot);
+      if (above.ends_with("[]")) above.resize(above.size() - 2);
+      is_known = section.find("\n| `" + above + "` | **refused** |") != std::string::npos;
+    }
+    EXPECT_TRUE(is_known) << kind << " " << path;
+  }
+  EXPECT_GT(fields, 600u);
+}
+
 /// Chaos Mesh's own examples: accepted, or refused for the reason that is known.
 TEST(MeshReader, ReadsTheExamplesOfTheProject) {
   const char* given = std::getenv("SQUALL_SHARED_DATA");

@@ -2,7 +2,8 @@
 ///
 /// Source:     the ChaosHub at b2662c23 (2026-04), faults/kubernetes/*/fault.yaml: names and defaults of the variables, which an installed ChaosExperiment
 ///             sets over those of litmus-go (1b3603fc, pkg/generic/*/environment: some differ, FORCE false for one); chaos-runner (the experiments of an engine run in turn).
-///             pod-delete and container-kill choose anew each CHAOS_INTERVAL, at least one pod, PODS_AFFECTED_PERC of them rounded down.
+///             pod-delete chooses anew each CHAOS_INTERVAL, at least one pod, PODS_AFFECTED_PERC of them rounded down. container-kill chooses once, kills one container of
+///             each (TARGET_CONTAINER, or the first) each CHAOS_INTERVAL, and with SEQUENCE serial takes the whole duration for each pod (litmus-go 1b3603fc).
 /// Leaves out: probes, RANDOMNESS, checks of the application's health before and after; images, runtimes and sockets of the helpers (no effect here);
 ///             disk-fill and every other experiment (refused by name). node-cpu-hog and node-memory-hog: the helper pod is created on the node and pulls its image.
 #include <fmt/format.h>
@@ -271,6 +272,8 @@ class Engine final : public Object {
     const sim::CauseId id = record("ChaosInject", fmt::format("Injecting {} chaos on {}", kind.name, kind.is_of_node ? "node" : "application pod"));
     const sim::ScopedCause because(world().engine, id);
     began_ = world().engine.now();
+    chosen_.clear();
+    next_chosen_ = 0;
     if (kind.is_of_node) inject_nodes();
     else inject_pods();
   }
@@ -337,12 +340,15 @@ class Engine final : public Object {
     });
   }
   void round() {
-    const std::vector<std::string> pods = choose_pods();
-    targets_ = pods.size();
-    if (pods.empty()) return fail("no target pods found");
     sim::World& w = world();
     const bool is_delete = experiment().name == "pod-delete";
     const bool is_serial = experiment().text("SEQUENCE", "parallel") == "serial";
+    // A helper of container-kill keeps to the pods that it was made for; pod-delete looks for new ones each time.
+    if (is_delete || chosen_.empty()) chosen_ = choose_pods();
+    std::vector<std::string> pods = chosen_;
+    targets_ = pods.size();
+    if (pods.empty()) return fail("no target pods found");
+    if (!is_delete && is_serial) pods = {chosen_[next_chosen_]};
     const SimDuration interval = experiment().seconds("CHAOS_INTERVAL", is_delete ? 5 : 10);
     const sim::Symbol space = w.names.intern(spec_->app.ns.empty() ? ns_ : spec_->app.ns);
     const auto hit = [this, space, is_delete](const std::string& name) {
@@ -372,8 +378,12 @@ class Engine final : public Object {
       wait += interval;
     }
     timer_.set_after(std::max(wait, SimDuration(1)), [this] {
-      if (world().engine.now() - began_ >= duration()) over();
-      else round();
+      if (world().engine.now() - began_ < duration()) return round();
+      const bool is_one_after_the_other = experiment().name == "container-kill" && experiment().text("SEQUENCE", "parallel") == "serial";
+      if (!is_one_after_the_other || ++next_chosen_ >= chosen_.size()) return over();
+      // The next pod's helper, for the whole duration again.
+      began_ = world().engine.now();
+      round();
     });
   }
 
@@ -540,6 +550,8 @@ class Engine final : public Object {
   std::size_t targets_ = 0;
   std::uint64_t draws_ = 0;
   SimTime began_{};
+  std::vector<std::string> chosen_;  // pods, of experiments in rounds
+  std::size_t next_chosen_ = 0;
   bool is_done_ = false;
   Object* running_ = nullptr;
   std::shared_ptr<const FaultSpec> fault_;

@@ -1,8 +1,9 @@
 /// StressChaos: processes in a container that use CPU, memory or the disk.
 ///
 /// Source:     api/v1alpha1/stresschaos_types.go (arguments of stress-ng and memStress), stress-ng(1). They run in the container's cgroup: its limits hold for them
-///             too, and with memory.oom.group (kubelet from 1.28 on, cgroup v2) the container dies with them. memStress takes what it is told at once, in all.
-/// Leaves out: stress-ng's other stressors; the shape of the load within a second.
+///             too, and with memory.oom.group (kubelet from 1.28 on, cgroup v2) the container dies with them. memStress (github.com/chaos-mesh/memStress main.go): its workers
+///             take the size together, a share is one of the machine's memory whatever the container's limit is, and without a size (0KB) they take nothing.
+/// Leaves out: stress-ng's other stressors; memStress's workers are started one a second, here at once; the shape of the load within a second.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -70,7 +71,7 @@ void check_workers(const T& spec, Node node, Reader& reader) {
 
 void describe(Fields<MemoryStressor>& fields) {
   fields.add("workers", &MemoryStressor::workers, -8192, 8192, "Threads that share the size.").required()
-      .add("size", &MemoryStressor::size, "How much in all: 256MB, or a share (50%) of the container's limit, of the machine's memory without one. Default: 100%.")
+      .add("size", &MemoryStressor::size, "How much all workers take together: 256MB, or a share (50%) of the memory of the machine, not of the limit of the container. Without it, nothing.")
       .add("oomScoreAdj", &MemoryStressor::oom_score_adj, -1000, 1000, "Of the stressing process. The container dies as one (memory.oom.group), whatever it says.");
   refused(fields, "options", TypeInfo::Kind::kList, "options of memStress");
   fields.rule([](const MemoryStressor& spec, Node node, Reader& reader) { check_workers(spec, node, reader); });
@@ -114,9 +115,7 @@ class StressEffect final : public Effect {
   std::string apply(const Target& target, const std::vector<Target>&) override {
     sim::World& w = world();
     if (std::string why = not_running(w, target); !why.empty()) return why;
-    const sim::k8s::Pod& pod = *w.api.get(target.pod);
-    const auto container = std::find_if(pod.spec->containers.begin(), pod.spec->containers.end(), [&](const sim::k8s::Container& one) { return one.name == target.container; });
-    const sim::host::HostSpec& host = w.hosts.spec(w.kubelets.host_of(pod.node));
+    const sim::host::HostSpec& host = w.hosts.spec(w.kubelets.host_of(w.api.get(target.pod)->node));
     sim::k8s::Kubelets::Stress stress;
     std::optional<SimDuration> timeout;
     if (const std::optional<CpuStressor>& cpu = spec_.stressors->cpu) {
@@ -126,9 +125,9 @@ class StressEffect final : public Effect {
       timeout = cpu->timeout;
     }
     if (const std::optional<MemoryStressor>& memory = spec_.stressors->memory) {
-      const std::int64_t all = container->limits.memory > 0 ? container->limits.memory : host.memory_bytes;
-      const double share = memory->size.percent ? *memory->size.percent / 100.0 : memory->size.bytes > 0.0 ? 0.0 : 1.0;
-      stress.memory_bytes = static_cast<std::int64_t>(memory->size.bytes + share * static_cast<double>(all));
+      // A share of what /proc/meminfo says, which knows nothing of the cgroup. Without a size: 0KB.
+      const double share = memory->size.percent ? *memory->size.percent / 100.0 : 0.0;
+      stress.memory_bytes = static_cast<std::int64_t>(memory->size.bytes + share * static_cast<double>(host.memory_bytes));
     }
     std::string what;
     if (stress.cpu_cores > 0.0) what += fmt::format("{:.3g} cores", stress.cpu_cores);
