@@ -50,6 +50,8 @@ STORIES = {
     "cold-start-registry-inside": ("pod-pending", [r"Failed to pull image", r"RegistryDown"]),
     "replicas-missing-untold": ("replicas-missing", [r"Failed to pull image .*shop/web:7.*not found", r"FaultInjected .*clean-up"]),
     "year-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected .*crash", r"FailureProcess .*fails at the age of"]),
+    "controllers-certificates-one-day": ("no-controller-manager", [r"CertificateExpired .*401", r"FaultInjected .*certificates"]),
+    "clocks-ntp-inside": ("node-not-ready", [r"CertificateNotValid .*x509.* behind", r"PowerLost", r"FaultInjected .*power"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

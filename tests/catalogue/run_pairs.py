@@ -43,6 +43,8 @@ PAIRS = [
     ("certificates-expire-unwarned", "certificates-expire-warned", "node availability"),
     ("replicas-missing-untold", "replicas-missing-told", "longest outage of a service"),
     ("cold-start-registry-inside", "cold-start-registry-outside", "longest wait of a Pending pod"),
+    ("controllers-certificates-one-day", "controllers-certificates-staggered", "Service/shop/web availability"),
+    ("clocks-ntp-inside", "clocks-ntp-outside", "node availability"),
     ("webhook-admits-itself", "webhook-excludes-itself", "Service/shop/orders availability"),
 ]
 
