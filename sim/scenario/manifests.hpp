@@ -17,6 +17,7 @@
 #include "sim/core/symbol.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
 #include "sim/models/kubernetes/api/objects.hpp"
+#include "sim/models/kubernetes/flow_control/configuration.hpp"
 #include "sim/models/webhooks/configuration.hpp"
 #include "sim/scenario/diagnostic.hpp"
 #include "sim/scenario/document.hpp"
@@ -35,6 +36,18 @@ struct Manifest {
   T object;
   std::vector<OwnerName> owners;
   Place where;
+};
+
+/// FlowSchema and PriorityLevelConfiguration (flowcontrol.apiserver.k8s.io/v1).
+struct FlowSchemaObject {
+  static constexpr k8s::Kind kKind = k8s::Kind::kOther;
+  k8s::ObjectMeta meta;
+  k8s::flow_control::FlowSchema schema;
+};
+struct PriorityLevelObject {
+  static constexpr k8s::Kind kKind = k8s::Kind::kOther;
+  k8s::ObjectMeta meta;
+  k8s::flow_control::PriorityLevel level;
 };
 
 /// What a set of files holds. Immutable once finished: the symbols are those of one Interner, and every world whose names begin with that
@@ -57,7 +70,9 @@ struct ManifestSet {
   std::vector<Manifest<k8s::PersistentVolumeClaim>> claims;
   std::vector<Manifest<k8s::VolumeAttachment>> attachments;
   std::vector<Manifest<k8s::OtherObject>> others;
-  std::vector<Manifest<webhooks::Configuration>> webhooks;  // no objects of the API server here, and not in `order`
+  std::vector<Manifest<webhooks::Configuration>> webhooks;  // no objects of the API server here, and not in `order`; the next two likewise
+  std::vector<Manifest<FlowSchemaObject>> flow_schemas;
+  std::vector<Manifest<PriorityLevelObject>> priority_levels;
 
   struct Position {
     k8s::Kind kind;
@@ -102,6 +117,9 @@ struct StoreOptions {
   std::vector<Symbol> without_mirror_pods_of;
 };
 std::vector<std::string> store(const ManifestSet& set, k8s::ApiServer& api, const StoreOptions& options = {});
+
+/// What API servers make of a set's FlowSchemas and PriorityLevelConfigurations and of those that they make themselves.
+k8s::flow_control::Configuration flow_control_of(const ManifestSet& set);
 
 /// Hash of a value by content: order of keys, comments and layout do not count.
 std::uint64_t content_hash(Node node);

@@ -322,7 +322,7 @@ What goes by name (`topology`, `pools`, `faults`, `expect`) is a map from name t
 `--set pools.workers.count=5` can change entry by entry.
 
 Kubernetes objects (`objects`, `manifests`): v1 Node, Pod, Service, Namespace; apps/v1 Deployment, ReplicaSet, StatefulSet, DaemonSet; batch/v1 Job, CronJob;
-policy/v1 PodDisruptionBudget; admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration, MutatingWebhookConfiguration; scheduling.k8s.io/v1 PriorityClass; Lists of these. Other kinds are kept, and named once. Fields that Squall does not
+policy/v1 PodDisruptionBudget; admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration, MutatingWebhookConfiguration; flowcontrol.apiserver.k8s.io/v1 FlowSchema, PriorityLevelConfiguration; scheduling.k8s.io/v1 PriorityClass; Lists of these. Other kinds are kept, and named once. Fields that Squall does not
 simulate are kept too; those that would change what happens are named in a warning.
 )";
   section(text, "Top level", fields_of<ScenarioFile>().infos(), "");

@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 21> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 23> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
@@ -38,7 +38,9 @@ constexpr std::array<KindEntry, 21> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"storage.k8s.io", "v1", "CSIDriver", Kind::kOther, &R::csi_driver},
                                                {"storage.k8s.io", "v1", "CSIStorageCapacity", Kind::kOther, &R::storage_capacity},
                                                {"admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", Kind::kOther, &R::validating_webhooks},
-                                               {"admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", Kind::kOther, &R::mutating_webhooks}}};
+                                               {"admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", Kind::kOther, &R::mutating_webhooks},
+                                               {"flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", Kind::kOther, &R::flow_schema},
+                                               {"flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration", Kind::kOther, &R::priority_level}}};
 
 const KindEntry* find_kind(std::string_view group, std::string_view name) {
   for (const KindEntry& entry : kKinds) {

@@ -71,6 +71,8 @@ struct ObjectReader {
   void attachment(Yaml object);
   void validating_webhooks(Yaml object) { webhook_configuration(object, false); }
   void mutating_webhooks(Yaml object) { webhook_configuration(object, true); }
+  void flow_schema(Yaml object);
+  void priority_level(Yaml object);
 
   struct Unmodelled {
     std::size_t count = 0;
@@ -176,6 +178,10 @@ struct ObjectReader {
   void webhook_configuration(Yaml object, bool mutates);
   webhooks::Webhook webhook(Yaml node);
   webhooks::Resources webhook_rules(Yaml node);
+  flow_control::PolicyRule policy_rule(Yaml node);
+  /// The strings of a list that has to hold at least one, "*" alone or none of it.
+  std::vector<std::string> rule_words(Yaml rule, std::string_view key, std::string_view of);
+  bool keeps_own_spec(Yaml object, std::string_view name);
   void start_time(Yaml status, Pod& pod);
   void settle_start_times();
   JobSpec job_spec(Yaml spec);
