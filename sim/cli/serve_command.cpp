@@ -55,7 +55,9 @@ int serve(const Arguments& arguments) {
                    .c_str(),
                stdout);
     std::fflush(stdout);
-    const sim::RunEnd end = session.run(until, &stop);
+    sim::loop::RunHooks hooks;
+    hooks.stop = &stop;
+    const sim::RunEnd end = session.run(until, hooks);
     const sim::loop::SessionStatistics& seen = session.statistics();
     if (!arguments.flags.quiet) {
       std::fputs(fmt::format("served {} requests ({} writes, {} watches, {} refused) over {} of simulated time\n", seen.requests, seen.writes, seen.watches, seen.refused,

@@ -47,30 +47,26 @@ void add_serve_flags(CLI::App& command, ServeFlags& flags) {
       ->check(CLI::Range(0.001, 100'000.0))
       ->option_text("FACTOR");
   command.add_option("--settle", flags.settle, "Silence after which the clock jumps on, in quiescent coupling (default: 200ms)")->check(is_duration)->option_text("TIME");
-  command.add_option("--start", flags.start, "Wall-clock time of the simulated start: now, so that clients' clocks agree (the default), or scenario, the scenario's own")
+  command.add_option("--start", flags.start,
+                     "Wall-clock time of the simulated start: now, so that clients' clocks agree (the default), or scenario, the scenario's own (the default in virtual time)")
       ->check(CLI::IsMember({"now", "scenario"}))
       ->option_text("now|scenario");
-  command.add_flag("--virtual", flags.virtual_time, "Not there yet: virtual time for unmodified programs");
   command.add_option("--seed", flags.seed, "Seed of the run (default: run.seed of the scenario)")->check(is_seed)->option_text("N");
   add_overrides(command, flags.overrides);
   command.add_flag("-q,--quiet", flags.quiet, "No progress and no warnings");
 }
 
 std::optional<Prepared> prepare_session(const std::string& scenario, const ServeFlags& flags) {
-  if (flags.virtual_time) {
-    std::fputs("squall: --virtual is not there yet: use --coupling paced or --coupling quiescent\n", stderr);
-    return std::nullopt;
-  }
   Prepared prepared;
   prepared.loaded = load_scenario(scenario, flags.overrides, flags.quiet, ControlLoops::kModelOrExternal);
   if (prepared.loaded.spec == nullptr) return std::nullopt;
   prepared.spec = std::make_shared<sim::scenario::ScenarioSpec>(*prepared.loaded.spec);
-  if (flags.start == "now") {
+  if (flags.start == "now" || (flags.start.empty() && !flags.virtual_time)) {
     prepared.spec->run.start_unix_seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
   sim::loop::SessionOptions& session = prepared.session;
   split_address(flags.listen, session.address, session.port);
-  session.coupling = flags.coupling == "paced" ? sim::loop::Coupling::kPaced : sim::loop::Coupling::kQuiescent;
+  session.coupling = flags.virtual_time ? sim::loop::Coupling::kVirtual : flags.coupling == "paced" ? sim::loop::Coupling::kPaced : sim::loop::Coupling::kQuiescent;
   session.speed = flags.speed;
   session.settle = std::chrono::duration_cast<std::chrono::milliseconds>(*sim::parse_duration(flags.settle));
   session.epoch_seconds = prepared.spec->run.start_unix_seconds;

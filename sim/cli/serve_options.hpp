@@ -20,14 +20,14 @@ struct ServeFlags {
   std::string coupling = "paced";
   double speed = 1.0;
   std::string settle = "200ms";
-  std::string start = "now";
-  bool virtual_time = false;
+  std::string start;  // empty: as the coupling has it
+  bool virtual_time = false;  // of loop
   std::string kubeconfig;
   std::vector<std::string> overrides;
   std::optional<std::uint64_t> seed;
   bool quiet = false;
 };
-/// Adds --listen, --kubeconfig, --coupling, --speed, --settle, --start, --seed, --set, --quiet, and --virtual, which is refused.
+/// Adds --listen, --kubeconfig, --coupling, --speed, --settle, --start, --seed, --set and --quiet.
 void add_serve_flags(CLI::App& command, ServeFlags& flags);
 
 /// What a command starts from: the scenario with its start of time, and the session's options. Empty when something is wrong (told already).

@@ -7,6 +7,7 @@
 #include "sim/core/check.hpp"
 #include "sim/loop/kinds/rules.hpp"
 #include "sim/loop/model/codec.hpp"
+#include "sim/loop/model/endpoint_slices.hpp"
 #include "sim/models/kubernetes/api/eviction.hpp"
 #include "sim/models/world.hpp"
 #include "sim/scenario/diagnostic.hpp"
@@ -41,6 +42,7 @@ struct Bridge::Impl {
   std::string client = "a client";
   const Json* pending = nullptr;  // what a client is writing: the base of what is rendered next
   std::vector<std::unique_ptr<Backend>> backends;
+  std::unique_ptr<EndpointSlices> slices;  // where a real controller-manager writes them
   Timer lease_timer;
 
   template <class T>
@@ -499,6 +501,7 @@ Bridge::Bridge(World& world, Store& store, BridgeOptions options) : impl_(new Im
   in.add<Pod>();
   in.add<VolumeAttachment>();
   in.import_others();
+  if (options.external_controllers) in.slices = std::make_unique<EndpointSlices>(world, store);
   world.api.on_write([this](const WatchEvent& event) { impl_->on_write(event); });
   refresh_leases();
 }

@@ -5,7 +5,8 @@
 /// typed object never differ. Leases of kubelets are rendered when somebody may look.
 ///
 /// Records: Created, Updated, Deleted (by a client; the subject is the object).
-/// Leaves out: managedFields of what the models write; endpoints as EndpointSlices (Endpoints are rendered).
+/// Leaves out: managedFields of what the models write; endpoints of the model as EndpointSlices (Endpoints are rendered; a real controller-manager's
+/// EndpointSlices are read).
 /// Checked by: tests/loop/kubectl.py.
 #pragma once
 

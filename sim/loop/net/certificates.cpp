@@ -8,9 +8,12 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
+
+#include "sim/core/random.hpp"
 
 namespace sim::loop {
 
@@ -47,16 +50,20 @@ void add_extension(X509* to, X509* issuer, int nid, const char* value) {
   X509_EXTENSION_free(extension);
 }
 
-Certificate make(const std::string& common_name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key, const std::string& alternative_names) {
+Certificate make(const std::string& common_name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key, const std::string& alternative_names, std::int64_t now, std::optional<std::uint64_t> seeded_serial) {
   Certificate result(X509_new());
   check(X509_set_version(result.get(), 2) == 1, "version");
   std::uint64_t serial = 0;
-  check(RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial) == 1, "random bytes");
+  if (seeded_serial) {
+    serial = *seeded_serial;
+  } else {
+    check(RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial) == 1, "random bytes");
+  }
   check(ASN1_INTEGER_set_uint64(X509_get_serialNumber(result.get()), serial >> 1) == 1, "serial number");
   constexpr long kHour = 3600;
   constexpr long kTenYears = 10L * 365 * 24 * kHour;
-  X509_gmtime_adj(X509_getm_notBefore(result.get()), -kHour);
-  X509_gmtime_adj(X509_getm_notAfter(result.get()), kTenYears);
+  check(ASN1_TIME_set(X509_getm_notBefore(result.get()), now - kHour) != nullptr, "notBefore");
+  check(ASN1_TIME_set(X509_getm_notAfter(result.get()), now + kTenYears) != nullptr, "notAfter");
   check(X509_set_pubkey(result.get(), key) == 1, "public key");
   X509_NAME* name = X509_get_subject_name(result.get());
   check(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0) == 1, "name");
@@ -72,8 +79,15 @@ Certificate make(const std::string& common_name, EVP_PKEY* key, X509* issuer, EV
     add_extension(result.get(), signer, NID_subject_alt_name, alternative_names.c_str());
   }
   add_extension(result.get(), signer, NID_subject_key_identifier, "hash");
-  check(X509_sign(result.get(), issuer_key == nullptr ? key : issuer_key, EVP_sha256()) > 0, "signature");
+  EVP_PKEY* const signing = issuer_key == nullptr ? key : issuer_key;
+  check(X509_sign(result.get(), signing, EVP_PKEY_is_a(signing, "ED25519") == 1 ? nullptr : EVP_sha256()) > 0, "signature");
   return result;
+}
+
+EVP_PKEY* seeded_key(RandomStream& random) {
+  std::array<std::uint64_t, 4> bytes{};
+  for (std::uint64_t& word : bytes) word = random.next();
+  return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(bytes.data()), sizeof bytes);
 }
 
 std::string pem(X509* certificate) {
@@ -84,17 +98,20 @@ std::string pem(X509* certificate) {
 
 }  // namespace
 
-Certificates make_certificates(const std::vector<std::string>& names) {
-  const Key ca_key(EVP_EC_gen("P-256"));
-  const Key key(EVP_EC_gen("P-256"));
+Certificates make_certificates(const std::vector<std::string>& names, std::int64_t now, std::optional<std::uint64_t> seed) {
+  RandomStream random(seed.value_or(0), "certificates", "api-server");
+  const auto make_key = [&] { return Key(seed ? seeded_key(random) : EVP_EC_gen("P-256")); };
+  const auto serial = [&] { return seed ? std::optional<std::uint64_t>(random.next()) : std::nullopt; };
+  const Key ca_key = make_key();
+  const Key key = make_key();
   check(ca_key != nullptr && key != nullptr, "key");
-  const Certificate ca = make("squall-ca", ca_key.get(), nullptr, nullptr, {});
+  const Certificate ca = make("squall-ca", ca_key.get(), nullptr, nullptr, {}, now, serial());
   std::string alternative;
   for (const std::string& name : names) {
     const bool address = name.find_first_not_of("0123456789.") == std::string::npos || name.find(':') != std::string::npos;
     alternative += (alternative.empty() ? "" : ",") + std::string(address ? "IP:" : "DNS:") + name;
   }
-  const Certificate server = make("kube-apiserver", key.get(), ca.get(), ca_key.get(), alternative);
+  const Certificate server = make("kube-apiserver", key.get(), ca.get(), ca_key.get(), alternative, now, serial());
   Memory bio(BIO_new(BIO_s_mem()));
   check(PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "PEM of the key");
   return {pem(ca.get()), pem(server.get()), text_of(bio.get())};

@@ -6,9 +6,9 @@
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
@@ -47,6 +47,17 @@ std::string bearer(std::string_view header) {
 
 class Connection;
 
+/// Somebody else's descriptor that wait() looks at.
+struct WatchedDescriptor {
+  WatchedDescriptor(asio::io_context& io, int given) : number(given), descriptor(io, given) {}
+  ~WatchedDescriptor() { descriptor.release(); }  // it is not ours to close
+  WatchedDescriptor(const WatchedDescriptor&) = delete;
+  WatchedDescriptor& operator=(const WatchedDescriptor&) = delete;
+  int number;
+  asio::posix::stream_descriptor descriptor;
+  bool armed = false;
+};
+
 struct Server::Impl {
   explicit Impl(ServerOptions o) : options(std::move(o)), acceptor(io), tls(asio::ssl::context::tls_server) {}
 
@@ -64,6 +75,8 @@ struct Server::Impl {
   std::atomic<std::size_t> backlog{0};
 
   asio::io_context io;
+  std::vector<std::unique_ptr<WatchedDescriptor>> watched;  // of wait()
+  std::size_t readable = 0;                                 // handlers of these that ran
   tcp::acceptor acceptor;
   asio::ssl::context tls;
   std::thread thread;
@@ -80,7 +93,7 @@ struct Server::Impl {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket&& socket, Server::Impl& server) : stream_(std::move(socket), server.tls), server_(server), timer_(server.io) { ++server_.connections; }
+  Connection(tcp::socket&& socket, Server::Impl& server) : stream_(std::move(socket), server.tls), server_(server) { ++server_.connections; }
   ~Connection() {
     --server_.connections;
     server_.backlog -= pending_bytes_;
@@ -114,12 +127,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
     flush();
   }
 
+  /// The end of a stream, by the server's will.
+  void finish() {
+    if (closed_ || finishing_) return;
+    finishing_ = true;
+    flush();
+  }
+
   void close() {
     if (closed_) return;
     closed_ = true;
     if (streaming_) server_.push(Server::Incoming{id_, true, {}, {}});
     if (id_ != 0) server_.waiting.erase(id_);
-    timer_.cancel();
     beast::get_lowest_layer(stream_).close();
   }
 
@@ -217,10 +236,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
       self->watch_for_end();
       self->flush();
     });
-    timer_.expires_after(std::chrono::seconds(std::max<std::int64_t>(0, response.timeout_seconds)));
-    timer_.async_wait([self = shared_from_this()](beast::error_code error) {
-      if (!error) self->finish();
-    });
   }
 
   /// A client that goes away is noticed although it has nothing to say.
@@ -228,12 +243,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.async_read_some(asio::buffer(&spare_, 1), [self = shared_from_this()](beast::error_code error, std::size_t) {
       if (!self->finishing_ || error) self->close();  // bytes in the middle of a watch are no HTTP/1.1 that is spoken here
     });
-  }
-
-  void finish() {
-    if (closed_ || finishing_) return;
-    finishing_ = true;
-    flush();
   }
 
   void flush() {
@@ -267,7 +276,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   beast::ssl_stream<beast::tcp_stream> stream_;
   Server::Impl& server_;
-  asio::steady_timer timer_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
@@ -312,25 +320,31 @@ std::string Server::start() {
     in.tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
     in.tls.use_certificate_chain(asio::buffer(in.options.certificates.certificate));
     in.tls.use_private_key(asio::buffer(in.options.certificates.key), asio::ssl::context::pem);
-    const tcp::endpoint endpoint(address, in.options.port);
+    tcp::endpoint endpoint(address, in.options.port == 0 ? in.options.first_port : in.options.port);
     in.acceptor.open(endpoint.protocol());
     in.acceptor.set_option(asio::socket_base::reuse_address(true));
-    in.acceptor.bind(endpoint);
+    in.acceptor.bind(endpoint, error);
+    constexpr int kPortsTried = 100;
+    for (int i = 1; error == asio::error::address_in_use && in.options.port == 0 && i < kPortsTried; ++i) {
+      endpoint.port(static_cast<std::uint16_t>(endpoint.port() + 1));
+      in.acceptor.bind(endpoint, error);
+    }
+    if (error) throw beast::system_error(error);
     in.acceptor.listen();
     in.port = in.acceptor.local_endpoint().port();
   } catch (const std::exception& failure) {
     return fmt::format("cannot listen on {}:{}: {}", in.options.address, in.options.port, failure.what());
   }
   in.accept();
-  in.thread = std::thread([&in] { in.io.run(); });
+  if (in.options.own_thread) in.thread = std::thread([&in] { in.io.run(); });
   return {};
 }
 
 void Server::stop() {
   Impl& in = *impl_;
-  if (!in.thread.joinable()) return;
   in.io.stop();
-  in.thread.join();
+  if (in.thread.joinable()) in.thread.join();
+  in.watched.clear();
   in.waiting.clear();
 }
 
@@ -339,7 +353,8 @@ std::uint16_t Server::port() const { return impl_->port; }
 std::vector<Server::Incoming> Server::take(std::chrono::nanoseconds wait) {
   Impl& in = *impl_;
   std::unique_lock lock(in.mutex);
-  in.arrived.wait_for(lock, wait, [&in] { return !in.queue.empty() || in.woken; });
+  // Even a wait of no time costs a timer of the kernel.
+  if (wait > std::chrono::nanoseconds(0)) in.arrived.wait_for(lock, wait, [&in] { return !in.queue.empty() || in.woken; });
   in.woken = false;
   std::vector<Incoming> result(std::make_move_iterator(in.queue.begin()), std::make_move_iterator(in.queue.end()));
   in.queue.clear();
@@ -379,6 +394,37 @@ bool Server::send(std::uint64_t id, std::string frame) {
     connection->push(std::move(frame));
   });
   return true;
+}
+
+void Server::finish(std::uint64_t id) {
+  asio::post(impl_->io, [&in = *impl_, id] {
+    const auto found = in.waiting.find(id);
+    const std::shared_ptr<Connection> connection = found == in.waiting.end() ? nullptr : found->second;
+    if (connection != nullptr) connection->finish();
+  });
+}
+
+bool Server::poll() {
+  Impl& in = *impl_;
+  in.readable = 0;
+  return in.io.poll() > in.readable;
+}
+
+void Server::wait(std::chrono::nanoseconds longest, const std::vector<int>& descriptors) {
+  Impl& in = *impl_;
+  for (const int number : descriptors) {
+    auto found = std::find_if(in.watched.begin(), in.watched.end(), [&](const auto& watched) { return watched->number == number; });
+    if (found == in.watched.end()) found = in.watched.insert(found, std::make_unique<WatchedDescriptor>(in.io, number));
+    WatchedDescriptor& watched = **found;
+    if (watched.armed) continue;
+    watched.armed = true;
+    watched.descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [&in, &watched](beast::error_code error) {
+      if (error) return;
+      watched.armed = false;
+      ++in.readable;
+    });
+  }
+  in.io.run_one_for(longest);
 }
 
 std::size_t Server::in_flight() const { return impl_->requests.load() + impl_->backlog.load(); }

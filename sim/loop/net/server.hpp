@@ -23,7 +23,8 @@ namespace sim::loop {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;  // 0: any
+  std::uint16_t port = 0;        // 0: any
+  std::uint16_t first_port = 0;  // with port 0: the first free one from here; 0: the kernel's choice
   Certificates certificates;
   std::size_t body_max = 3u << 20;      // as kube-apiserver
   std::uint32_t header_max = 64u << 10;
@@ -32,6 +33,7 @@ struct ServerOptions {
   std::size_t watch_backlog_max = 64u << 20;
   std::chrono::seconds idle_max{300};
   std::chrono::seconds handshake_max{10};
+  bool own_thread = true;  // false: the caller's, by poll() and wait()
 };
 
 class Server {
@@ -58,11 +60,19 @@ class Server {
   std::vector<Incoming> take(std::chrono::nanoseconds wait);
   /// Wakes take().
   void wake();
+  /// The end of a watch: what it was sent is written out, then it is closed.
+  void finish(std::uint64_t id);
   void answer(std::uint64_t id, Response response);
   /// More of a watch; false: the client is gone, or too slow.
   bool send(std::uint64_t id, std::string frame);
   /// Bytes that clients have not taken yet, and requests that wait: 0 when nothing is in flight.
   std::size_t in_flight() const;
+
+  // Without a thread of its own.
+  /// Reads and writes what can be read and written; false: nothing.
+  bool poll();
+  /// Blocks until poll() has something to do, one of `descriptors` is readable, or the time is over.
+  void wait(std::chrono::nanoseconds longest, const std::vector<int>& descriptors);
 
   struct Impl;
 

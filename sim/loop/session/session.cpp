@@ -3,24 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <vector>
+#include <array>
+#include <cstring>
 
-#include "sim/loop/model/bridge.hpp"
-#include "sim/loop/net/server.hpp"
-#include "sim/loop/rest/api.hpp"
-#include "sim/models/world.hpp"
+#include "sim/core/hash.hpp"
+#include "sim/loop/session/session_impl.hpp"
 
 namespace sim::loop {
 
-using Clock = std::chrono::steady_clock;
-
-const char* to_string(Coupling coupling) { return coupling == Coupling::kPaced ? "paced" : "quiescent"; }
+const char* to_string(Coupling coupling) {
+  switch (coupling) {
+    case Coupling::kPaced: return "paced";
+    case Coupling::kQuiescent: return "quiescent";
+    case Coupling::kVirtual: return "virtual";
+  }
+  return "";
+}
 
 namespace {
 
+// All of virtual time.
 constexpr std::chrono::seconds kBookmarkEvery{60};
-constexpr std::chrono::seconds kLeaseEvery{10};  // of virtual time
+constexpr std::chrono::seconds kLeaseEvery{10};
+constexpr std::chrono::minutes kSweepEvery{1};
 constexpr std::int64_t kEventTtlSeconds = 3600;
 
 std::vector<std::string> certificate_names(const std::string& address) {
@@ -34,150 +39,183 @@ std::string client_name(const Request& request) {
   return agent.empty() ? request.user : agent;
 }
 
+/// Over moment, method, URI and body.
+std::uint64_t hash_of(const Request& request, SimTime when, std::uint64_t hash) {
+  const std::int64_t nanoseconds = when.time_since_epoch().count();
+  std::array<char, sizeof nanoseconds> bytes{};
+  std::memcpy(bytes.data(), &nanoseconds, sizeof nanoseconds);
+  hash = fnv1a(std::string_view(bytes.data(), bytes.size()), hash);
+  for (const std::string_view part : {std::string_view(request.method), std::string_view(request.path), std::string_view(request.body)}) hash = fnv1a(part, fnv1a("\n", hash));
+  for (const auto& [name, value] : request.query) hash = fnv1a(value, fnv1a("=", fnv1a(name, fnv1a("&", hash))));
+  return hash;
+}
+
+std::string line_of(const Request& request, SimTime when) {
+  std::string uri = request.path;
+  char separator = '?';
+  for (const auto& [name, value] : request.query) {
+    uri += fmt::format("{}{}={}", separator, name, value);
+    separator = '&';
+  }
+  return fmt::format("{:.9f} {} {} {} {} {:016x}", seconds(when), client_name(request), request.method, uri, request.body.size(), fnv1a(request.body));
+}
+
 }  // namespace
 
-struct Session::Impl {
-  Impl(World& w, SessionOptions o)
-      : world(w),
-        options(o),
-        certificates(make_certificates(certificate_names(o.address))),
-        store(Bridge::numbers(w, o.epoch_seconds * 1'000'000'000)),
-        bridge(w, store, {o.epoch_seconds * 1'000'000'000, o.external_controllers}),
-        api(store, api_options(), &bridge),
-        server(server_options()) {
-    users[admin_token] = {"kubernetes-admin", {"system:masters", "system:authenticated"}};
-    api.add_built_in_objects();
-  }
+Session::Impl::Impl(World& w, SessionOptions o)
+    : world(w),
+      options(o),
+      certificates(make_certificates(certificate_names(o.address), o.epoch_seconds, o.coupling == Coupling::kVirtual ? std::optional(o.seed) : std::nullopt)),
+      store(Bridge::numbers(w, o.epoch_seconds * 1'000'000'000)),
+      bridge(w, store, {o.epoch_seconds * 1'000'000'000, o.external_controllers}),
+      api(store, api_options(), &bridge),
+      server(server_options()) {
+  users[admin_token] = {"kubernetes-admin", {"system:masters", "system:authenticated"}};
+  api.add_built_in_objects();
+}
 
-  ApiOptions api_options() {
-    ApiOptions result;
-    result.external_controllers = options.external_controllers;
-    result.ca_certificate = certificates.ca;
-    result.issue_token = [this](std::string_view user) {
-      const std::string token = random_token();
-      users[token] = {std::string(user), {"system:serviceaccounts", "system:authenticated"}};
-      return token;
-    };
-    result.user_of_token = [this](std::string_view token) {
-      const auto found = users.find(token);
-      return found == users.end() ? std::string() : found->second.name;
-    };
-    return result;
-  }
-  ServerOptions server_options() const {
-    ServerOptions result;
-    result.address = options.address;
-    result.port = options.port;
-    result.certificates = certificates;
-    return result;
-  }
-
-  World& world;
-  SessionOptions options;
-  Certificates certificates;
-  std::string admin_token = random_token();
-  struct User {
-    std::string name;
-    std::vector<std::string> groups;
+ApiOptions Session::Impl::api_options() {
+  ApiOptions result;
+  result.external_controllers = options.external_controllers;
+  result.ca_certificate = certificates.ca;
+  result.issue_token = [this](std::string_view user) {
+    const std::string token = random_token();
+    users[token] = {std::string(user), {"system:serviceaccounts", "system:authenticated"}};
+    return token;
   };
-  std::map<std::string, User, std::less<>> users;  // by token
-  Store store;
-  Bridge bridge;
-  Api api;
-  Server server;
-  std::map<std::uint64_t, std::unique_ptr<WatchSession>> watches;  // by request
-  SessionStatistics statistics;
-  std::uint64_t frames_sent = 0;
-  Clock::time_point next_bookmark = Clock::now() + kBookmarkEvery;
-  SimTime next_lease{};
-  SimTime next_event_sweep{};
-
-  void handle(Server::Incoming& incoming) {
-    if (incoming.closed) {
-      watches.erase(incoming.id);
-      return;
-    }
-    ++statistics.requests;
-    Request& request = incoming.request;
-    const bool open = request.path == "/healthz" || request.path == "/livez" || request.path == "/readyz" || request.path == "/version";
-    const auto user = users.find(incoming.token);
-    if (user == users.end() && !open) {
-      Response response;
-      response.code = 401;
-      unauthorized().status.write(response.body);
-      ++statistics.refused;
-      server.answer(incoming.id, std::move(response));
-      return;
-    }
-    if (user != users.end()) {
-      request.user = user->second.name;
-      request.groups = user->second.groups;
-    }
-    if (request.path.find("/leases") != std::string::npos) bridge.refresh_leases();
-    bridge.set_client(client_name(request));
-    if (request.method != "GET" && request.method != "HEAD") ++statistics.writes;
-    Response response = api.handle(request);
-    if (response.code >= 400) ++statistics.refused;
-    if (!response.is_stream) {
-      server.answer(incoming.id, std::move(response));
-      return;
-    }
-    ++statistics.watches;
-    std::unique_ptr<WatchSession> watch = std::move(response.watch);
-    const std::uint64_t id = incoming.id;
-    server.answer(id, std::move(response));
-    watch->connect([this, id](std::string frame) {
-      ++frames_sent;
-      server.send(id, std::move(frame));
-    });
-    watches[id] = std::move(watch);
+  result.user_of_token = [this](std::string_view token) {
+    const auto found = users.find(token);
+    return found == users.end() ? std::string() : found->second.name;
+  };
+  return result;
+}
+ServerOptions Session::Impl::server_options() const {
+  ServerOptions result;
+  result.address = options.address;
+  result.port = options.port;
+  result.certificates = certificates;
+  if (options.coupling == Coupling::kVirtual) {
+    result.own_thread = false;
+    constexpr std::uint16_t kFirstPort = 16443;
+    result.first_port = kFirstPort;
+    // Its clients' clock is not the wall's.
+    result.idle_max = std::chrono::hours(24 * 365);
+    result.handshake_max = result.idle_max;
   }
+  return result;
+}
 
-  bool leases_are_watched() {
-    const Collection* leases = store.find_collection("coordination.k8s.io", "leases");
-    return leases != nullptr && leases->watcher_count() > 0;
-  }
+void Session::Impl::handle(std::vector<Server::Incoming> requests) {
+  for (Server::Incoming& incoming : requests) handle(incoming);
+}
 
-  void upkeep() {
-    if (Clock::now() >= next_bookmark) {
-      next_bookmark = Clock::now() + kBookmarkEvery;
-      for (const auto& [id, watch] : watches) watch->bookmark();
-    }
-    const SimTime now = world.engine.now();
-    if (now >= next_lease && leases_are_watched()) {
-      next_lease = now + kLeaseEvery;
-      bridge.refresh_leases();
-    }
-    if (now >= next_event_sweep) {
-      next_event_sweep = now + std::chrono::minutes(1);
-      sweep_events();
-    }
+void Session::Impl::handle(Server::Incoming& incoming) {
+  if (incoming.closed) {
+    watches.erase(incoming.id);
+    return;
   }
+  ++statistics.requests;
+  Request& request = incoming.request;
+  statistics.request_hash = hash_of(request, world.engine.now(), statistics.request_hash);
+  if (tell_request) tell_request(line_of(request, world.engine.now()));
+  const bool open = request.path == "/healthz" || request.path == "/livez" || request.path == "/readyz" || request.path == "/version";
+  const auto user = users.find(incoming.token);
+  if (user == users.end() && !open) {
+    Response response;
+    response.code = 401;
+    unauthorized().status.write(response.body);
+    ++statistics.refused;
+    server.answer(incoming.id, std::move(response));
+    return;
+  }
+  if (user != users.end()) {
+    request.user = user->second.name;
+    request.groups = user->second.groups;
+  }
+  if (request.path.find("/leases") != std::string::npos) bridge.refresh_leases();
+  bridge.set_client(client_name(request));
+  if (request.method != "GET" && request.method != "HEAD") ++statistics.writes;
+  Response response = api.handle(request);
+  if (response.code >= 400) ++statistics.refused;
+  if (!response.is_stream) {
+    server.answer(incoming.id, std::move(response));
+    return;
+  }
+  ++statistics.watches;
+  watch_ends.emplace(world.engine.now() + std::chrono::seconds(std::max<std::int64_t>(0, response.timeout_seconds)), incoming.id);
+  std::unique_ptr<WatchSession> watch = std::move(response.watch);
+  const std::uint64_t id = incoming.id;
+  server.answer(id, std::move(response));
+  watch->connect([this, id](std::string frame) {
+    ++frames_sent;
+    server.send(id, std::move(frame));
+  });
+  watches[id] = std::move(watch);
+}
 
-  /// Events live for an hour.
-  void sweep_events() {
-    Collection* events = store.find_collection("", "events");
-    if (events == nullptr) return;
-    const std::int64_t oldest = store.now_nanoseconds() - kEventTtlSeconds * 1'000'000'000;
-    std::vector<Document> old;
-    for (const auto& [key, event] : events->objects()) {
-      const std::optional<std::int64_t> made = parse_rfc3339(event->at({"metadata", "creationTimestamp"}).text());
-      if (made && *made < oldest) old.push_back(event);
-    }
-    for (const Document& event : old) {
-      Document result;
-      bool gone = false;
-      store.remove(events->resource(), event, {}, false, result, gone);
-    }
-  }
+bool Session::Impl::leases_are_watched() {
+  const Collection* leases = store.find_collection("coordination.k8s.io", "leases");
+  return leases != nullptr && leases->watcher_count() > 0;
+}
 
-  /// When something is to happen next, also here.
-  SimTime next_time() {
-    SimTime next = world.engine.next_event_time();
-    if (leases_are_watched()) next = std::min(next, std::max(next_lease, world.engine.now()));
-    return next;
+void Session::Impl::upkeep() {
+  const SimTime now = world.engine.now();
+  while (!watch_ends.empty() && watch_ends.begin()->first <= now) {
+    server.finish(watch_ends.begin()->second);
+    watch_ends.erase(watch_ends.begin());
   }
-};
+  if (now >= next_bookmark) {
+    next_bookmark = now + kBookmarkEvery;
+    for (const auto& [id, watch] : watches) watch->bookmark();
+  }
+  if (now >= next_lease && leases_are_watched()) {
+    next_lease = now + kLeaseEvery;
+    bridge.refresh_leases();
+  }
+  if (now >= next_event_sweep) {
+    next_event_sweep = now + kSweepEvery;
+    sweep_events();
+  }
+}
+
+/// Events live for an hour.
+void Session::Impl::sweep_events() {
+  Collection* events = store.find_collection("", "events");
+  if (events == nullptr) return;
+  const std::int64_t oldest = store.now_nanoseconds() - kEventTtlSeconds * 1'000'000'000;
+  std::vector<Document> old;
+  for (const auto& [key, event] : events->objects()) {
+    const std::optional<std::int64_t> made = parse_rfc3339(event->at({"metadata", "creationTimestamp"}).text());
+    if (made && *made < oldest) old.push_back(event);
+  }
+  for (const Document& event : old) {
+    Document result;
+    bool gone = false;
+    store.remove(events->resource(), event, {}, false, result, gone);
+  }
+}
+
+SimTime Session::Impl::next_time() {
+  const SimTime now = world.engine.now();
+  SimTime next = world.engine.next_event_time();
+  if (leases_are_watched()) next = std::min(next, std::max(next_lease, now));
+  if (!watches.empty()) next = std::min(next, std::max(next_bookmark, now));
+  if (!watch_ends.empty()) next = std::min(next, std::max(watch_ends.begin()->first, now));
+  return next;
+}
+
+VirtualClock Session::Impl::clock_at(SimTime when) const {
+  constexpr std::int64_t kUptime = 1'000'000'000'000;  // a machine that has run for a while: programs take differences of small times
+  const std::int64_t now = when.time_since_epoch().count();
+  return {options.epoch_seconds * 1'000'000'000 + now, kUptime + now};
+}
+
+std::optional<RunEnd> Session::Impl::asked_to_end(const RunHooks& hooks) {
+  if (hooks.stop != nullptr && hooks.stop->load(std::memory_order_relaxed)) return RunEnd::kStopped;
+  if (hooks.enough && hooks.enough()) return RunEnd::kRequested;
+  if (hooks.progress) hooks.progress(world.engine.now());
+  return std::nullopt;
+}
 
 Session::Session(World& world, SessionOptions options) : impl_(std::make_unique<Impl>(world, options)) {}
 Session::~Session() {
@@ -197,6 +235,8 @@ std::string Session::url() const {
   return fmt::format("https://{}{}{}:{}", v6 ? "[" : "", host, v6 ? "]" : "", impl_->server.port());
 }
 
+std::uint16_t Session::port() const { return impl_->server.port(); }
+
 std::string Session::ca_certificate() const { return impl_->certificates.ca; }
 
 std::string Session::kubeconfig() const {
@@ -208,65 +248,18 @@ std::string Session::kubeconfig() const {
 
 const SessionStatistics& Session::statistics() const { return impl_->statistics; }
 
-RunEnd Session::run(SimTime until, const std::atomic<bool>* stop, const std::function<bool()>& enough, const std::function<void(SimTime)>& progress) {
-  Impl& in = *impl_;
-  Engine& engine = in.world.engine;
-  const Clock::time_point began = Clock::now();
-  const SimTime from = engine.now();
-  Clock::time_point quiet_since = began;
-  const auto paced_time = [&] {
-    const double elapsed = std::chrono::duration<double>(Clock::now() - began).count() * in.options.speed;
-    return std::min(until, from + SimDuration(static_cast<std::int64_t>(elapsed * 1e9)));
-  };
-  const auto wall_until = [&](SimTime when) {
-    const double seconds = static_cast<double>((when - from).count()) / 1e9 / in.options.speed;
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(began + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(std::min(seconds, 1e6))) - Clock::now());
-  };
-  constexpr std::chrono::nanoseconds kLongestWait = std::chrono::milliseconds(100);  // so that stop and enough are looked at
-  for (;;) {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed)) return RunEnd::kStopped;
-    if (enough && enough()) return RunEnd::kRequested;
-    if (progress) progress(engine.now());
-    std::chrono::nanoseconds wait = kLongestWait;
-    if (in.options.coupling == Coupling::kPaced) {
-      const SimTime target = paced_time();
-      if (engine.now() < target) {
-        const RunEnd end = engine.run_until(target, stop);
-        if (end == RunEnd::kStopped || end == RunEnd::kRequested) return end;
-      }
-      in.statistics.behind_seconds_max = std::max(in.statistics.behind_seconds_max, static_cast<double>((paced_time() - engine.now()).count()) / 1e9);
-      in.upkeep();
-      if (engine.now() >= until) return RunEnd::kTimeLimit;
-      const SimTime next = in.next_time();
-      if (next < until) wait = std::clamp(wall_until(next), std::chrono::nanoseconds(0), kLongestWait);
-      if (until < next) wait = std::clamp(wall_until(until), std::chrono::nanoseconds(0), kLongestWait);
-    } else {
-      in.upkeep();
-      if (engine.now() >= until) return RunEnd::kTimeLimit;
-      if (in.server.in_flight() > 0) quiet_since = Clock::now();
-      if (Clock::now() - quiet_since >= in.options.settle) {
-        const SimTime next = std::min(until, in.next_time());
-        const std::uint64_t sent = in.frames_sent;
-        const RunEnd end = engine.run_until(next, stop);
-        if (end == RunEnd::kStopped || end == RunEnd::kRequested) return end;
-        in.upkeep();
-        // What that made the clients do comes first; when they were told nothing the next event may follow at once.
-        if (in.frames_sent != sent) quiet_since = Clock::now();
-        wait = std::chrono::nanoseconds(0);
-      } else {
-        wait = std::min<std::chrono::nanoseconds>(kLongestWait, in.options.settle / 4);
-      }
-    }
-    std::vector<Server::Incoming> requests = in.server.take(wait);
-    if (requests.empty()) continue;
-    if (in.options.coupling == Coupling::kPaced) {
-      // They came now, not when we fell asleep.
-      const SimTime target = paced_time();
-      if (engine.now() < target) engine.run_until(target, stop);
-    }
-    for (Server::Incoming& incoming : requests) in.handle(incoming);
-    quiet_since = Clock::now();
+const std::string& Session::failure() const { return impl_->failure; }
+
+VirtualClock Session::clock_at(SimTime when) const { return impl_->clock_at(when); }
+
+RunEnd Session::run(SimTime until, const RunHooks& hooks) {
+  impl_->tell_request = hooks.request;
+  switch (impl_->options.coupling) {
+    case Coupling::kPaced: return impl_->run_paced(until, hooks);
+    case Coupling::kQuiescent: return impl_->run_quiescent(until, hooks);
+    case Coupling::kVirtual: return impl_->run_virtual(until, hooks);
   }
+  return RunEnd::kStopped;
 }
 
 }  // namespace sim::loop

@@ -1,0 +1,3 @@
+module squall.dev/virtual-time
+
+go 1.24
