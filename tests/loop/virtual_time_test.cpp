@@ -80,9 +80,22 @@ Outcome run(const std::string& script, SupervisorOptions options = {}) {
   return outcome;
 }
 
+/// Left out, with its reason, where processes may not be traced; with CI=true that is a failure.
+class VirtualTime : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Supervisor supervisor({1, {kStart * kSecond, kSecond}, true, true});
+    const std::string error = supervisor.start({"/bin/true"}, {});
+    if (error.empty()) return;
+    const char* const ci = std::getenv("CI");
+    if (ci != nullptr && std::string(ci) == "true") FAIL() << error;
+    GTEST_SKIP() << "left out: " << error;
+  }
+};
+
 bool has_python() { return std::system("python3 -c pass >/dev/null 2>&1") == 0; }
 
-TEST(VirtualTime, ADayOfSleepTakesAnInstant) {
+TEST_F(VirtualTime, ADayOfSleepTakesAnInstant) {
   const Outcome outcome = run("sleep 86400; date +%s");
   ASSERT_EQ(outcome.error, "");
   EXPECT_EQ(outcome.printed, fmt::format("{}\n", kStart + 86400));
@@ -90,19 +103,19 @@ TEST(VirtualTime, ADayOfSleepTakesAnInstant) {
   EXPECT_EQ(outcome.code, 0);
 }
 
-TEST(VirtualTime, SleepersWakeInOrderOfTheirDeadlines) {
+TEST_F(VirtualTime, SleepersWakeInOrderOfTheirDeadlines) {
   const Outcome outcome = run("for i in 5 3 1 4 2; do (sleep $((i * 3600)); echo $i) & done; wait; date +%T");
   ASSERT_EQ(outcome.error, "");
   EXPECT_EQ(outcome.printed, "1\n2\n3\n4\n5\n19:13:20\n");
 }
 
-TEST(VirtualTime, ProcessesThatTalkToEachOtherShareTheClock) {
+TEST_F(VirtualTime, ProcessesThatTalkToEachOtherShareTheClock) {
   const Outcome outcome = run("(sleep 10; date +%s; sleep 20; date +%s) | while read -r t; do echo $((t - 1790000000)) $(( $(date +%s) - 1790000000 )); done");
   ASSERT_EQ(outcome.error, "");
   EXPECT_EQ(outcome.printed, "10 10\n30 30\n");
 }
 
-TEST(VirtualTime, ExitCodesAndSignals) {
+TEST_F(VirtualTime, ExitCodesAndSignals) {
   EXPECT_EQ(run("exit 7").code, 7);
   EXPECT_EQ(run("kill -TERM $$; sleep 5").code, 128 + 15);
   EXPECT_EQ(run("sleep 1000 & p=$!; (sleep 5; kill -TERM $p) & wait $p; echo $?").printed, "143\n");
@@ -110,7 +123,7 @@ TEST(VirtualTime, ExitCodesAndSignals) {
   EXPECT_NE(supervisor.start({"/no/such/program"}, {}).find("No such file or directory"), std::string::npos);
 }
 
-TEST(VirtualTime, EveryWaitOfPython) {
+TEST_F(VirtualTime, EveryWaitOfPython) {
   if (!has_python()) GTEST_SKIP() << "left out: there is no python3";
   const Outcome outcome = run(R"(cat > /tmp/squall-waits-$$.py <<'E'
 import queue, select, signal, socket, threading, time
@@ -148,7 +161,7 @@ python3 /tmp/squall-waits-$$.py; rm /tmp/squall-waits-$$.py)");
   EXPECT_TRUE(outcome.warnings.empty());
 }
 
-TEST(VirtualTime, RandomNumbersAreTheRuns) {
+TEST_F(VirtualTime, RandomNumbersAreTheRuns) {
   if (!has_python()) GTEST_SKIP() << "left out: there is no python3";
   const std::string script = "for i in 1 2; do python3 -c 'import os; print(os.urandom(8).hex(), hash(\"a\"))'; done";
   SupervisorOptions other;
@@ -160,7 +173,7 @@ TEST(VirtualTime, RandomNumbersAreTheRuns) {
   EXPECT_NE(first.printed.substr(0, line), first.printed.substr(line + 1, line)) << "two processes drew the same numbers";
 }
 
-TEST(VirtualTime, WhatIsNotVirtualIsNamed) {
+TEST_F(VirtualTime, WhatIsNotVirtualIsNamed) {
   if (!has_python()) GTEST_SKIP() << "left out: there is no python3";
   const Outcome outcome = run("python3 -c 'import signal; signal.setitimer(signal.ITIMER_REAL, 1)'");
   ASSERT_EQ(outcome.warnings.size(), 1u);
@@ -168,7 +181,7 @@ TEST(VirtualTime, WhatIsNotVirtualIsNamed) {
   EXPECT_NE(outcome.printed.find("Function not implemented"), std::string::npos) << outcome.printed;
 }
 
-TEST(VirtualTime, WithoutTheOneCpuTheTimesAreTheSame) {
+TEST_F(VirtualTime, WithoutTheOneCpuTheTimesAreTheSame) {
   SupervisorOptions options;
   options.one_cpu = false;
   const Outcome outcome = run("for i in 3 1 2; do (sleep $((i * 3600)); echo $i) & done; wait; date +%T", options);
@@ -177,7 +190,7 @@ TEST(VirtualTime, WithoutTheOneCpuTheTimesAreTheSame) {
   EXPECT_EQ(outcome.printed, "1\n2\n3\n17:13:20\n");
 }
 
-TEST(VirtualTime, WhatIsLeftIsEndedWithTheSupervisor) {
+TEST_F(VirtualTime, WhatIsLeftIsEndedWithTheSupervisor) {
   SupervisorOptions options;
   options.start = {kStart * kSecond, kSecond};
   {
