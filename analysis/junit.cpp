@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "analysis/text_layout.hpp"
-
 namespace analysis {
 
 namespace {
@@ -28,22 +26,9 @@ std::string escape(std::string_view content) {
 
 }  // namespace
 
-std::string describe_violation(const chaos::ExpectationResult& result) {
-  std::string out;
-  if (!result.not_judged.empty()) return "not judged: " + result.not_judged;
-  for (const chaos::Measure& measure : result.measures) {
-    if (measure.held) continue;
-    out += fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
-                       chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
-    if (measure.first_violation) out += fmt::format(", first at {}", instant(*measure.first_violation));
-    out += '\n';
-    bool is_first = true;
-    for (const chaos::CauseStep& step : measure.why.steps) {
-      out += fmt::format("  {} {}: {} {}: {}\n", is_first ? "why" : " <-", instant(step.time), step.kind, step.subject, step.message);
-      is_first = false;
-    }
-  }
-  return out;
+std::string violation_text(const TestedExpectation& expectation) {
+  if (expectation.runs <= 1) return expectation.violation;
+  return fmt::format("in {} of {} runs, first with seed {}: {}", expectation.runs - expectation.held, expectation.runs, expectation.violation_seed, expectation.violation);
 }
 
 std::string junit_xml(const std::vector<TestedScenario>& scenarios) {
@@ -66,19 +51,20 @@ std::string junit_xml(const std::vector<TestedScenario>& scenarios) {
       open_case("runs", scenario.wall_seconds);
       cases += fmt::format(">\n      <error message=\"{}\"/>\n    </testcase>\n", escape(scenario.error));
       ++suite_errors;
-    } else if (scenario.verdict.expectations.empty()) {
+    } else if (scenario.expectations.empty()) {
       open_case("runs", scenario.wall_seconds);
       cases += "/>\n";
     }
-    for (const chaos::ExpectationResult& result : scenario.verdict.expectations) {
+    for (const TestedExpectation& result : scenario.expectations) {
+      if (!scenario.error.empty()) break;
       // The run is shared: its time is told once, with the suite.
       open_case(result.name, 0.0);
-      if (result.held) {
+      if (result.holds()) {
         cases += "/>\n";
         continue;
       }
       ++suite_failures;
-      const std::string violation = describe_violation(result);
+      const std::string violation = violation_text(result);
       cases += fmt::format(">\n      <failure type=\"{}\" message=\"{}\">{}</failure>\n    </testcase>\n", escape(result.kind),
                            escape(violation.substr(0, violation.find('\n'))), escape(violation));
     }
@@ -94,8 +80,8 @@ std::string junit_xml(const std::vector<TestedScenario>& scenarios) {
     }
     suites += fmt::format(
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" time=\"{:.3f}\">\n    <properties>\n"
-        "      <property name=\"seed\" value=\"{}\"/>\n    </properties>\n{}  </testsuite>\n",
-        escape(scenario.name), suite_tests, suite_failures, suite_errors, scenario.wall_seconds, scenario.seed, cases);
+        "      <property name=\"seed\" value=\"{}\"/>\n      <property name=\"runs\" value=\"{}\"/>\n    </properties>\n{}  </testsuite>\n",
+        escape(scenario.name), suite_tests, suite_failures, suite_errors, scenario.wall_seconds, scenario.seed, scenario.runs, cases);
     tests += suite_tests;
     failures += suite_failures;
     errors += suite_errors;

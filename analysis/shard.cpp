@@ -1,6 +1,7 @@
 #include "analysis/shard.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <rapidjson/document.h>
 
 #include <algorithm>
@@ -74,6 +75,10 @@ std::string header_line(const ShardFile& shard) {
   writer.StartArray();
   for (const std::string& one : shard.job.overrides) text(writer, one);
   writer.EndArray();
+  key(writer, "options");
+  writer.StartArray();
+  for (const std::string& one : shard.job.options) text(writer, one);
+  writer.EndArray();
   key(writer, "scenarios");
   writer.StartArray();
   for (const JobDescription::Scenario& scenario : shard.job.scenarios) {
@@ -143,10 +148,12 @@ bool read_header(const Value& value, ShardFile& shard) {
   job.replications = members.number("replications");
   job.confidence = members.real("confidence");
   job.until = members.string("until");
-  if (const Value* set = members.array("set")) {
-    for (const Value& one : set->GetArray()) {
+  for (const auto& [name, to] : {std::pair("set", &job.overrides), std::pair("options", &job.options)}) {
+    const Value* list = members.array(name);
+    if (list == nullptr) return false;
+    for (const Value& one : list->GetArray()) {
       if (!one.IsString()) return false;
-      job.overrides.emplace_back(one.GetString(), one.GetStringLength());
+      to->emplace_back(one.GetString(), one.GetStringLength());
     }
   }
   if (const Value* scenarios = members.array("scenarios")) {
@@ -174,6 +181,7 @@ std::string difference(const JobDescription& a, const JobDescription& b) {
   if (a.confidence != b.confidence) return fmt::format("with {:g} % confidence, not {:g} %", b.confidence * 100.0, a.confidence * 100.0);
   if (a.until != b.until) return fmt::format("with --until '{}', not '{}'", b.until, a.until);
   if (a.overrides != b.overrides) return "with other --set";
+  if (a.options != b.options) return fmt::format("with other options: '{}', not '{}'", fmt::join(b.options, " "), fmt::join(a.options, " "));
   if (a.scenarios.size() != b.scenarios.size()) return fmt::format("of {} scenarios, not {}", b.scenarios.size(), a.scenarios.size());
   for (std::size_t i = 0; i < a.scenarios.size(); ++i) {
     const JobDescription::Scenario& one = a.scenarios[i];

@@ -1,5 +1,5 @@
 /// A part of a job in a file: `squall compare A B --replications 1000 --shard 3/16 -o DIR` writes one, `squall merge` makes of all of them what
-/// one process would have written, byte for byte.
+/// one process would have written, byte for byte. The lines of run and compare are records, those of test and survive lines of tasks (shared_tasks.hpp).
 ///
 /// The file is text, one JSON value a line: the job (with the version of the format), the files of the first replication, the records, and at the end
 /// how many lines there are and their hash. docs/outputs.md describes it.
@@ -16,11 +16,11 @@
 
 namespace analysis {
 
-inline constexpr int kShardVersion = 1;
+inline constexpr int kShardVersion = 2;
 
 /// All that decides what comes out. Equal jobs, equal results.
 struct JobDescription {
-  std::string command;  // "run", "compare", "test"
+  std::string command;  // "run", "compare", "test", "survive"
   std::string program;  // its version: another one may simulate otherwise
   struct Scenario {
     std::string name;
@@ -31,6 +31,7 @@ struct JobDescription {
   };
   std::vector<Scenario> scenarios;
   std::vector<std::string> overrides;
+  std::vector<std::string> options;  // of test and survive, as on the command line: "--faults=2"
   std::string until;
   std::uint64_t first_seed = 1;
   std::uint64_t replications = 1;

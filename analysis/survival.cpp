@@ -379,22 +379,32 @@ void add_simulations(const ClusterConfig& config, const SurvivalOptions& options
   if (chosen.size() > options.simulate_max || chosen.empty()) return;
 
   const std::vector<std::pair<Damage, std::vector<std::size_t>>> runs(chosen.begin(), chosen.end());
-  std::mutex report;
-  std::size_t done = 0;
-  const auto simulate = [&](std::size_t task) {
-    const SimulatedLoss loss = simulate_loss(config, runs[task].first, options.seed, options.horizon, options.stop);
-    const std::lock_guard<std::mutex> lock(report);
-    if (!loss.complete) return;
-    for (const std::size_t i : runs[task].second) {
+  const auto simulate = [&](std::size_t run) { return simulate_loss(config, runs[run].first, options.seed, options.horizon, options.stop); };
+  std::vector<SimulatedLoss> losses(runs.size());
+  if (options.share) {
+    losses = options.share(runs.size(), simulate);
+    SIM_CHECK(losses.size() == runs.size(), "whoever shares the runs answers for each");
+  } else {
+    for (SimulatedLoss& loss : losses) loss.complete = false;
+    std::mutex report;
+    std::size_t done = 0;
+    const auto task = [&](std::size_t run) {
+      losses[run] = simulate(run);
+      const std::lock_guard<std::mutex> lock(report);
+      if (losses[run].complete) ++done;
+      if (options.progress) options.progress(done, runs.size());
+    };
+    for_each_task(runs.size(), options.jobs, task, options.stop);
+  }
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    result.complete = result.complete && losses[run].complete;
+    if (!losses[run].complete) continue;
+    for (const std::size_t i : runs[run].second) {
       Combination& combination = result.combinations[i];
       combination.simulated = true;
-      for (std::size_t p = 0; p < combination.pools.size(); ++p) combination.pools[p].back = loss.back[p];
+      for (std::size_t p = 0; p < combination.pools.size(); ++p) combination.pools[p].back = losses[run].back[p];
     }
-    ++done;
-    if (options.progress) options.progress(done, runs.size());
-  };
-  for_each_task(runs.size(), options.jobs, simulate, options.stop);
-  result.complete = done == runs.size();
+  }
 }
 
 }  // namespace

@@ -153,6 +153,8 @@ struct Survival {
   std::string name_of(const Combination& combination) const;
 };
 
+struct SimulatedLoss;
+
 struct SurvivalOptions {
   std::size_t faults = 2;
   bool nodes_destroyed = false;
@@ -166,6 +168,9 @@ struct SurvivalOptions {
   std::function<void(std::size_t done, std::size_t total)> progress;
   /// Hosts that go down when all these places (indices into the elements) fail, for places that stand in for each other. Empty: the union of theirs.
   std::function<std::vector<std::size_t>(const std::vector<std::size_t>& places)> hosts_lost;
+  /// Who makes the runs of the cluster where it is not this process alone: called once, with how many there are and what makes each (from several
+  /// threads); the losses in their order. Those that are not `complete` stay estimates. Empty: this process, on `jobs` threads.
+  std::function<std::vector<SimulatedLoss>(std::size_t runs, const std::function<SimulatedLoss(std::size_t)>& simulate)> share;
 };
 
 /// The configuration must be free of CephCluster::problems(), and combinations_of(...) within kCombinationsMax.
@@ -187,7 +192,11 @@ struct SimulatedLoss {
   std::vector<std::uint32_t> lost;          // by pool: PGs with fewer whole copies, on up or down OSDs, than rebuild them
   bool quorum = true;                       // at `look`
   bool complete = true;                     // false: the stop flag was raised
+  friend bool operator==(const SimulatedLoss&, const SimulatedLoss&) = default;
 };
+/// One line of text, without its end, for another process. Reading: false when it is none, or not of so many pools.
+std::string loss_line(const SimulatedLoss& loss);
+bool read_loss_line(const std::string& line, std::size_t pools, SimulatedLoss& loss);
 /// `look` after the failure: later than any markdown, before anything is marked out.
 SimulatedLoss simulate_loss(const sim::ceph::ClusterConfig& config, const Damage& damage, std::uint64_t seed, sim::SimDuration horizon,
                             const std::atomic<bool>* stop = nullptr, sim::SimDuration look = std::chrono::minutes(5));

@@ -1,4 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "analysis/survival.hpp"
@@ -131,6 +134,36 @@ SimulatedLoss simulate_loss(const ClusterConfig& config, const Damage& damage, s
   }
   if (!looked) take_a_look();
   return result;
+}
+
+// "1 1 back paused stopped lost  back ...": quorum, complete, then four numbers a pool.
+std::string loss_line(const SimulatedLoss& loss) {
+  std::string line = fmt::format("{} {}", loss.quorum ? 1 : 0, loss.complete ? 1 : 0);
+  for (std::size_t p = 0; p < loss.back.size(); ++p) line += fmt::format(" {} {} {} {}", loss.back[p].count(), loss.paused[p], loss.stopped[p], loss.lost[p]);
+  return line;
+}
+
+bool read_loss_line(const std::string& line, std::size_t pools, SimulatedLoss& loss) {
+  std::istringstream in(line);
+  int quorum = 0;
+  int complete = 0;
+  if (!(in >> quorum >> complete)) return false;
+  loss = {};
+  loss.quorum = quorum == 1;
+  loss.complete = complete == 1;
+  for (std::size_t p = 0; p < pools; ++p) {
+    std::int64_t back = 0;
+    std::uint32_t paused = 0;
+    std::uint32_t stopped = 0;
+    std::uint32_t lost = 0;
+    if (!(in >> back >> paused >> stopped >> lost)) return false;
+    loss.back.emplace_back(back);
+    loss.paused.push_back(paused);
+    loss.stopped.push_back(stopped);
+    loss.lost.push_back(lost);
+  }
+  std::string rest;
+  return !(in >> rest);
 }
 
 }  // namespace analysis

@@ -13,6 +13,8 @@
 #include "analysis/shard.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/many_runs.hpp"
+#include "sim/cli/survive_command.hpp"
+#include "sim/cli/test_command.hpp"
 
 namespace cli {
 
@@ -22,6 +24,7 @@ struct Arguments {
   std::vector<std::string> paths;
   std::string output;
   std::string format = "text";
+  std::string junit;
 };
 
 int wrong(const std::string& problem) {
@@ -66,6 +69,12 @@ int merge(const Arguments& arguments) {
   if (job.program != analysis::program_version()) {
     return wrong(fmt::format("squall: {}: written by squall {}, and this is {}\n", shards.front().path, job.program, analysis::program_version()));
   }
+  if (job.command != "test" && !arguments.junit.empty()) return wrong(fmt::format("squall: --junit is for shards of squall test, and these are of squall {}\n", job.command));
+  if ((job.command == "test" || job.command == "survive") && !arguments.output.empty()) {
+    return wrong(fmt::format("squall: squall {} writes no folder{}\n", job.command, job.command == "test" ? "; --junit FILE takes its results" : ""));
+  }
+  if (job.command == "test") return merge_tests(shards, arguments.junit, arguments.format);
+  if (job.command == "survive") return merge_survival(shards, arguments.format);
   std::vector<analysis::ScenarioResults> results;
   if (const std::string problem = analysis::collect(shards, results); !problem.empty()) return wrong(fmt::format("squall: {}\n", problem));
   ManyResults many;
@@ -88,10 +97,11 @@ int merge(const Arguments& arguments) {
 
 void add_merge_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("merge", "Puts the shards of run or compare together: what one process would have told and written, byte for byte");
+  CLI::App* command = app.add_subcommand("merge", "Puts the shards of run, compare, test or survive together: what one process would have told and written, byte for byte");
   command->add_option("shard", arguments->paths, "All shards of one job, or the folder that they are in")->required()->option_text(" ");
   command->add_option("-o,--output", arguments->output, "Folder for what run or compare would have written")->option_text("DIR");
   command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
+  command->add_option("--junit", arguments->junit, "Of shards of test: writes the results as JUnit XML")->option_text("FILE");
   command->footer("Missing shards, those that are there twice, damaged ones and those of another job (other scenarios, seeds, options, versions) are named; exit code 2.\n\n"
                   "Examples: for i in 0 1 2 3; do squall compare a.yaml b.yaml --replications 1000 --shard $i/4 -o parts & done; wait\n"
                   "          squall merge parts -o out");

@@ -14,7 +14,7 @@
 #include <sstream>
 
 #include "analysis/json_text.hpp"
-#include "analysis/junit.hpp"
+#include "analysis/tested.hpp"
 #include "analysis/text_layout.hpp"
 #include "chaos/harness.hpp"
 #include "chaos/live_run.hpp"

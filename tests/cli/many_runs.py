@@ -4,6 +4,7 @@ import filecmp
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,26 @@ SMALL = SOURCE / "tests/report/two-nodes.yaml"
 
 def squall(*arguments, timeout=240):
     return subprocess.run([SQUALL, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+# Two nodes of three hold a service of two; each crashes once a day, in mean, and is repaired in hours: some days go without an outage.
+FRAIL = """
+apiVersion: squall.dev/v1alpha1
+kind: Scenario
+run: {until: 1d}
+pools:
+  cp: {count: 3, controlPlane: true, cpu: 4, memory: 16Gi}
+failures:
+  processes:
+    crash: {class: node-crash, timeToFailure: {law: exponential, mean: 1d}, repair: {law: exponential, mean: 4h}}
+expect:
+  quorum: {kind: component, component: etcd-quorum, availability: 99.99%}
+"""
+
+
+def without_times(text):
+    """Wall times are those of the machine."""
+    return re.sub(r'time="[0-9.]+"|[0-9.]+ s$', "", text, flags=re.MULTILINE)
 
 
 def differences(a, b):
@@ -55,6 +76,85 @@ class ManyRuns(unittest.TestCase):
             self.assertIn("7", text.stdout)
             self.assertEqual(list(self.folder.rglob("*.files")) + list(self.folder.rglob("*.part-*")), [])
 
+    def test_shards_of_tests_make_what_one_process_makes(self):
+        folder = self.folder / "suite"
+        folder.mkdir()
+        (folder / "a.yaml").write_text(SMALL.read_text())
+        (folder / "b.yaml").write_text(self.other.read_text().replace("99%", "99.9999%"))
+        (folder / "c.yaml").write_text("kind: Scenario\nrnu: {}\n")
+        for more in [(), ("--replications", 4, "--seed", 5)]:
+            command = ("test", folder, *more)
+            alone = squall(*command, "--format", "json", "--junit", self.folder / "alone.xml")
+            text = squall(*command)
+            for count in [1, 2, 3, 5]:
+                parts = self.shards(count, *command, folder=f"tests-{len(more)}-{count}")
+                merged = squall("merge", parts, "--format", "json", "--junit", self.folder / "merged.xml")
+                self.assertEqual((merged.returncode, merged.stderr), (alone.returncode, ""))
+                self.assertEqual(merged.stdout, alone.stdout)
+                self.assertEqual(without_times((self.folder / "merged.xml").read_text()), without_times((self.folder / "alone.xml").read_text()))
+                self.assertEqual(without_times(squall("merge", parts).stdout), without_times(text.stdout))
+        wrong = [(("test", folder, "--shard", "0/2"), "--shard needs -o DIR"), (("test", folder, "-o", "x"), "needs --shard"), (("test", folder, "--until-ci", "5%", "--shard", "0/2", "-o", "x"), "exclude each other"),
+                 (("test", folder, "--shard", "0/2", "-o", "x", "--junit", "y"), "squall merge does"), (("test", folder, "--replications", 3, "--until-ci", "5%"), "exclude each other"),
+                 (("merge", parts, "-o", "x"), "--junit FILE takes its results"), (("merge", self.shards(1, "run", SMALL, "--replications", 2, folder="runs"), "--junit", "x"), "--junit is for shards of squall test")]
+        for arguments, problem in wrong:
+            result = squall(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(problem, result.stderr)
+        # Another suite, another seed, golden logs: not the same job.
+        for i, other in enumerate([(folder / "a.yaml",), (folder, "--seed", 6), (folder, "--seed", 5, "--golden", self.folder / "golden", "--update")]):
+            one = self.shards(1, "test", *other, folder=f"other-{i}")
+            result = squall("merge", *parts.iterdir(), *one.iterdir())
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("belongs to another job", result.stderr)
+
+    def test_a_test_under_many_seeds_says_in_how_many_it_holds(self):
+        frail = self.folder / "frail.yaml"
+        frail.write_text(FRAIL)
+        many = json.loads(squall("test", frail, "--replications", 40, "--format", "json").stdout)[0]
+        self.assertEqual((many["verdict"], many["runs"]), ("failed", 40))
+        held = [json.loads(squall("test", frail, "--seed", seed, "--format", "json").stdout)[0]["verdict"] == "held" for seed in range(1, 41)]
+        self.assertEqual(many["runsHeld"], sum(held))
+        self.assertTrue(0 < many["runsHeld"] < 40)
+        self.assertEqual(many["expectations"][0]["firstSeed"], 1 + held.index(False))
+        self.assertIn(f"in {40 - sum(held)} of 40 runs, first with seed {1 + held.index(False)}: ", many["expectations"][0]["violation"])
+        self.assertTrue(many["ci"][0] < many["runsHeld"] / 40 < many["ci"][1])
+        self.assertEqual(json.loads(squall("test", frail, "--replications", 40, "--jobs", 3, "--format", "json").stdout)[0], many)
+        sound = self.folder / "sound.yaml"
+        sound.write_text(FRAIL.replace("mean: 1d", "mean: 900d"))
+        narrow = json.loads(squall("test", frail, sound, "--until-ci", "10%", "--format", "json").stdout)
+        self.assertLess((narrow[0]["ci"][1] - narrow[0]["ci"][0]) / 2, 0.1)
+        self.assertGreater(narrow[0]["runs"], 40)
+        # One that always holds is known sooner.
+        self.assertEqual(narrow[1]["verdict"], "held")
+        self.assertLess(narrow[1]["runs"], narrow[0]["runs"])
+        few = json.loads(squall("test", frail, "--until-ci", "1%", "--max-replications", 50, "--format", "json").stdout)[0]
+        self.assertEqual(few["runs"], 50)
+
+    def test_shards_of_survive_make_what_one_process_makes(self):
+        ceph = SOURCE / "scenarios/incident-2-colocated.yaml"
+        command = ("survive", ceph, "--elements", "nodes,mons", "--mttf", "node=90d", "--simulate", 40, "--set", "run.seed=3")
+        alone, text = squall(*command, "--format", "json"), squall(*command)
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+        self.assertGreater(json.loads(alone.stdout)["recovery"]["simulated"], 2)
+        for count in [1, 3, 50]:
+            parts = self.shards(count, *command, folder=f"survive-{count}")
+            merged = squall("merge", parts, "--format", "json")
+            self.assertEqual((merged.returncode, merged.stdout), (0, alone.stdout))
+        self.assertEqual(squall("merge", parts).stdout, text.stdout)
+        other = self.shards(1, "survive", ceph, "--elements", "nodes,mons", folder="survive-other")
+        self.assertIn("belongs to another job", squall("merge", *parts.iterdir(), *other.iterdir()).stderr)
+        for arguments, problem in [(("--until-ci", "5%"), "survive enumerates every set of losses"), (("--shard", "0/2"), "--shard needs -o DIR"), (("-o", "x"), "needs --shard"),
+                                   (("--shard", "2/2", "-o", "x"), "is no shard")]:
+            result = squall("survive", ceph, *arguments)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(problem, result.stderr)
+        # The scenario is read again, and has to be the same.
+        copy = self.folder / "ceph.yaml"
+        copy.write_text(f"extends: {ceph.resolve()}\napiVersion: squall.dev/v1alpha1\nkind: Scenario\n")
+        parts = self.shards(2, "survive", copy, "--elements", "nodes", folder="survive-copy")
+        copy.write_text(copy.read_text() + "run: {seed: 9}\n")
+        self.assertIn("was another when the shards were made", squall("merge", parts).stderr)
+
     def test_equal_runs_are_equal_to_the_last_byte(self):
         for name in ["a", "b"]:
             self.assertEqual(squall("run", SMALL, "-q", "-o", self.folder / name).returncode, 0)
@@ -79,8 +179,8 @@ class ManyRuns(unittest.TestCase):
             result = squall("merge", parts)
             self.assertEqual(result.returncode, 2)
             self.assertIn(f"{three}: is damaged or cut off", result.stderr)
-        three.write_text(text.replace('"squallShard":1', '"squallShard":2'))
-        self.assertIn("has format 2", squall("merge", parts).stderr)
+        three.write_text(text.replace('"squallShard":2', '"squallShard":3'))
+        self.assertIn("has format 3", squall("merge", parts).stderr)
         # The same name with another content is another job.
         for i, content in enumerate([SMALL.read_text(), SMALL.read_text() + "# later\n"]):
             changed.write_text(content)

@@ -6,6 +6,7 @@ Exit code 77 (skipped) without mpirun or when squall was built without MPI, unle
 import filecmp
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -66,13 +67,38 @@ class Mpi(unittest.TestCase):
                 self.assertEqual(result.stdout, alone.stdout)
                 self.assertEqual(differences(self.folder / name, out), [])
 
+    def test_tests_and_survive_are_shared_as_well(self):
+        suite = self.folder / "suite"
+        suite.mkdir()
+        for i in range(3):
+            (suite / f"{i}.yaml").write_text(SMALL.read_text().replace("count: 2", f"count: {2 + i}").replace("99%", "99.9999%" if i == 1 else "99%"))
+        (suite / "broken.yaml").write_text("kind: Scenario\nrnu: {}\n")
+        ceph = SOURCE / "scenarios/incident-2-colocated.yaml"
+        for name, command in [("test", ("test", suite)), ("seeds", ("test", suite, "--replications", 5)), ("narrow", ("test", suite, "--until-ci", "12%", "--min-replications", 10)),
+                              ("survive", ("survive", ceph, "--elements", "nodes,mons", "-q"))]:
+            files = ("--junit", self.folder / f"{name}.xml") if command[0] == "test" else ()
+            alone = subprocess.run([SQUALL, *map(str, command), "--format", "json", *map(str, files)], capture_output=True, text=True, timeout=240, check=False)
+            self.assertEqual(alone.returncode, 2 if files else 0, alone.stderr)
+            for ranks in [2, 3, 4]:
+                files = ("--junit", self.folder / f"{name}-{ranks}.xml") if command[0] == "test" else ()
+                result = mpirun(ranks, *command, "--format", "json", *files)
+                self.assertEqual(result.returncode, alone.returncode, result.stderr)
+                self.assertEqual(result.stdout, alone.stdout)
+                self.assertEqual(result.stderr.count("unknown key 'rnu'"), 1 if files else 0)
+                if files:
+                    self.assertEqual(*(re.sub(r'time="[0-9.]+"', "", (self.folder / f"{file}.xml").read_text()) for file in [name, f"{name}-{ranks}"]))
+        with_golden = mpirun(3, "test", suite, "--golden", self.folder / "golden", "--update")
+        self.assertEqual(with_golden.stdout.count("accepted:"), 3)
+        self.assertEqual(len(list((self.folder / "golden").rglob("*.events"))), 3)
+
     def test_wrong_input_is_told_once(self):
         broken = self.folder / "broken.yaml"
         broken.write_text("kind: Scenario\nrnu: {}\n")
         result = mpirun(3, "run", broken, "--replications", 4)
         self.assertEqual(result.returncode, 2)
         self.assertEqual(result.stderr.count("unknown key 'rnu'"), 1)
-        for arguments, problem in [(("run", SMALL), "one run has no parts"), (("test", SMALL), "is not shared by several processes"), (("run", SMALL, "--replications", 4, "--shard", "0/2", "-o", self.folder), "--shard is for machines without MPI"),
+        for arguments, problem in [(("run", SMALL), "one run has no parts"), (("test", SMALL, "--shard", "0/2", "-o", self.folder), "--shard is for machines without MPI"), (("survive", SMALL), "has no Ceph"),
+                                   (("survive", SMALL, "--until-ci", "5%"), "enumerates every set"), (("run", SMALL, "--rare-event", "etcd"), "--rare-event forks processes of its own"), (("run", SMALL, "--replications", 4, "--shard", "0/2", "-o", self.folder), "--shard is for machines without MPI"),
                                    (("compare", SMALL, self.other, "-o", "/proc/nothing"), "/proc/nothing"), (("run", SMALL, "--until-ci", "5%", "--ci-of", "nothing"), "no figure of these runs")]:
             result = mpirun(2, *arguments)
             self.assertNotEqual(result.returncode, 0)
