@@ -95,6 +95,10 @@ class Replicate {
         continue;
       }
       excursions.emplace_back(engine().now(), until_);
+      for (std::size_t i = 0; i < cycles().components().size(); ++i) {
+        const std::size_t process = cycles().components()[i].process;
+        if (cycles().is_broken(i) && process < 64) run_.openers |= std::uint64_t{1} << process;
+      }
       if (!copy(engine().now())) return run_;
       ++run_.excursions;
     }
@@ -151,11 +155,11 @@ class Replicate {
       const double share = weight * report.lost / static_cast<double>(options_.copies);
       weighted += share;
       run_.weighted_square += share * report.lost;
-      run_.largest = std::max(run_.largest, share);
       run_.hits += report.lost > 0.0 ? 1 : 0;
       run_.copied_events += report.events;
       ++run_.copies;
     }
+    run_.largest = std::max(run_.largest, weighted);
     run_.weighted += weighted;
     return true;
   }
@@ -166,9 +170,13 @@ class Replicate {
     const std::uint64_t events_before = engine().stats().executed;
     const SimTime from = std::max(began, warm_up_);
     cycles().bias(fmt::format("~{}.{}", run_.excursions, number));
-    // Once the outage is there nothing has to be hastened any more. It is looked for a while after each failure: what follows from one takes its time.
+    // Once the outage is there nothing has to be hastened any more. It is looked for a while after each failure, the first one too: what follows from one takes
+    // its time. A few requests that fail with each node are not what is looked for.
     constexpr sim::SimDuration kLook = std::chrono::minutes(2);
+    constexpr double kShareDown = 0.1;
+    constexpr int kLooks = 5;
     std::uint64_t seen = cycles().failures();
+    int looks = kLooks;
     bool is_over = false;
     bool is_biased = true;
     while (!is_over && engine().now() < until_) {
@@ -176,9 +184,13 @@ class Replicate {
       const sim::RunEnd end = engine().run_until(is_biased ? next : until_, options_.stop);
       if (end == sim::RunEnd::kStopped) return report;
       is_over = end == sim::RunEnd::kRequested && !began_;
-      if (is_over || !is_biased || end == sim::RunEnd::kRequested || cycles().failures() == seen) continue;
+      if (is_over || !is_biased || end == sim::RunEnd::kRequested) continue;
+      if (cycles().failures() != seen) looks = kLooks;
       seen = cycles().failures();
-      if (live_.lost_seconds(options_.subject, from, engine().now()) <= 0.0) continue;
+      if (looks == 0) continue;
+      --looks;
+      const SimTime since = std::max(from, engine().now() - kLook);
+      if (live_.lost_seconds(options_.subject, since, engine().now()) <= kShareDown * sim::seconds(engine().now() - since)) continue;
       cycles().end_bias();
       is_biased = false;
     }
@@ -244,7 +256,7 @@ void summarise(RareEvents& found, std::size_t wanted) {
   const double plain_variance = square / runs / (found.measured_seconds * found.measured_seconds);
   if (estimate.variance() > 0.0 && plain_variance > 0.0) found.work_saved = plain_variance * events / (estimate.variance() * (events + copied));
   found.excursion_share /= runs * found.length_seconds;
-  found.is_trusted = found.hits >= kHitsNeeded && found.largest_share <= kShareAllowed && found.runs.size() >= kRunsNeeded && !has_lucky_outside(found);
+  found.is_trusted = found.hits >= kHitsNeeded && found.largest_share <= kShareAllowed && found.runs.size() >= kRunsNeeded && !has_lucky_outside(found) && found.unseen.empty();
 }
 
 }  // namespace
@@ -259,6 +271,7 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     found.error = "the scenario has no section 'failures': nothing in it fails by itself, so there is no rare event to hasten";
     return found;
   }
+  std::vector<std::pair<std::size_t, std::string>> watched;
   {
     chaos::LiveRun live(scenario, plan_of(scenario), options.first_seed);
     // Services have a history once they serve.
@@ -279,6 +292,10 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     for (const std::size_t process : live.failures()->cycles().unbiased_processes()) {
       if (!options.processes.empty() && std::find(options.processes.begin(), options.processes.end(), names[process]) == options.processes.end()) continue;
       found.unbiased.push_back(names[process]);
+    }
+    for (std::size_t i = 0; i < names.size() && i < 64; ++i) {
+      const bool is_wanted = options.processes.empty() || std::find(options.processes.begin(), options.processes.end(), names[i]) != options.processes.end();
+      if (is_wanted) watched.emplace_back(i, names[i]);
     }
     for (const std::string& name : names) {
       const bool is_wanted = options.processes.empty() || std::find(options.processes.begin(), options.processes.end(), name) != options.processes.end();
@@ -344,6 +361,10 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     return found;
   }
   std::sort(found.runs.begin(), found.runs.end(), [](const RareEventRun& a, const RareEventRun& b) { return a.seed < b.seed; });
+  for (const auto& [process, name] : watched) {
+    const bool is_seen = std::any_of(found.runs.begin(), found.runs.end(), [bit = process](const RareEventRun& run) { return (run.openers >> bit & 1u) != 0; });
+    if (!is_seen) found.unseen.push_back(name);
+  }
   summarise(found, options.replications);
   return found;
 }
@@ -363,7 +384,11 @@ std::string doubt(const RareEvents& found) {
     return fmt::format("{:.0f} % of the estimate is from outside of excursions, where only {} runs saw a loss ({} are needed): more --replications, a longer --settle, or more --bias processes",
                        found.outside_share * 100.0, found.outside_runs, kOutsideRunsNeeded);
   }
-  return fmt::format("one copy has {:.0f} % of the estimate, 10 % are allowed: more --replications, or fewer --bias processes", found.largest_share * 100.0);
+  if (found.largest_share > kShareAllowed) {
+    return fmt::format("one excursion has {:.0f} % of the estimate, 10 % are allowed: more --replications; where a rare failure makes the outage by itself nothing else helps", found.largest_share * 100.0);
+  }
+  return fmt::format("process{} {} began no excursion in these runs, so that what such a failure does by itself is in none: more --replications, or --bias for the others", found.unseen.size() == 1 ? "" : "es",
+                     fmt::join(found.unseen, ", "));
 }
 
 }  // namespace
@@ -432,10 +457,12 @@ std::string rare_events_json(const RareEvents& found, const std::string& scenari
   number("workSaved", found.work_saved);
   field(writer, "trusted", found.is_trusted);
   field(writer, "doubt", doubt(found));
-  key(writer, "unbiasedProcesses");
-  writer.StartArray();
-  for (const std::string& process : found.unbiased) writer.String(process.c_str());
-  writer.EndArray();
+  for (const auto& [name, processes] : {std::pair("unbiasedProcesses", &found.unbiased), std::pair("unseenProcesses", &found.unseen)}) {
+    key(writer, name);
+    writer.StartArray();
+    for (const std::string& process : *processes) writer.String(process.c_str());
+    writer.EndArray();
+  }
   writer.EndObject();
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }

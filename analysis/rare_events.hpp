@@ -15,7 +15,8 @@
 /// Source:     Nicola, Shahabuddin, Heidelberger, Glynn 1993; Shahabuddin 1994; Glasserman et al. 1999 (why splitting, which waits for a level to be reached by
 ///             plain luck, gains little where the first failure is already the last level before the outage: not offered here).
 /// Leaves out: outages whose cause is no failure process (faults at fixed times are in every run as they are, and are not hastened), probabilities of
-///             expectations, quantiles.
+///             expectations, quantiles. What begins an excursion comes as often as it does: an outage that one rare failure makes by itself is not hastened (and
+///             not trusted when it is most of the estimate, or when such a failure was in no run).
 /// Checked by: tests/analysis/rare_events_test.cpp, tests/cli/rare_events.py, tests/estimates/closed_forms.py; bench/rare_events_bench.cpp against a Markov chain and against plain replication.
 #pragma once
 
@@ -58,7 +59,8 @@ struct RareEventRun {
   double in_excursions = 0.0;    // seconds
   double weighted = 0.0;         // seconds, all excursions
   double weighted_square = 0.0;  // of weight x seconds^2: what the variance of plain runs is made of
-  double largest = 0.0;          // weight x seconds of one copy, its share in the mean
+  double largest = 0.0;          // of `weighted`, by one excursion
+  std::uint64_t openers = 0;     // bit i: process i (below 64) broke what began an excursion
   std::uint64_t excursions = 0;
   std::uint64_t copies = 0;
   std::uint64_t hits = 0;        // copies with a loss
@@ -80,7 +82,8 @@ struct RareEvents {
   std::uint64_t excursions = 0;
   std::uint64_t copies = 0;
   std::uint64_t hits = 0;
-  double largest_share = 0.0;      // of the estimate, by one copy
+  double largest_share = 0.0;      // of the estimate, by one excursion
+  std::vector<std::string> unseen;  // processes that may be biased, and began no excursion: what one of their failures does by itself is in no run
   double outside_share = 0.0;
   std::uint64_t outside_runs = 0;  // that lost something outside of excursions
   double excursion_share = 0.0;    // of the time

@@ -76,6 +76,19 @@ class RareEvents(unittest.TestCase):
         rare = squall("run", PLATFORM, "--rare-event", "etcd", "--bias", "machines", "--replications", 12, "--copies", 1, "-q").stdout
         self.assertIn("do not trust the interval: only", rare)
 
+    def test_what_one_rare_failure_does_is_not_trusted_when_it_was_in_no_run(self):
+        # Racks lose their power once in 14 years, and five such years have seen none.
+        result = squall("run", SOURCE / "scenarios/year-many-small.yaml", "--rare-event", "Service/shop/web", "--replications", 10, "--until", "60d", "--seed", 20, "-q", "--format", "json")
+        found = json.loads(result.stdout)
+        self.assertEqual(found["unseenProcesses"], ["power"])
+        self.assertFalse(found["trusted"])
+
+    def test_a_loss_that_begins_with_the_first_failure_keeps_its_weight(self):
+        # Seed 6 loses a rack on day 8: no further failure is hastened, so every copy carries the loss.
+        result = squall("run", SOURCE / "scenarios/year-many-small.yaml", "--rare-event", "Service/shop/web", "--replications", 2, "--until", "10d", "--seed", 6, "--copies", 20, "-q", "--format", "json")
+        found = json.loads(result.stdout)
+        self.assertTrue(0.4 < found["unavailability"]["mean"] / found["plainUnavailability"]["mean"] < 1.2, found)
+
     def test_where_it_is_cannot_be_written_is_told(self):
         result = squall("run", REPAIR, "--rare-event", "etcd", "--replications", 2, "-o", "/proc/nothing")
         self.assertEqual(result.returncode, 3)
