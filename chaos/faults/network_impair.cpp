@@ -83,8 +83,11 @@ class NetworkImpairInjection : public NodeInjection {
       if (const sim::host::HostId host = world().kubelets.host_of(node)) others_.push_back(host);
     }
   }
+  std::vector<std::string> targets() const override {
+    if (hosts_.empty() || (spec_.others && others_.empty())) return {};
+    return NodeInjection::targets();
+  }
   void inject() override {
-    if (hosts_.empty() || (spec_.others && others_.empty())) return;
     sim::network::HostNetwork& network = world().network_of_hosts();
     if (spec_.direction != Direction::kFrom) rules_.push_back(network.impair(hosts_, others_, spec_.impairment()));
     if (spec_.direction != Direction::kTo) rules_.push_back(network.impair(others_, hosts_, spec_.impairment()));

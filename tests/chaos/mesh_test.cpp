@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "chaos/mesh/cluster.hpp"
 #include "chaos/outages/why.hpp"
@@ -181,6 +183,9 @@ TEST(ChaosMesh, MemoryAboveTheLimitKillsTheContainer) {
   ASSERT_NE(caused(outcome, "OOMKilled"), nullptr) << log_text(outcome);
   EXPECT_EQ(count(outcome, "OOMKilled"), 1u) << "what stressed it went with it";
   EXPECT_EQ(count(run(probed(kExec, fault("StressChaos", "{stressors: {memory: {workers: 2, size: 256MB}}, duration: 5m, " + kApi + "}"))), "OOMKilled"), 0u);
+  // 10 % of the machine's 16 GiB is more than the container's 512 MiB; without a size nothing is taken.
+  EXPECT_EQ(count(run(probed(kExec, fault("StressChaos", "{stressors: {memory: {workers: 1, size: 10%}}, duration: 5m, " + kApi + "}"))), "OOMKilled"), 1u);
+  EXPECT_EQ(count(run(probed(kExec, fault("StressChaos", "{stressors: {memory: {workers: 1}}, duration: 5m, " + kApi + "}"))), "OOMKilled"), 0u);
 }
 
 TEST(ChaosMesh, StressOnTheCpuIsFeltByTheNeighbours) {
@@ -414,6 +419,25 @@ TEST(Litmus, StressAndContainers) {
   EXPECT_NE(caused(run(small_scenario(litmus("pod-cpu-hog", "{name: CPU_CORES, value: '16'}"))), "CpuContended"), nullptr);
   EXPECT_NE(caused(run(small_scenario(litmus("pod-memory-hog", "{name: MEMORY_CONSUMPTION, value: '20000'}"))), "MemoryExhausted"), nullptr);
   EXPECT_GE(count(run(small_scenario(litmus("container-kill", "{name: TARGET_CONTAINER, value: web}"))), "ContainerDied"), 2u);
+}
+
+// litmus-go: a helper keeps to its pods, kills one container of each at every interval, and serial helpers follow each other.
+TEST(Litmus, ContainerKillKeepsToItsPods) {
+  const auto deaths = [](const RunOutcome& outcome) {
+    std::map<std::string, std::vector<SimTime>> times;
+    for (const sim::EventLog::Record* record : records(outcome, "ContainerDied")) times[outcome.world->log.subject(*record)].push_back(record->time);
+    return times;
+  };
+  const auto one = deaths(run(small_scenario(litmus("container-kill", "{name: PODS_AFFECTED_PERC, value: '34'}, {name: TOTAL_CHAOS_DURATION, value: '60'}, {name: CHAOS_INTERVAL, value: '20'}"))));
+  ASSERT_EQ(one.size(), 1u) << "one pod of three, the same one each time";
+  EXPECT_GE(one.begin()->second.size(), 2u);
+  const auto serial = deaths(run(small_scenario(litmus("container-kill", "{name: PODS_AFFECTED_PERC, value: '100'}, {name: SEQUENCE, value: serial}, {name: TOTAL_CHAOS_DURATION, value: '40'}, {name: CHAOS_INTERVAL, value: '20'}"))));
+  ASSERT_EQ(serial.size(), 3u);
+  std::vector<SimTime> first;
+  for (const auto& [pod, times] : serial) first.push_back(times.front());
+  std::sort(first.begin(), first.end());
+  EXPECT_EQ(first[1] - first[0], 40s);
+  EXPECT_EQ(first[2] - first[1], 40s);
 }
 
 // As the ChaosHub's fault.yaml of each has it.

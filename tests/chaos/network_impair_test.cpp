@@ -112,6 +112,12 @@ TEST(NetworkImpair, WhenItIsOverEverythingIsAsBefore) {
   }
 }
 
+TEST(NetworkImpair, WithNobodyOnTheOtherSideItIsNotInjected) {
+  const RunOutcome outcome = run(small_scenario("faults:\n  gone: {kind: node-delete, at: 1m, target: {nodes: [w2]}}\n  f: {kind: network-impair, at: 2m, duration: 5m, target: {nodes: [w1]}, others: {nodes: [w2]}, cut: true}\n"));
+  EXPECT_EQ(count(outcome, "FaultNotInjected", "Fault/f"), 1u) << log_text(outcome);
+  EXPECT_EQ(count(outcome, "HostNetworkImpaired"), 0u);
+}
+
 // Chaos Mesh on pods of the host's network.
 std::string mesh(const std::string& spec) {
   return "faults:\n  f: {kind: chaos-mesh, at: 2m, allowHostNetwork: true, resource: {apiVersion: chaos-mesh.org/v1alpha1, kind: NetworkChaos, metadata: {name: x, namespace: kube-system}, spec: " + spec + "}}\n";
