@@ -324,7 +324,8 @@ class ConfigurationReader {
       return;
     }
     if (name == "VolumeBinding") {
-      expect(args, "VolumeBindingArgs", {"apiVersion", "kind", "bindTimeoutSeconds"});
+      expect(args, "VolumeBindingArgs", {"apiVersion", "kind", "bindTimeoutSeconds", "shape"});
+      if (const Node shape = args.find("shape")) not_modelled(shape, "VolumeBinding's score (shape)").hint = "it needs the feature gate StorageCapacityScoring, which is off in v1.36";
       current().bind_timeout = std::chrono::seconds(integer(args, "bindTimeoutSeconds", 600, 0, 1'000'000'000));
       return;
     }

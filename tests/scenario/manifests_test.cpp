@@ -325,6 +325,44 @@ TEST(Manifests, Storage) {
   EXPECT_EQ(s.containers[0].volume_mounts.size(), 2u);
 }
 
+TEST(Manifests, VolumesThatTheSchedulerWouldLookAtAreNamed) {
+  Decoded d(pod("  containers: [{name: c, image: i}]\n  volumes: [{name: m, image: {reference: \"model:1\"}}, {name: d, gcePersistentDisk: {pdName: x}}, {name: e, configMap: {name: k}}]\n"));
+  EXPECT_NE(d.diagnostics.format().find("not simulated: volumes.image"), std::string::npos) << d.diagnostics.format();
+  EXPECT_NE(d.diagnostics.format().find("not simulated: volumes.gcePersistentDisk"), std::string::npos) << d.diagnostics.format();
+  EXPECT_EQ(d.diagnostics.warning_count(), 2u) << d.diagnostics.format();
+}
+
+TEST(Manifests, BoundClaimsOfADump) {
+  struct Case {
+    std::string_view name, metadata, spec, status;
+    bool bind_completed;
+    k8s::ClaimPhase phase;
+  };
+  const std::string_view bound = ", annotations: {pv.kubernetes.io/bind-completed: \"yes\"}";
+  const Case cases[] = {
+      {"bound", bound, ", volumeName: pv", "{phase: Bound}", true, k8s::ClaimPhase::kBound},
+      {"the annotation counts, whatever its value", ", annotations: {pv.kubernetes.io/bind-completed: \"true\"}", ", volumeName: pv", "{}", true, k8s::ClaimPhase::kBound},
+      {"no annotation", "", ", volumeName: pv", "{phase: Bound}", false, k8s::ClaimPhase::kPending},
+      {"no volume", bound, "", "{}", false, k8s::ClaimPhase::kPending},
+      {"its volume is gone", bound, ", volumeName: pv", "{phase: Lost}", true, k8s::ClaimPhase::kLost},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Decoded d(fmt::format("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: x{}}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}{}}}\nstatus: {}\n",
+                          c.metadata, c.spec, c.status));
+    EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
+    ASSERT_EQ(d.set.claims.size(), 1u);
+    EXPECT_EQ(d.set.claims[0].object.bind_completed, c.bind_completed);
+    Engine engine;
+    EventLog log(engine, d.names);
+    k8s::ApiServer api(engine, log, d.names);
+    store(d.set, api);
+    const k8s::PersistentVolumeClaim* stored = api.get(api.find<k8s::PersistentVolumeClaim>(d.names.intern("default"), d.names.intern("x")));
+    ASSERT_NE(stored, nullptr);
+    EXPECT_EQ(stored->phase, c.phase);
+  }
+}
+
 TEST(Manifests, ImpossibleStorageIsRefused) {
   const std::string head = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: x}\nspec: ";
   const std::pair<std::string, std::string> cases[] = {

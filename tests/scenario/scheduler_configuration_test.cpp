@@ -80,6 +80,7 @@ TEST(SchedulerConfiguration, RefusesByName) {
   const Case cases[] = {
       {"extenders", "extenders: [{urlPrefix: http://x}]", "extenders is not modelled"},
       {"a filter whose PreFilter decides too", "profiles: [{plugins: {filter: {disabled: [{name: NodeAffinity}]}}}]", "a profile without NodeAffinity at plugins.filter is not modelled"},
+      {"the score of volumes", "profiles: [{pluginConfig: [{name: VolumeBinding, args: {shape: [{utilization: 0, score: 0}]}}]}]", "VolumeBinding's score (shape) is not modelled"},
       {"another order", "profiles: [{plugins: {multiPoint: {disabled: [{name: NodePorts}], enabled: [{name: NodePorts}]}}}]", "NodePorts in another place of the order is not modelled"},
       {"a plugin of one's own", "profiles: [{plugins: {multiPoint: {enabled: [{name: Coscheduling}]}}}]", "the plugin 'Coscheduling' is not modelled"},
       {"no volume binding", "profiles: [{plugins: {multiPoint: {disabled: [{name: VolumeBinding}]}}}]", "a profile without VolumeBinding is not modelled"},

@@ -70,8 +70,9 @@ void ObjectReader::claim(Yaml object) {
   Manifest<PersistentVolumeClaim> m = begin<PersistentVolumeClaim>(object, true);
   if (const Yaml spec = spec_of(object); spec) m.object.spec = claim_spec(spec);
   const Yaml annotations = map(map(object, "metadata"), "annotations");
-  // A claim of a dump that is bound stays so, when its volume is there too (see store()).
-  m.object.bind_completed = annotations.find("pv.kubernetes.io/bind-completed").text() == "yes" && m.object.spec.volume_name;
+  // A claim of a dump that is bound stays so, when its volume is there too (see store()). As upstream it asks for the annotation, not for its value.
+  m.object.bind_completed = annotations.find("pv.kubernetes.io/bind-completed") && m.object.spec.volume_name;
+  if (map(object, "status").find("phase").text() == "Lost") m.object.phase = ClaimPhase::kLost;
   not_simulated(object.find("spec"), std::string(kUnsimulatedObject));
   put(set->claims, std::move(m));
 }

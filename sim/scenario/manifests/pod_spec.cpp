@@ -70,6 +70,10 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
       if (from) spec->volumes.push_back(PodVolume{symbol(volume, "name"), Symbol{}, std::make_shared<const ClaimTemplate>(claim_template(from))});
       not_simulated(ephemeral, std::string(kUnsimulatedEphemeral));
     }
+    // Volumes of the pod's own, which ImageLocality, VolumeRestrictions and NodeVolumeLimits would look at.
+    for (const char* source : {"image", "csi", "gcePersistentDisk", "awsElasticBlockStore", "iscsi", "rbd"}) {
+      not_simulated(volume.find(source), fmt::format("volumes.{}", source));
+    }
     // No source at all is an emptyDir.
     const bool is_empty_dir = volume.find("emptyDir") || volume.size() <= 1;
     spec->has_local_storage = spec->has_local_storage || is_empty_dir;

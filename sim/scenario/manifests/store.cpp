@@ -112,7 +112,7 @@ class Storer {
   void claim(const Manifest<PersistentVolumeClaim>& manifest) {
     PersistentVolumeClaim object = manifest.object;
     add_finalizer(object.meta, api_.well_known().pvc_protection);
-    if (object.bind_completed) object.phase = ClaimPhase::kBound;
+    if (object.bind_completed && object.phase != ClaimPhase::kLost) object.phase = ClaimPhase::kBound;
     create(manifest, std::move(object));
   }
   void volume(const Manifest<PersistentVolume>& manifest) {

@@ -86,6 +86,8 @@ const std::vector<NodeIndex>& Cache::order() {
 NodeIndex Cache::add_node(Ref<Node> ref, const Node& object) {
   NodeIndex index = static_cast<NodeIndex>(nodes_.size());
   if (free_nodes_.empty()) {
+    // Not doubled: unused places would cost as much as the nodes themselves.
+    if (nodes_.size() == nodes_.capacity()) nodes_.reserve(std::max<std::size_t>(api_.all<Node>().slot_count(), nodes_.size() + nodes_.size() / 8 + 1));
     nodes_.emplace_back();
     generations_.push_back(0);
   } else {

@@ -11,22 +11,6 @@
 
 namespace sim::k8s::scheduling {
 
-namespace {
-
-/// helper.DefaultNormalizeScore.
-std::vector<std::int64_t> normalised(const std::vector<std::int64_t>& raw, bool reverse) {
-  const std::int64_t most = raw.empty() ? 0 : *std::max_element(raw.begin(), raw.end());
-  std::vector<std::int64_t> result;
-  result.reserve(raw.size());
-  for (const std::int64_t score : raw) {
-    const std::int64_t share = most == 0 ? 0 : kMaxNodeScore * score / most;
-    result.push_back(reverse ? kMaxNodeScore - share : share);
-  }
-  return result;
-}
-
-}  // namespace
-
 void SchedulingCycle::fill(CycleTrace& trace, const Decision& decision) {
   trace = CycleTrace{};
   trace.refused_by = refused_by_;

@@ -6,8 +6,8 @@ namespace sim::k8s::scheduling {
 
 namespace {
 
-/// 4 bytes a node each where a domain is a node: at most 256 bytes of each node, and few where domains are zones.
-constexpr std::size_t kDomainsOfEachNode = 64;
+/// 4 bytes a node each where a domain is a node: at most 160 bytes of each node, and few where domains are zones.
+constexpr std::size_t kDomainsOfEachNode = 40;
 constexpr std::size_t kSumsMax = 1024;
 
 }  // namespace

@@ -66,7 +66,6 @@ StatusTable::StatusTable() {
   both(kStatusVolumeNodeConflictNoSpace, kStatusVolumeNodeConflict, kStatusVolumeNoSpace);
   both(kStatusVolumeNoSpaceMissing, kStatusVolumeNoSpace, kStatusVolumeMissing);
   set(kStatusVolumeZone, Code::kUnresolvable, Plugin::kVolumeZone, "node(s) had no available volume zone");
-  set(kStatusNodeNotInSet, Code::kUnresolvable, Plugin::kNodeAffinity, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
 }
 
 StatusId StatusTable::fit(Code code, const std::vector<Symbol>& lacking, const Interner& names) {
@@ -82,6 +81,17 @@ StatusId StatusTable::fit(Code code, const std::vector<Symbol>& lacking, const I
   statuses_.push_back(std::move(status));
   fit_symbols_.push_back(lacking);
   return static_cast<StatusId>(statuses_.size() - 1);
+}
+
+std::vector<std::int64_t> normalised(const std::vector<std::int64_t>& raw, bool reverse) {
+  const std::int64_t most = raw.empty() ? 0 : *std::max_element(raw.begin(), raw.end());
+  std::vector<std::int64_t> result;
+  result.reserve(raw.size());
+  for (const std::int64_t score : raw) {
+    const std::int64_t share = most == 0 ? 0 : kMaxNodeScore * score / most;
+    result.push_back(reverse ? kMaxNodeScore - share : share);
+  }
+  return result;
 }
 
 std::string reasons_text(const std::map<std::string_view, std::size_t>& nodes_by_reason) {

@@ -85,7 +85,6 @@ enum FixedStatus : StatusId {
   kStatusVolumeNoSpaceMissing,
   kStatusVolumeZone,
   kStatusNodeAffinityEnforced,
-  kStatusNodeNotInSet,  // left out by the node names of NodeAffinity's PreFilter
   kFixedStatusEnd,
 };
 
@@ -108,6 +107,8 @@ class StatusTable {
 std::string reasons_text(const std::map<std::string_view, std::size_t>& nodes_by_reason);
 
 inline constexpr std::int64_t kMaxNodeScore = 100;
+/// helper.DefaultNormalizeScore: the largest becomes 100 (reverse: 0); all 0 stay 0 (reverse: become 100).
+std::vector<std::int64_t> normalised(const std::vector<std::int64_t>& raw, bool reverse);
 
 /// The place of a node in the scheduler's cache: stable while the node lives, reused afterwards.
 using NodeIndex = std::uint32_t;

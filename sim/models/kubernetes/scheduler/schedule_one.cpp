@@ -1,8 +1,10 @@
 #include "sim/models/kubernetes/scheduler/schedule_one.hpp"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_name.hpp"
@@ -17,8 +19,8 @@ namespace {
 
 constexpr std::int64_t kFeasibleNodesMin = 100;   // minFeasibleNodesToFind
 constexpr std::int64_t kFeasiblePercentMin = 5;   // minFeasibleNodesPercentageToFind
-/// 8 bytes a node and class: 48 classes keep a node below 400 bytes, and hold all sizes of pods that are in use at a time.
-constexpr std::size_t kClassesMax = 48;
+/// 8 bytes a node and class: 40 classes are 320 bytes of a node, and hold all sizes of pods that are in use at a time.
+constexpr std::size_t kClassesMax = 40;
 
 /// Everything of a pod that a node-local plugin looks at.
 void append_class(Key& key, const PodSpec& spec) {
@@ -334,6 +336,7 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
 Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attempt) {
   Decision decision;
   refused_by_.reset();
+  nominated_rejector_.reset();
   failed_.clear();
   feasible_.clear();
   totals_.clear();
@@ -381,6 +384,7 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
       return decision;
     }
     failed_.emplace_back(nominated, status);
+    nominated_rejector_ = statuses_.at(status).plugin;
   }
   const std::size_t before = failed_.size();
   const std::vector<NodeIndex>& order = cache_.order();
@@ -427,7 +431,14 @@ void SchedulingCycle::explain(bool by_name, Decision& decision) {
     for (const std::string& reason : status.reasons) ++reasons[reason];
   }
   const std::size_t nodes = cache_.node_count();
-  if (by_name && failed_.size() < nodes) reasons[statuses_.at(kStatusNodeNotInSet).reasons.front()] += nodes - failed_.size();
+  std::string left_out;
+  if (by_name && failed_.size() < nodes) {
+    // Those that NodeAffinity's PreFilter left out are told after the nominated node was tried: who refused that one is named too.
+    std::set<std::string_view> plugins = {to_string(Plugin::kNodeAffinity)};
+    if (nominated_rejector_) plugins.insert(to_string(*nominated_rejector_));
+    left_out = fmt::format("node(s) didn't satisfy plugin(s) [{}]", fmt::join(plugins, " "));
+    reasons[left_out] += nodes - failed_.size();
+  }
   decision.message = fmt::format("0/{} nodes are available: {}.", nodes, reasons_text(reasons));
 }
 

@@ -160,6 +160,7 @@ class SchedulingCycle : private DryRun {
   bool affine_ = false;
   std::optional<Plugin> refused_by_;  // the plugin whose PreFilter refused the pod
   std::string refusal_;
+  std::optional<Plugin> nominated_rejector_;  // who refused the pod's nominated node
   std::vector<HostPort> wanted_ports_;
   std::vector<NodeIndex> feasible_;
   std::vector<std::int64_t> totals_;

@@ -84,7 +84,7 @@ TEST(KeptSums, LetGoOfTheOldest) {
     kept.begin_cycle(100);
     kept.find({0, 0}).begin(100, 0);  // in use all the time
     kept.find({1, i}).begin(100, 0);
-    EXPECT_LE(kept.size(), 80u) << "64 domains of each node and 1,024";
+    EXPECT_LE(kept.size(), 52u) << "40 domains of each node and 1,024";
   }
   kept.find({0, 0}).add(5, 7);
   kept.begin_cycle(100);

@@ -225,5 +225,27 @@ TEST(SchedulingCycle, ClassesGiveTheSameVerdictsAsFreshCycles) {
   }
 }
 
+TEST(SchedulingCycle, WhoRefusedTheNominatedNodeIsNamedWithNodeAffinity) {
+  // schedule_one.go, findNodesThatFitPod: the plugins of the PreFilter result are told after the nominated node was tried, which adds its rejector.
+  Cluster c;
+  for (const char* node : {"n0", "n1", "n2", "n3"}) c.node(node, {.cpu = 1000});
+  c.pod("old", c.spec(1000), {}, "n1");
+  c.pod("older", c.spec(1000), {}, "n2");
+  PodSpec spec = c.spec(500);
+  spec.preempts = false;
+  auto affinity = std::make_shared<Affinity>();
+  affinity->has_required_node_affinity = true;
+  affinity->required_node_terms.push_back({{}, {c.requirement("metadata.name", SelectorOperator::kIn, {"n1", "n2"})}});
+  spec.affinity = affinity;
+  const Ref<Pod> pod = c.pod("p", spec);
+  const auto state = c.state();
+  const std::string why = " preemption: not eligible due to preemptionPolicy=Never.";
+  EXPECT_EQ(state->cycle.schedule(pod.slot, SimTime{}, 1).message,
+            "0/4 nodes are available: 2 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]." + why);
+  state->cache.nominate(pod.slot, state->cache.find(c.name("n1")));
+  EXPECT_EQ(state->cycle.schedule(pod.slot, SimTime{}, 2).message,
+            "0/4 nodes are available: 2 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity NodeResourcesFit]." + why);
+}
+
 }  // namespace
 }  // namespace sim::k8s::scheduling::test

@@ -114,6 +114,28 @@ TEST_F(VolumePlugins, ABoundVolumeHoldsItsPod) {
   EXPECT_EQ(verdict(with({"lost"})), "0/2 nodes are available: persistentvolume \"pv-gone\" not found.");
 }
 
+TEST_F(VolumePlugins, ZonesOfClaimsWithoutAVolume) {
+  // volumezone/volume_zone.go, getPVbyPod. In a cycle VolumeBinding speaks first.
+  c.node("n1");
+  claim("none", "");
+  claim("unknown", "absent");
+  claim("immediate", "block");
+  claim("delayed", "late");
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"none", "PersistentVolumeClaim had no pv name and storageClass name"},
+      {"unknown", "storageclasses.storage.k8s.io \"absent\" not found"},
+      {"immediate", "PersistentVolume had no name"},
+      {"delayed", ""},
+  };
+  for (const auto& [name, why] : cases) {
+    SCOPED_TRACE(name);
+    const Ref<Pod> pod = c.pod("p-" + std::string(name), with({name}));
+    const auto state = c.state();
+    VolumeZone zones(state->cache);
+    EXPECT_EQ(zones.pre_filter(state->cache.pod(pod.slot)), why);
+  }
+}
+
 TEST_F(VolumePlugins, ADelayedClaimGoesWhereAVolumeIs) {
   c.node("n1");
   c.node("n2");

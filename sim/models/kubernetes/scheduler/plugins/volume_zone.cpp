@@ -15,7 +15,16 @@ std::string VolumeZone::pre_filter(const PodInfo& pod) {
   for (const PodVolume& volume : pod.spec->volumes) {
     if (!volume.claim) continue;  // generic ephemeral volumes are not looked at
     const PersistentVolumeClaim* claim = find_claim(api, pod.ns, pod.name, volume);
-    if (claim == nullptr || !claim->spec.volume_name) continue;
+    if (claim == nullptr) continue;
+    if (!claim->spec.volume_name) {
+      // VolumeBinding, which no profile leaves out, has refused the pod before; said all the same, as upstream says it.
+      const std::optional<Symbol>& wanted = claim->spec.storage_class;
+      if (!wanted || !*wanted) return "PersistentVolumeClaim had no pv name and storageClass name";
+      const StorageClass* found = api.get(api.find<StorageClass>(Symbol{}, *wanted));
+      if (found == nullptr) return fmt::format("storageclasses.storage.k8s.io \"{}\" not found", api.names().text(*wanted));
+      if (!found->wait_for_first_consumer) return "PersistentVolume had no name";
+      continue;
+    }
     const PersistentVolume* bound = api.get(api.find<PersistentVolume>(Symbol{}, claim->spec.volume_name));
     if (bound == nullptr) return fmt::format("persistentvolume \"{}\" not found", api.names().text(claim->spec.volume_name));
     for (const Symbol key : {known.zone_beta, known.region_beta, known.zone, known.region}) {
