@@ -8,6 +8,7 @@ const ExpectationKinds& all_checks() {
     ExpectationKinds list("expectation");
     add_service(list);
     add_component(list);
+    add_api_requests(list);
     add_workload_available(list);
     add_pods_pending(list);
     add_nodes_not_ready(list);

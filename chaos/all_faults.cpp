@@ -26,6 +26,7 @@ const FaultKinds& all_faults() {
     add_disk_fill(list);
     add_etcd_quota(list);
     add_etcd_member(list);
+    add_api_overload(list);
     // Ceph
     add_ceph_disk(list);
     add_ceph_flag(list);

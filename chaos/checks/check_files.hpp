@@ -5,6 +5,7 @@
 
 namespace chaos {
 
+void add_api_requests(ExpectationKinds& kinds);
 void add_component(ExpectationKinds& kinds);
 void add_event(ExpectationKinds& kinds);
 void add_ceph(ExpectationKinds& kinds);

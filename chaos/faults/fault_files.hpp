@@ -5,6 +5,7 @@
 
 namespace chaos {
 
+void add_api_overload(FaultKinds& kinds);
 void add_ceph_disk(FaultKinds& kinds);
 void add_ceph_flag(FaultKinds& kinds);
 void add_ceph_network(FaultKinds& kinds);

@@ -54,7 +54,7 @@ void add_query_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("query", "Runs a scenario up to an instant and shows it in the words of kubectl and ceph");
   command->add_option("scenario", arguments->file, "Scenario file")->required();
   command->add_option("what", arguments->words,
-                      "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: platform, members, operations, vms, or: chaos (resources of Chaos Mesh), or: metrics, rules, alerts, notifications, or: top nodes, top pods, free, df")
+                      "pods, nodes, deployments, events, ... or: ceph status, ceph osd tree, ... or: platform, members, operations, vms, or: chaos (resources of Chaos Mesh), or: metrics, rules, alerts, notifications, or: priority-levels, api-requests (priority and fairness), or: top nodes, top pods, free, df")
       ->required();
   command->add_option("--at", arguments->at, "The instant, as time since the start: 90s, 2h30m (default: the end of the run)")
       ->check([](const std::string& text) {

@@ -1,5 +1,6 @@
 #include "sim/models/world.hpp"
 
+#include "sim/models/kubernetes/api_load/api_load.hpp"
 #include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/network/host_network.hpp"
 #include "sim/models/network/network.hpp"
@@ -27,7 +28,8 @@ World::World(WorldConfig config)
       scheduler_client(api),
       controllers_client(api),
       scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
-      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers) {}
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers),
+      api_load_config_(std::move(config.api_load)) {}
 
 /// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.
 void World::follow_leaders() {
@@ -65,6 +67,14 @@ network::HostNetwork& World::network_of_hosts() {
   return *host_network;
 }
 
+k8s::api_load::ApiLoad& World::load_of_api_servers() {
+  if (api_load == nullptr) {
+    if (api_load_config_ == nullptr) api_load_config_ = std::make_shared<k8s::api_load::Config>();
+    api_load = std::make_unique<k8s::api_load::ApiLoad>(engine, log, random, hosts, api, control_plane, kubelets, scheduler_client, controllers_client, *api_load_config_);
+  }
+  return *api_load;
+}
+
 void World::start() {
   // The control plane first: a kubelet posts its first status only where it reaches an API server. Leadership is followed only from then on, so
   // that no controller sees the nodes before their kubelets have spoken: it would take the whole cluster for dead.
@@ -91,6 +101,7 @@ void World::start() {
   const auto works = [this](k8s::Component component) { return control_plane.leads(component) && control_plane.is_modelled(component); };
   if (works(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
   if (works(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
+  if (api_load_config_ != nullptr && !api_load_config_->clients.empty()) load_of_api_servers().start();
   if (monitoring) monitoring->start();
 }
 

@@ -22,6 +22,10 @@
 
 namespace sim {
 
+namespace k8s::api_load {
+class ApiLoad;
+struct Config;
+}  // namespace k8s::api_load
 namespace rook {
 class Rook;
 }
@@ -53,6 +57,7 @@ struct WorldConfig {
   k8s::KubeletConfig kubelet;
   k8s::ImageConfig images;
   k8s::ControllerManagerConfig controllers;
+  std::shared_ptr<const k8s::api_load::Config> api_load;  // null: the defaults
 };
 
 class World {
@@ -93,12 +98,16 @@ class World {
   network::PodNetwork& network_of_pods();
   std::unique_ptr<network::HostNetwork> host_network;  // null: nobody has disturbed the network of a machine
   network::HostNetwork& network_of_hosts();
+  std::unique_ptr<k8s::api_load::ApiLoad> api_load;  // null: nobody has overloaded the API servers, and no request is simulated
+  /// The same, made when it is first asked for.
+  k8s::api_load::ApiLoad& load_of_api_servers();
   std::unique_ptr<services::Services> services;           // null: nobody needs anything
   std::unique_ptr<services::VirtualMachines> machines;    // null: no VMs of tenants
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks
 
  private:
   void follow_leaders();
+  std::shared_ptr<const k8s::api_load::Config> api_load_config_;
 };
 
 }  // namespace sim

@@ -19,6 +19,7 @@
 #include "sim/core/symbol.hpp"
 #include "sim/core/time.hpp"
 #include "sim/models/host/hosts.hpp"
+#include "sim/models/kubernetes/api_load/config.hpp"
 #include "sim/models/kubernetes/control_plane/control_plane.hpp"
 #include "sim/models/kubernetes/controllers/controller_manager.hpp"
 #include "sim/models/kubernetes/controllers/cron_schedule.hpp"
@@ -131,6 +132,7 @@ struct ScenarioSpec {
   std::vector<PoolSpec> pools;
   MachineSpec node_defaults;  // machines of the nodes that come from manifests
   k8s::ControlPlaneConfig control_plane;
+  k8s::api_load::Config api_servers;
   SchedulerSpec scheduler;
   k8s::ControllerManagerConfig controllers;
   k8s::KubeletConfig kubelet;

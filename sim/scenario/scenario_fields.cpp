@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/api_load_fields.hpp"
 #include "sim/scenario/registry_fields.hpp"
 
 namespace sim::scenario {
@@ -72,6 +73,7 @@ void describe(Fields<ScenarioFile>& fields) {
   sub_named("pools", &ScenarioSpec::pools, "pool", "Machines, by the name of their pool.");
   sub("nodeDefaults", &ScenarioSpec::node_defaults, "The machines of nodes that come from v1 Node manifests.");
   sub("controlPlane", &ScenarioSpec::control_plane, "etcd, API servers and leader election. Its members run on the nodes of pools with controlPlane: true.");
+  sub("apiServers", &ScenarioSpec::api_servers, "What requests cost the API servers, and who asks them.");
   sub("scheduler", &ScenarioSpec::scheduler, "kube-scheduler.");
   sub("controllers", &ScenarioSpec::controllers, "kube-controller-manager.");
   sub("kubelet", &ScenarioSpec::kubelet, "All kubelets.");

@@ -285,6 +285,9 @@ WorldConfig world_config(const ScenarioSpec& spec, std::uint64_t seed) {
   config.seed = seed;
   config.names = spec.names;
   config.control_plane = spec.control_plane;
+  k8s::api_load::Config api_servers = spec.api_servers;
+  api_servers.flow_control = flow_control_of(spec.objects);
+  config.api_load = std::make_shared<const k8s::api_load::Config>(std::move(api_servers));
   config.scheduler = spec.scheduler;
   config.controllers = spec.controllers;
   config.controllers.start_unix_seconds = spec.run.start_unix_seconds;

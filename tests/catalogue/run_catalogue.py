@@ -52,6 +52,7 @@ STORIES = {
     "year-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected .*crash", r"FailureProcess .*fails at the age of"]),
     "controllers-certificates-one-day": ("no-controller-manager", [r"CertificateExpired .*401", r"FaultInjected .*certificates"]),
     "clocks-ntp-inside": ("node-not-ready", [r"CertificateNotValid .*x509.* behind", r"PowerLost", r"FaultInjected .*power"]),
+    "api-overload-agents": [("api-unwritable", [r"ApiServerUnavailable", r"OOMKilling .*lists that it serves at once", r"FaultInjected .*telemetry"])],
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

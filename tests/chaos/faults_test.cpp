@@ -53,6 +53,7 @@ const FaultCase kFaultCases[] = {
     {"workload-edit", "{kind: workload-edit, at: 2m, duration: 5m, namespace: shop, object: web, image: \"web:2.0.typo\"}\nregistries: {docker.io: {}}", "SuccessfulCreate", ""},
     {"node-label", "{kind: node-label, at: 2m, duration: 5m, target: {nodes: [w1]}, label: squall.dev/pool}", "NodeRelabelled", "Node/w1", 2},
     {"disk-slow", "{kind: disk-slow, at: 2m, duration: 5m, target: {leaderOf: etcd}, factor: 100000}", "EtcdLeaderLost", ""},
+    {"api-overload", "{kind: api-overload, at: 2m, duration: 5m, clients: 2000, user: alice, verb: list, objects: 50000, interval: 100ms}", "RequestsRefused", "PriorityLevel/global-default"},
     {"etcd-quota", "{kind: etcd-quota, at: 2m, duration: 5m}", "EtcdNoSpace", ""},
     {"pod-kill", "{kind: pod-kill, at: 2m, target: {namespace: shop, selector: {app: web}, count: 2}}", "SuccessfulCreate", "", 2, false},
     {"pod-delete", "{kind: pod-delete, at: 2m, target: {namespace: shop, pods: [db-0]}}", "SuccessfulCreate", "", 1, false},

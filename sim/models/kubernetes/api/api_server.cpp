@@ -192,7 +192,12 @@ ApiClient::ApiClient(ApiServer& api) : api_(api) {
   api_.on_availability([this] { tell(); });
 }
 
-bool ApiClient::writable() const { return connected_ && api_.writable(); }
+bool ApiClient::writable() const { return connected_ && !throttled_ && api_.writable(); }
+
+void ApiClient::set_throttled(bool throttled) {
+  throttled_ = throttled;
+  tell();
+}
 
 void ApiClient::set_connected(bool connected) {
   if (connected == connected_) return;

@@ -102,6 +102,9 @@ class ApiClient {
 
   bool is_connected() const { return connected_; }
   void set_connected(bool connected);
+  /// Its requests are refused or time out, although it hears of everything: an overloaded API server.
+  void set_throttled(bool throttled);
+  bool is_throttled() const { return throttled_; }
   /// Writes of this client go through.
   bool writable() const;
   /// Called after each change of writable(), in the order of registration.
@@ -113,6 +116,7 @@ class ApiClient {
   void tell();
   ApiServer& api_;
   bool connected_ = true;
+  bool throttled_ = false;
   bool told_writable_ = true;
   std::vector<std::function<void()>> listeners_;
 };

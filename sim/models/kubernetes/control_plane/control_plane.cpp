@@ -497,7 +497,7 @@ void ControlPlane::evaluate_leases() {
     for (std::size_t i = 0; i < members_.size(); ++i) {
       const Process& p = process(component, i);
       const bool runs = host_works(i) && p.state == ProcessState::kRunning && !p.lost_lease;
-      lease(component).update(i, runs, can_work(component, i) && !p.lease_refused);
+      lease(component).update(i, runs, can_work(component, i) && !p.lease_refused && !p.lease_throttled);
     }
   }
 }

@@ -159,6 +159,10 @@ class ControlPlane {
     links_cause_ = engine_.cause();
     evaluate();
   }
+  /// The process ends by something that is no fault of its own kind: its record is `kind`, `message` (an API server that the kernel killed for memory).
+  void end_process(Component component, std::size_t member, std::string_view kind, std::string_view message);
+  /// The renewals of the component's lease by this member are refused or time out at an overloaded API server, because of the current cause.
+  void set_lease_throttled(Component component, std::size_t member, bool throttled);
 
   /// The scheduler (controller-manager) that Squall models does its work only while this is true: there is a leader and its writes go through.
   /// A leader that is cut off keeps its leadership for up to 10 s more, but leads nothing; on_reachability tells of that.
@@ -178,7 +182,8 @@ class ControlPlane {
     bool reached_etcd = false;
     bool hung = false;
     bool lost_lease = false;     // hung past its renew deadline: exits as soon as it runs again
-    bool lease_refused = false;  // by set_lease_refused()
+    bool lease_refused = false;    // by set_lease_refused()
+    bool lease_throttled = false;  // by set_lease_throttled()
     kubelet::RestartBackoff backoff;
     std::uint32_t restarts = 0;
     SimTime started{};

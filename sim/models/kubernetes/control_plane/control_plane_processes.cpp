@@ -96,6 +96,18 @@ void ControlPlane::kill(Component component, std::size_t member) {
   die(component, member, "ContainerDied", fmt::format("{} on {} was killed", to_string(component), host_name(member)));
 }
 
+void ControlPlane::end_process(Component component, std::size_t member, std::string_view kind, std::string_view message) {
+  if (is_external() || process(component, member).state == ProcessState::kDead) return;
+  die(component, member, kind, message);
+}
+
+void ControlPlane::set_lease_throttled(Component component, std::size_t member, bool throttled) {
+  Process& leader = process(component, member);
+  if (leader.lease_throttled == throttled) return;
+  leader.lease_throttled = throttled;
+  evaluate();
+}
+
 void ControlPlane::set_disk_full(host::HostId host, bool full) {
   const std::optional<std::size_t> index = member_of(host);
   if (is_external() || !index || members_[*index].disk_full == full) return;

@@ -464,6 +464,20 @@ void Kubelets::set_no_contact(Ref<Node> ref, NoContact why, bool holds) {
   impl_->update_contact(*node);
 }
 
+void Kubelets::set_throttled(Ref<Node> ref, std::optional<SimTime> last_renewal) {
+  NodeRun* node = impl_->find_node(ref);
+  if (node == nullptr || node->is_throttled == last_renewal.has_value()) return;
+  node->is_throttled = last_renewal.has_value();
+  const bool was_renewing = node->is_renewing;
+  if (last_renewal && was_renewing) {
+    // What the renewals' grid has gone on counting since then did not arrive.
+    node->is_renewing = false;
+    node->last_renewal = std::max(node->last_renewal, *last_renewal);
+  }
+  impl_->update_contact(*node);
+  if (was_renewing && !node->is_renewing) impl_->notify_heartbeat(*node);
+}
+
 bool Kubelets::is_certificate_expired(Ref<Node> ref) const {
   const NodeRun* node = impl_->find_node(ref);
   return node != nullptr && node->certificate_expired;

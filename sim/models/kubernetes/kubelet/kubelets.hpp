@@ -154,6 +154,9 @@ class Kubelets : public Watcher {
   enum class NoContact : std::uint8_t { kClock = 1, kPackets = 2 };
   /// The current cause explains it.
   void set_no_contact(Ref<Node> node, NoContact why, bool holds);
+  /// The kubelet's writes are refused or time out, though its watches stream (an overloaded API server); the last one that arrived did so at
+  /// `last_renewal`. Without: they go through again, from its next turn on.
+  void set_throttled(Ref<Node> node, std::optional<SimTime> last_renewal);
   /// The process runs, whether or not it reaches anybody.
   bool is_kubelet_running(Ref<Node> node) const;
 

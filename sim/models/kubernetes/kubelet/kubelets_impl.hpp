@@ -208,6 +208,7 @@ struct NodeRun {
   bool kubelet_was_killed = false;
   bool certificate_expired = false;
   std::uint8_t no_contact = 0;  // bits of Kubelets::NoContact
+  bool is_throttled = false;  // by an overloaded API server
   std::optional<SimTime> certificate_expiry;
   SimTime lost_at{};  // contact with the API
   SimTime died_at{};  // the machine

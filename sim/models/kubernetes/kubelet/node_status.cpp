@@ -94,7 +94,7 @@ void Kubelets::Impl::update_contact_of_all() {
 void Kubelets::Impl::update_contact(NodeRun& node) {
   const bool up = node.is_started && can_act(node) && hosts.is_running(node.host);
   const bool reaches = up && !node.certificate_expired && node.no_contact == 0 && control_plane.reachable_from(node.host);
-  const bool writes = reaches && api.writable();
+  const bool writes = reaches && !node.is_throttled && api.writable();
   NodeRun* place = &node;
   if (reaches != node.reaches) {
     node.reaches = reaches;
