@@ -9,7 +9,6 @@
 #include "chaos/fault_schedule.hpp"
 #include "chaos/live_run.hpp"
 #include "chaos/mesh/cluster.hpp"
-#include "chaos/outages/detection.hpp"
 #include "chaos/outages/outages.hpp"
 #include "chaos/plan.hpp"
 #include "sim/core/check.hpp"
@@ -184,7 +183,6 @@ RunOutcome LiveRun::finish(sim::RunEnd end) {
   summary.lanes_max = options.lanes_max;
   summary.why_steps_max = options.why_steps_max;
   summarize(listeners.observers, summary, verdict);
-  summarize_detection(world, options.why_steps_max, verdict);
   const Judgement judgement{world,         listeners.observers, verdict.faults, verdict.measured_from, verdict.ended,
                             verdict.complete, options.why_steps_max, &verdict};
   for (std::size_t i = 0; i < listeners.checks.size(); ++i) {

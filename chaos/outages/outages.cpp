@@ -1,3 +1,4 @@
+#include "chaos/outages/detection.hpp"
 #include "chaos/outages/outages.hpp"
 
 #include <algorithm>
@@ -83,6 +84,8 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
   summarize_nodes(observers.nodes(), world.names, options, verdict);
   summarize_pending(observers.pending(), world.names, options, verdict);
   summarize_replicas(observers.replicas(), world.names, options, verdict);
+
+  summarize_detection(world, options.why_steps_max, verdict);  // of all of them, before some are left out
 
   verdict.outages_left_out = keep_worst(verdict.outages, options.outages_max);
   std::stable_sort(verdict.outages.begin(), verdict.outages.end(), in_order);

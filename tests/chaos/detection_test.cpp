@@ -200,6 +200,20 @@ TEST(Detection, WhatIsExportedIsWhatIsListed) {
             std::string::npos);
 }
 
+TEST(Detection, FiguresCountOutagesThatTheListLeavesOut) {
+  const std::string text = small_scenario(kOutside + "faults:\n  f: {kind: element-down, at: 10m, elements: [zone-1]}\n", "{until: 40m, warmUp: 1m}");
+  RunOptions few;
+  few.outages_max = 1;
+  const RunOutcome all = run(text);
+  const RunOutcome one = run(text, 1, few);
+  ASSERT_GT(one.verdict.outages_left_out, 0u);
+  ASSERT_GT(all.verdict.detection.outages, 1u);
+  EXPECT_EQ(one.verdict.detection.outages, all.verdict.detection.outages);
+  EXPECT_EQ(one.verdict.detection.untold, all.verdict.detection.untold);
+  EXPECT_EQ(one.verdict.detection.unseen, all.verdict.detection.unseen);
+  EXPECT_EQ(one.verdict.detection.longest_to_alert, all.verdict.detection.longest_to_alert);
+}
+
 TEST(Detection, TheSameSeedTellsTheSame) {
   const std::string text = small_scenario(kOutside + "faults:\n  f: {kind: node-crash, at: 10m, target: {nodes: [w1]}}\n", "{until: 40m, warmUp: 1m}");
   const RunOutcome a = run(text, 3);

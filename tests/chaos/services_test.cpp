@@ -231,6 +231,31 @@ TEST(Services, AMajorityThatIsCutOffLeavesNobodyWithPauseMinority) {
   EXPECT_EQ(count(heal, "PartitionHealed"), 1u);
 }
 
+// Two of three nodes of the broker on one side, all who use it on the other: that one wins (rabbit_autoheal counts connections before nodes).
+TEST(Services, AutohealLetsTheSideWithTheClientsWin) {
+  for (const bool clients_are_with_the_one : {false, true}) {
+    std::string text = platform(all_services("suspectTimeout: 5s", "partitionHandling: autoheal"),
+                                std::string("faults:\n  a: {kind: network-partition, at: 10m, duration: 5m, target: {nodes: [n1") + (clients_are_with_the_one ? ", c1, c2" : "") + "]}}\n");
+    const std::string compute = "nodeName: \"c{n}\",";
+    text.insert(text.find(compute) + compute.size(), " labels: {role: compute},");
+    const std::string infra = "nodeSelector: {role: infra}";
+    text.replace(text.rfind(infra), infra.size(), "nodeSelector: {role: compute}");  // of the API
+    const RunOutcome outcome = run(text);
+    ASSERT_EQ(count(outcome, "PartitionHealed"), 1u) << log_text(outcome);
+    std::string healed;
+    std::string alone;
+    for (const sim::EventLog::Record& record : outcome.world->log.records()) {
+      if (outcome.world->log.kind(record) == "PartitionHealed") healed = outcome.world->log.message(record);
+    }
+    outcome.world->api.all<sim::k8s::Pod>().for_each([&](auto, const sim::k8s::Pod& pod) {
+      const std::string& name = outcome.world->names.text(pod.meta.name);
+      if (name.starts_with("mq-") && outcome.world->names.text(pod.node_name) == "n1") alone = name;
+    });
+    ASSERT_NE(alone, "");
+    EXPECT_EQ(healed.find("autoheal: " + alone + " wins") != std::string::npos, clients_are_with_the_one) << healed;
+  }
+}
+
 TEST(Services, TokensAreGoodForAWhileWithoutWhoGaveThem) {
   const std::string faults = "faults:\n  gone: {kind: pod-unready, at: 10m, duration: DURATION, target: {namespace: os, selector: {app: auth}}}\n";
   const auto with = [&](const std::string& duration) {

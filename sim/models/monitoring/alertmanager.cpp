@@ -166,12 +166,12 @@ void Alertmanager::look_at(GroupKey key) {
   group.timer.set_at(next, [this, key] { flush(key); });
 }
 
-bool Alertmanager::inhibited(const Known& known) const {
+bool Alertmanager::inhibited(LabelsId labels) const {
   if (!config_.inhibit) return false;
-  const std::string severity = value(known.alert.labels, "severity");
+  const std::string severity = value(labels, "severity");
   if (severity != "warning" && severity != "info") return false;
   Interner& names = labels_.names();
-  const auto found = by_severity_.find({labels_.value(known.alert.labels, names.intern("alertname")), labels_.value(known.alert.labels, names.intern("namespace"))});
+  const auto found = by_severity_.find({labels_.value(labels, names.intern("alertname")), labels_.value(labels, names.intern("namespace"))});
   if (found == by_severity_.end()) return false;
   return found->second.critical > 0 || (severity == "info" && found->second.warning > 0);
 }
@@ -188,7 +188,7 @@ void Alertmanager::flush(GroupKey key) {
   std::vector<LabelsId> over;
   std::set<LabelsId> firing;
   for (const LabelsId labels : group.members) {
-    if (inhibited(known_.at(labels))) {
+    if (inhibited(labels)) {
       group.changed = true;  // looked at again at the next turn
       continue;
     }
@@ -196,8 +196,10 @@ void Alertmanager::flush(GroupKey key) {
     if (!group.notified.contains(labels)) fresh.push_back(labels);
   }
   for (const auto& [labels, index] : group.notified) {
-    if (!firing.contains(labels)) over.push_back(labels);
+    if (!firing.contains(labels) && !inhibited(labels)) over.push_back(labels);
   }
+  // An inhibited alert is left out of messages, whether it fires or is over: nobody is told that it is resolved. One that ended meanwhile is forgotten.
+  std::erase_if(group.notified, [&](const auto& told) { return !group.members.contains(told.first) && inhibited(told.first); });
   const bool repeats = !firing.empty() && !group.notified.empty() && now - group.last_told >= config_.repeat_interval;
   const bool carried = receiver.via.empty() || !carries_ || carries_(receiver.via);
   if ((!fresh.empty() || !over.empty() || repeats) && !carried) {

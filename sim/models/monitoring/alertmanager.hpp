@@ -5,7 +5,7 @@
 /// sending's time is over: about 4 minutes later. When all instances are gone, what they knew is gone with them.
 ///
 /// Source:     alertmanager dispatch/dispatch.go, notify/notify.go (DedupStage.needsUpdate), inhibit; reference platform 10.1.
-/// Leaves out: silences, time intervals, nested routes and `continue`, instances that do not see each other (each would notify), nflog on a volume
+/// Leaves out: an alert that was told, inhibited and is free again is not told anew; silences, time intervals, nested routes and `continue`, instances that do not see each other (each would notify), nflog on a volume
 ///             (after a loss of all instances everything is told anew), limits of receivers.
 /// Checked by: tests/models/monitoring/pipeline_test.cpp.
 #pragma once
@@ -97,7 +97,7 @@ class Alertmanager final : public Prometheus::Listener {
   void gone(LabelsId labels, std::string_view how);
   void look_at(GroupKey key);
   void flush(GroupKey key);
-  bool inhibited(const Known& known) const;
+  bool inhibited(LabelsId labels) const;
   std::string value(LabelsId labels, std::string_view name) const;
   GroupKey key_of(const Known& known);
   void expire();

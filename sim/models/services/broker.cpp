@@ -3,12 +3,14 @@
 // - A node whose process ended is missed at once (its connections are reset); one that falls silent after net_ticktime -25 % to +25 %.
 // - ignore: both sides go on, and stay apart when the network is back, until a person restarts one of them.
 // - pause_minority: nodes that see no majority of the cluster stop listening; they look every second, and start again when they see one.
-// - autoheal: both sides go on; when they see each other again the larger one wins, and the others restart without what was published to them meanwhile.
+// - autoheal: both sides go on; when they see each other again the one with the most clients wins (of those with as many the larger one, then the first), and the others
+//   restart without what was published to them meanwhile. Clients: pods that need the service, each on a side that it reached when the nodes missed each other.
 // - After all nodes were down, one that runs again waits for those that ran when it stopped (it may not have the newest metadata): so the last ones to
 //   go have to come back together. A person may force one up.
 // - Quorum queues need a majority of the nodes together. Classic queues live on one node each: when it is lost, calls that wait there time out (rpc_timeout).
 //
-// Source:     rabbitmq-website docs/partitions, nettick, clustering#restarting; rabbit_node_monitor; reference platform 7.3.
+// Source:     rabbitmq-website docs/partitions, nettick, clustering#restarting; rabbit_node_monitor, rabbit_autoheal (partition_value: connections, then
+//             nodes); reference platform 7.3.
 // Leaves out: pause_if_all_down, memory and disk alarms, queue mirrors, the contents of queues, the time-out of a node that waits for others (it restarts and
 //             waits on), Khepri.
 // Checked by: tests/chaos/services_test.cpp.
@@ -246,6 +248,7 @@ class Broker final : public ModeModel {
         split_since_ = engine().now();
         split_cause_ = id;
         sides_ = groups;
+        clients_ = context_.clients(groups);
       }
       const ScopedCause paused(engine(), std::exchange(pause_, CauseId{}));
       context_.changed();
@@ -268,13 +271,21 @@ class Broker final : public ModeModel {
     if (split_ && sides().size() == 1) restart_losers("a person");
   }
   void restart_losers(std::string_view who) {
-    const auto winner = std::max_element(sides_.begin(), sides_.end(), [](const Members& a, const Members& b) { return a.size() < b.size(); });
+    std::size_t wins = 0;
+    for (std::size_t i = 1; i < sides_.size(); ++i) {
+      const double more = clients_[i] - clients_[wins];
+      if (more > 0.0 || (more == 0.0 && sides_[i].size() > sides_[wins].size())) wins = i;
+    }
+    const auto winner = sides_.begin() + static_cast<std::ptrdiff_t>(wins);
+    double all_clients = 0.0;
+    for (const double number : clients_) all_clients += number;
+    const std::string told = all_clients > 0.0 ? fmt::format(" with {:.3g} of {:.3g} clients", clients_[wins], all_clients) : "";
     Members losers;
     for (const Members& side : sides_) {
       if (&side != &*winner) losers.insert(losers.end(), side.begin(), side.end());
     }
     std::erase_if(losers, [&](std::size_t i) { return !nodes_[i].runs; });
-    const CauseId id = context_.record("PartitionHealed", fmt::format("{}: {} wins; {} restarts, and what was published to it in {} of split is dropped", who, context_.names(*winner),
+    const CauseId id = context_.record("PartitionHealed", fmt::format("{}: {} wins{}; {} restarts, and what was published to it in {} of split is dropped", who, context_.names(*winner), told,
                                                                       context_.names(losers), format_duration(engine().now() - split_since_)));
     context_.log.also_caused_by(id, split_cause_);
     const ScopedCause because(engine(), id);
@@ -315,6 +326,7 @@ class Broker final : public ModeModel {
   CauseId split_cause_{};
   CauseId pause_{};
   std::vector<Members> sides_;
+  std::vector<double> clients_;  // of each of them
   Members silent_;
   std::uint32_t draws_ = 0;
   TimerId tick_{};

@@ -48,6 +48,9 @@ struct ModeContext {
   std::function<bool(k8s::Ref<k8s::Pod>, k8s::Ref<k8s::Pod>)> pods_reach;  // what is done to the network of pods lets them
   std::function<double(k8s::Ref<k8s::Pod>, k8s::Ref<k8s::Pod>, double)> rate_between;  // no more than this many bytes a second, and what that network carries
 
+  /// Pods of others that need this service and reach each of some sets of its members: how many connections each set has. One that reaches several has a part in each.
+  std::function<std::vector<double>(const std::vector<std::vector<std::size_t>>&)> clients;
+
   std::string subject() const { return "platform/" + config.name; }
   CauseId record(std::string_view kind, std::string_view message) const { return log.record(kind, subject(), message); }
   const Member& member(std::size_t i) const { return *members[i]; }

@@ -114,7 +114,8 @@ void Services::link(std::size_t index) {
   ModeContext context{engine_, log_, random_, hosts_, group.config, group.members, [this, index] { update(index); },
                       [this, &group] { return replicas_of(group); }, [this] { return api_.writable(); },
                       [this](PodRef from, PodRef to) { return reaches(from, to); },
-                      [this](PodRef from, PodRef to, double rate) { return rate_between(from, to, rate); }};
+                      [this](PodRef from, PodRef to, double rate) { return rate_between(from, to, rate); },
+                      [this, index](const std::vector<std::vector<std::size_t>>& sides) { return clients_of(index, sides); }};
   switch (config.mode) {
     case Mode::kStateless: group.mode = make_stateless(std::move(context)); break;
     case Mode::kQuorum: group.mode = make_quorum(std::move(context)); break;
@@ -579,6 +580,32 @@ void Services::use(network::PodNetwork& pods) {
 }
 
 bool Services::reaches(PodRef from, PodRef to) const { return pod_network_ == nullptr || pod_network_->reaches(from, to); }
+
+std::vector<double> Services::clients_of(std::size_t index, const std::vector<std::vector<std::size_t>>& sides) const {
+  std::vector<double> result(sides.size(), 0.0);
+  const Group& group = *groups_[index];
+  std::set<std::size_t> users;
+  for (const std::size_t one : {group.provider, group.endpoints}) {
+    if (one == SIZE_MAX) continue;
+    users.insert(providers_[one]->needed_by.begin(), providers_[one]->needed_by.end());
+    users.insert(providers_[one]->used_by.begin(), providers_[one]->used_by.end());
+  }
+  for (const std::size_t user : users) {
+    for (const std::unique_ptr<Member>& client : groups_[user]->members) {
+      if (client->process.state != ProcessState::kUp) continue;
+      std::vector<std::size_t> reached;
+      for (std::size_t side = 0; side < sides.size(); ++side) {
+        const bool any = std::any_of(sides[side].begin(), sides[side].end(), [&](std::size_t i) {
+          const Member& member = *group.members[i];
+          return member.answers_peers() && hosts_.reachable(client->process.host, member.process.host) && reaches(client->pod, member.pod);
+        });
+        if (any) reached.push_back(side);
+      }
+      for (const std::size_t side : reached) result[side] += 1.0 / static_cast<double>(reached.size());
+    }
+  }
+  return result;
+}
 
 double Services::rate_between(PodRef from, PodRef to, double rate) const {
   if (pod_network_ == nullptr || !pod_network_->has_path_rules()) return rate;

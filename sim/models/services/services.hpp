@@ -186,6 +186,7 @@ class Services final : public k8s::Watcher {
 
   bool reaches(PodRef from, PodRef to) const;
   double rate_between(PodRef from, PodRef to, double rate) const;
+  std::vector<double> clients_of(std::size_t group, const std::vector<std::vector<std::size_t>>& sides) const;
   /// The member finds and reaches somebody who answers, of everything that it needs. Else `why` says what it does not.
   bool reaches_needs(const Group& group, const Member& member, std::string* why) const;
   void look_at_paths(std::size_t group);
