@@ -120,6 +120,7 @@ class CephPlan {
         osd.capacity_bytes = group.size;
         osd.bandwidth = group.bandwidth;
         osd.other_used_bytes = group.other_used;
+        osd.on_system_disk = group.on_system_disk;
         config.osds.push_back(std::move(osd));
       }
     }

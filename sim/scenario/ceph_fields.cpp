@@ -46,10 +46,17 @@ void describe(Fields<CephOsdSpec>& fields) {
       .add("deviceClass", &CephOsdSpec::device_class, "hdd, ssd or nvme, or a class of your own (which is taken for as fast as an ssd).")
       .bytes_per_second("bandwidth", &CephOsdSpec::bandwidth, "What one disk reads or writes in a row.")
       .default_text("150Mi of an hdd, 1200Mi of others")
+      .add("onSystemDisk", &CephOsdSpec::on_system_disk,
+           "They have no disks of their own, but the first one of their node (its diskBandwidth and diskIops): etcd's fsyncs, image pulls and pods' files wait for clients and recovery, and these for them.")
       .bytes("otherUsed", &CephOsdSpec::other_used, "What is on each disk beside the pools' data.");
   describe_nodes(fields);
   fields.rule([](const CephOsdSpec& to, Node node, Reader& reader) {
     must_stand_somewhere(to, node, reader, "these OSDs");
+    if (to.on_system_disk && to.bandwidth > 0.0) {
+      Diagnostic& d = reader.diagnostics.error(node.find("bandwidth"), "an OSD on the system's disk is as fast as that disk");
+      d.hint = "set diskBandwidth of the nodes' pool";
+    }
+    if (to.on_system_disk && to.per_node > 1) reader.diagnostics.error(node.find("perNode"), "one OSD a node can be on the system's disk");
     if (to.size == 0) reader.diagnostics.error(node.find("size"), "a disk needs a size above 0");
     if (to.other_used > to.size) reader.diagnostics.error(node.find("otherUsed"), "more is used than the disk holds");
     const bool is_word = !to.device_class.empty() && std::all_of(to.device_class.begin(), to.device_class.end(), [](char c) {

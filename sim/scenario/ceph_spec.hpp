@@ -36,6 +36,7 @@ struct CephOsdSpec : CephNodes {
   std::int64_t per_node = 1;
   std::int64_t size = 4ll << 40;
   std::string device_class = "hdd";
+  bool on_system_disk = false;
   double bandwidth = 0.0;
   std::int64_t other_used = 0;
 };

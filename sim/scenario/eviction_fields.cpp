@@ -6,6 +6,7 @@
 
 #include "sim/models/kubernetes/api/resources.hpp"
 #include "sim/models/kubernetes/kubelet/eviction_policy.hpp"
+#include "sim/scenario/names.hpp"
 #include "sim/scenario/scenario_fields.hpp"
 
 namespace sim::scenario {
@@ -89,6 +90,47 @@ std::optional<SimDuration> grace_of(const std::vector<Entry>& graces, const std:
   return std::nullopt;
 }
 
+/// pkg/kubelet/apis/config/validation: none stands alone.
+bool read_enforced(Node node, KubeletConfig& to, Reader& reader) {
+  std::vector<std::string> names;
+  if (!Codec<std::vector<std::string>>::read(node, names, reader, "enforceNodeAllocatable")) return false;
+  to.limits_all_pods = false;
+  for (const std::string& name : names) {
+    if (name == "pods") {
+      to.limits_all_pods = true;
+    } else if (name == "none") {
+      if (names.size() > 1) reader.diagnostics.error(node, "none stands alone in enforceNodeAllocatable");
+    } else if (name == "system-reserved" || name == "kube-reserved" || name == "system-reserved-compressible" || name == "kube-reserved-compressible") {
+      Diagnostic& d = reader.diagnostics.error(node, fmt::format("{} is not modelled: what the system's own daemons use does not grow here, so that a limit would never be met", name));
+      d.hint = "leave it out; what is reserved is taken from allocatable all the same";
+    } else {
+      Diagnostic& d = reader.diagnostics.error(node, fmt::format("'{}' is nothing that a kubelet enforces", name));
+      d.expected = "one of: none, pods";
+      const std::vector<std::string> known = {"none", "pods"};
+      d.hint = did_you_mean(name, known);
+    }
+  }
+  return true;
+}
+
+bool read_gates(Node node, Reader& reader) {
+  if (!node.is_map()) {
+    reader.diagnostics.error(node, "wrong type of value").expected = "a map of feature gates, such as {MemoryQoS: false}";
+    return false;
+  }
+  for (std::size_t i = 0; i < node.size(); ++i) {
+    const std::string name(node.key(i).text());
+    bool is_on = false;
+    if (!detail::read_bool(node.value(i), is_on, reader)) continue;
+    if (name != "MemoryQoS") {
+      reader.diagnostics.error(node.key(i), fmt::format("the feature gate '{}' changes nothing here", name)).expected = "MemoryQoS: false, or no featureGates";
+    } else if (is_on) {
+      reader.diagnostics.error(node.key(i), "MemoryQoS is not modelled: memory.min and memory.high of cgroups stay as the kernel has them").hint = "it is alpha and off by default";
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 void describe_eviction(Fields<KubeletConfig>& fields) {
@@ -125,7 +167,14 @@ void describe_eviction(Fields<KubeletConfig>& fields) {
       .default_text("5")
       .custom("podPidsLimit", Codec<std::int64_t>::type(), "Processes and threads that one pod may have; -1: no limit.",
               [](Node node, KubeletConfig& to, Reader& reader) { return detail::read_integer(node, -1, 1'000'000'000, to.disk.pod_pids_limit, reader); })
-      .default_text("-1");
+      .default_text("-1")
+      .custom("enforceNodeAllocatable", Codec<std::vector<std::string>>::type(),
+              "[pods]: the kubepods cgroup may use what is not reserved, and its pods are killed there when they outrun the eviction manager. [none]: no such limit, and they are killed when "
+              "the machine has nothing left.",
+              [](Node node, KubeletConfig& to, Reader& reader) { return read_enforced(node, to, reader); })
+      .default_text("[pods]")
+      .custom("featureGates", Codec<std::map<std::string, std::string>>::type(), "Of the kubelet: MemoryQoS alone is known here, and false, its default.",
+              [](Node node, KubeletConfig&, Reader& reader) { return read_gates(node, reader); });
 }
 
 void resolve_eviction(Node kubelet, KubeletConfig& config, Reader& reader) {

@@ -117,7 +117,7 @@ void describe(Fields<NetworkSpec>& fields) {
               })
       .bits_per_second("internet", &NetworkSpec::internet_bits_per_second, "The site's way to everything outside, each direction.")
       .default_text("no limit")
-      .add("carriesCeph", &NetworkSpec::carries_ceph, "Recovery and backfill of Ceph share network cards and uplinks with image pulls.");
+      .add("carriesCeph", &NetworkSpec::carries_ceph, "Recovery and backfill of Ceph, and what its clients write, share network cards (and uplinks) with image pulls.");
 }
 
 }  // namespace sim::scenario

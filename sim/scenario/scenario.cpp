@@ -409,6 +409,8 @@ std::vector<k8s::PodBehaviour> behaviours_of(const std::vector<BehaviourSpec>& s
     behaviour.slab_bytes = spec.slab;
     if (spec.cpu_milli) behaviour.cpu = static_cast<double>(*spec.cpu_milli) / 1000.0;
     behaviour.disk_bytes_per_second = spec.disk_bytes_per_second;
+    behaviour.disk_operations_per_second = spec.disk_operations_per_second;
+    behaviour.probe_work = spec.probe_work;
     behaviour.writes_bytes_per_second = spec.writes;
     behaviour.writes_at_most = spec.writes_up_to;
     behaviour.written_file_bytes = spec.written_file_size;

@@ -71,6 +71,7 @@ struct MachineSpec {
   host::BootTime kubelet_start{};
   SimDuration fsync{std::chrono::microseconds(300)};
   double disk_bytes_per_second = 500e6;
+  double disk_operations_per_second = 0.0;
   host::DiskScheduler disk_scheduler = host::DiskScheduler::kNone;
   std::int64_t image_disk = 0;  // 0: images are on the first disk
   host::MemoryExhaustion memory_exhaustion = host::MemoryExhaustion::kOomKill;

@@ -20,6 +20,7 @@ void describe_machine(Fields<T>& fields) {
       .add("kubeletStart", &T::kubelet_start, "From the operating system up to kubelet and container runtime ready. Without it: 45s (sigma 0.5).")
       .add("fsync", &T::fsync, "Median time of one fsync of its disk (300us: SSD with power-loss protection).")
       .bytes_per_second("diskBandwidth", &T::disk_bytes_per_second, "What the disk of the system, etcd and the pods' own files reads or writes in all.")
+      .add("diskIops", &T::disk_operations_per_second, 0.0, 1e8, "Operations a second of the same disk (100: one that turns; 20000: an SSD). 0: its bandwidth alone bounds it.")
       .choice("diskScheduler", &T::disk_scheduler,
               {{"none", host::DiskScheduler::kNone}, {"mq-deadline", host::DiskScheduler::kMqDeadline}, {"bfq", host::DiskScheduler::kBfq}},
               "Who gets that disk when more is wanted (/sys/block/*/queue/scheduler): none (NVMe) and mq-deadline serve requests as they come, bfq divides by weight.")
@@ -278,6 +279,10 @@ void describe(Fields<BehaviourSpec>& fields) {
       .default_text("what it requests")
       .bytes_per_second("disk", &BehaviourSpec::disk_bytes_per_second, "What the pod reads and writes on its node's own disk while it runs.")
       .default_text("0")
+      .add("diskOperations", &BehaviourSpec::disk_operations_per_second, 0.0, 1e7, "Requests a second for that: with `diskIops` of its node each takes its part of the disk.")
+      .default_text("0")
+      .add("probeWork", &BehaviourSpec::probe_work, "CPU time that one answer to a probe takes: a container that gets a hundredth of the CPU that it would like answers a hundred times later, and too late for timeoutSeconds.")
+      .default_text("5ms")
       .bytes_per_second("writes", &BehaviourSpec::writes, "By how much the files of the pod grow: in its first emptyDir that is not in memory, or in its writable layer when it has none.")
       .default_text("0")
       .bytes("writesUpTo", &BehaviourSpec::writes_up_to, "... until there are so many.")
@@ -307,6 +312,22 @@ void describe(Fields<k8s::EtcdConfig>& fields) {
       });
 }
 
+void describe(Fields<k8s::ComponentLimits>& fields) {
+  // Requests of kubeadm's manifests: the API refuses a pod that may use less than it requests.
+  fields.title("CPU limits of the control plane's own containers. What they would like to use is told by `behaviours`, as that of any pod (labels component: etcd, ...).")
+      .cpu("etcd", &k8s::ComponentLimits::etcd, "Of etcd, at least 100m: a member that is throttled answers commits late.")
+      .cpu("kubeApiserver", &k8s::ComponentLimits::api_server, "Of kube-apiserver, at least 250m.")
+      .cpu("kubeScheduler", &k8s::ComponentLimits::scheduler, "Of kube-scheduler, at least 100m.")
+      .cpu("kubeControllerManager", &k8s::ComponentLimits::controller_manager, "Of kube-controller-manager, at least 200m.")
+      .rule([](const k8s::ComponentLimits& limits, Node node, Reader& reader) {
+        for (const auto& [key, limit, request] : {std::tuple{"etcd", limits.etcd, 100}, std::tuple{"kubeApiserver", limits.api_server, 250},
+                                                  std::tuple{"kubeScheduler", limits.scheduler, 100}, std::tuple{"kubeControllerManager", limits.controller_manager, 200}}) {
+          if (limit == 0 || limit >= request) continue;
+          reader.diagnostics.error(node.find(key), fmt::format("a limit of {}m is less than the container requests ({}m)", limit, request));
+        }
+      });
+}
+
 void describe(Fields<k8s::ControlPlaneConfig>& fields) {
   using Worker = k8s::ControlPlaneConfig::Worker;
   const std::vector<std::pair<std::string, Worker>> workers = {{"model", Worker::kModel}, {"external", Worker::kExternal}};
@@ -315,6 +336,7 @@ void describe(Fields<k8s::ControlPlaneConfig>& fields) {
       .choice("scheduler", &k8s::ControlPlaneConfig::scheduler, workers, "Who schedules: Squall's model, or a real kube-scheduler that is connected to squall serve or squall loop.")
       .choice("controllerManager", &k8s::ControlPlaneConfig::controller_manager, workers, "Whose control loops run: Squall's, or those of a real kube-controller-manager.")
       .add("etcd", &k8s::ControlPlaneConfig::etcd, "etcd.")
+      .add("cpuLimits", &k8s::ControlPlaneConfig::cpu_limits, "CPU limits of the static pods. Without them none, as kubeadm sets none.")
       .add("leaseDuration", &k8s::ControlPlaneConfig::lease_duration, "--leader-elect-lease-duration.")
       .add("renewDeadline", &k8s::ControlPlaneConfig::renew_deadline, "--leader-elect-renew-deadline.")
       .add("retryPeriod", &k8s::ControlPlaneConfig::retry_period, "--leader-elect-retry-period.")

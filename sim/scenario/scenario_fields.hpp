@@ -35,6 +35,8 @@ struct BehaviourSpec {
   std::optional<std::int64_t> slab;
   std::optional<std::int64_t> cpu_milli;
   std::optional<double> disk_bytes_per_second;
+  std::optional<double> disk_operations_per_second;
+  std::optional<SimDuration> probe_work;
   std::optional<double> writes;
   std::optional<std::int64_t> writes_up_to;
   std::optional<std::int64_t> written_file_size;
@@ -69,6 +71,7 @@ void describe(Fields<ImagesSpec>& fields);
 void describe(Fields<MatchSpec>& fields);
 void describe(Fields<BehaviourSpec>& fields);
 void describe(Fields<k8s::EtcdConfig>& fields);
+void describe(Fields<k8s::ComponentLimits>& fields);
 void describe(Fields<k8s::ControlPlaneConfig>& fields);
 void describe(Fields<SchedulerSpec>& fields);
 void describe(Fields<k8s::ControllerManagerConfig>& fields);

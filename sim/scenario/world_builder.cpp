@@ -7,6 +7,7 @@
 #include "sim/core/check.hpp"
 #include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/models/kubernetes/kubelet/eviction_policy.hpp"
+#include "sim/models/ceph/client_traffic.hpp"
 #include "sim/models/network/network.hpp"
 #include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/rook/rook.hpp"
@@ -57,7 +58,10 @@ class Builder {
     world_.behaviours = spec_.behaviours;
     if (spec_.ceph) {
       world_.rook = make_rook(spec_, world_);
-      if (world_.network && world_.network->config().carries_ceph) world_.rook->cluster().recovery().share(*world_.network);
+      if (world_.network && world_.network->config().carries_ceph) {
+        world_.rook->cluster().recovery().share(*world_.network);
+        ceph::carry_clients(world_.rook->cluster(), *world_.network, world_.engine);
+      }
       world_.rook->create_objects();
     }
     make_webhooks(spec_, world_);
@@ -91,6 +95,7 @@ class Builder {
     spec.kubelet_start = machine.kubelet_start;
     spec.disk_fsync_median = machine.fsync;
     spec.disk_bytes_per_second = machine.disk_bytes_per_second;
+    spec.disk_operations_per_second = machine.disk_operations_per_second;
     spec.disk_scheduler = machine.disk_scheduler;
     spec.image_disk_bytes = machine.image_disk;
     spec.memory_exhaustion = machine.memory_exhaustion;

@@ -29,6 +29,7 @@ STORIES = {
     "rabbitmq-partition-pause-minority": ("platform-service-down", [r"platform/rabbitmq", r"pause_minority", r"FaultInjected .*cut"]),
     "dns-down-deep-probes": ("operation-impossible", [r"operation/place-an-order", r"Unhealthy", r"DependencyDown Service/kube-system/kube-dns", r"FaultInjected .*dns"]),
     "probes-impatient-slow-network": ("service-down", [r"Unhealthy .*", r"NetworkImpaired", r"Applied|Started", r"FaultInjected .*slow"]),
+    "etcd-beside-osds": ("api-unwritable", [r"lost its leadership: its disk needs", r"DiskContended", r"HostCrashed", r"FaultInjected .*crash"]),
     "ceph-full-disk": ("ceph-pool-blocked", [r"PoolFull", r"OsdFull", r"FaultInjected .*fill"]),
     "ceph-two-mons-on-one-host": ("ceph-no-quorum", [r"MonQuorumLost", r"HostCrashed"]),
     "ceph-one-reboot-osd-domain": ("service-down", [r"PGs of pool rbd answer no writes", r"FaultInjected .*reboot"]),

@@ -51,6 +51,24 @@ DIRECTIONS = [
     ("restart-stampede-takes-next-node", "pools/workers/count", ["4", "5", "6"], "Service/shop/web availability", "rises"),
     # Fewer pods leave room for those of the node that is gone.
     ("restart-stampede-takes-next-node", "replicas: {}", ["60", "50", "40"], "Service/shop/web availability", "rises"),
+    ("incident-4-monitoring-outside", "monitoring/probes/shop/interval", ["15s", "1m", "3m"], UNTOLD, "rises"),
+    # The window counts from the last heartbeat that came: with rarer ones that is longer ago when everything falls silent. (And a late one is a false page sooner.)
+    ("incident-4-dead-mans-switch", "monitoring/deadMansSwitches/heartbeat/interval", ["30s", "2m"], UNTOLD, "falls"),
+    ("incident-4-monitoring-outside", "faults/power/duration", ["20m", "1h", "90m"], "CephPool/rbd availability", "falls"),
+    ("incident-2-colocated", "pools/control-plane/boot/median", ["4m", "12m", "30m"], "CephPool/rbd availability", "falls"),
+    ("incident-2-colocated", "faults/maintenance/offFor", ["20m", "1h", "2h"], WRITE, "falls"),
+    # What has to be copied before the placement groups answer again: the more, the longer; the faster the disks, the sooner.
+    ("incident-2-five-nodes", "ceph/pools/rbd/stored", ["1Ti", "4Ti", "8Ti"], "CephPool/rbd availability", "falls"),
+    ("incident-2-five-nodes", "ceph/osds/ssd/bandwidth", ["150Mi/s", "500Mi/s", "1200Mi/s"], "CephPool/rbd availability", "rises"),
+    ("volumes-rwx-on-a-dead-node", "controllers/nodeMonitorGracePeriod", ["40s", "2m", "5m"], OUTAGE, "rises"),
+    ("incident-3-registry-on-ceph", "pools/worker/boot/median", ["3m", "8m", "20m"], WAIT, "rises"),
+    # Beside OSDs: more bandwidth of the shared disk, fewer bytes of clients, more hosts to share them, a faster fsync help; a longer absence of the host hurts.
+    ("etcd-beside-osds", "pools/control-plane/diskBandwidth", ["150MB/s", "250MB/s", "500MB/s"], WRITE, "rises"),
+    ("etcd-beside-osds", "ceph/pools/rbd/clientBandwidth", ["40MB/s", "70MB/s", "110MB/s"], WRITE, "falls"),
+    ("etcd-beside-osds", "pools/control-plane/count", ["3", "5"], WRITE, "rises"),
+    ("etcd-beside-osds", "pools/control-plane/fsync", ["300us", "20ms"], WRITE, "falls"),
+    ("etcd-beside-osds", "controlPlane/etcd/electionTimeout", ["1s", "5s"], WRITE, "rises"),
+    ("etcd-beside-osds", "faults/crash/duration", ["5m", "15m", "30m"], WRITE, "falls"),
     # A host that boots slower keeps its placement groups waiting longer.
     ("ceph-one-reboot-osd-domain", "pools/storage/boot/median", ["2m", "5m", "8m"], "CephPool/rbd availability", "falls"),
     # More hosts: fewer placement groups have two copies on one of them, but any one is enough to stop a volume. Only the domain helps.

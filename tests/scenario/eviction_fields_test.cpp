@@ -151,5 +151,21 @@ TEST(EvictionFields, EmptyDirsOfPods) {
   EXPECT_NE(errors.find("a quantity such as 512Mi"), std::string::npos) << errors;
 }
 
+TEST(EvictionFields, WhatIsEnforcedAndWhatIsNot) {
+  EXPECT_TRUE(read("")->kubelet.limits_all_pods);
+  EXPECT_TRUE(read("kubelet: {enforceNodeAllocatable: [pods]}\n")->kubelet.limits_all_pods);
+  EXPECT_FALSE(read("kubelet: {enforceNodeAllocatable: [none]}\n")->kubelet.limits_all_pods);
+  EXPECT_FALSE(read("kubelet: {enforceNodeAllocatable: []}\n")->kubelet.limits_all_pods);
+  EXPECT_NE(read("kubelet: {featureGates: {MemoryQoS: false}}\n"), nullptr);
+  std::string errors;
+  read("kubelet: {enforceNodeAllocatable: [pods, system-reserved, pod, none]}\n", &errors);
+  for (const std::string_view part : {"test.yaml:4", "system-reserved is not modelled", "'pod' is nothing that a kubelet enforces", "did you mean 'pods'", "none stands alone"}) {
+    EXPECT_NE(errors.find(part), std::string::npos) << part << "\n" << errors;
+  }
+  read("kubelet: {featureGates: {MemoryQoS: true, NodeSwap: true}}\n", &errors);
+  EXPECT_NE(errors.find("MemoryQoS is not modelled"), std::string::npos) << errors;
+  EXPECT_NE(errors.find("'NodeSwap' changes nothing here"), std::string::npos) << errors;
+}
+
 }  // namespace
 }  // namespace sim::scenario

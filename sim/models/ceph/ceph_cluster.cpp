@@ -124,7 +124,8 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
     osd.is_rotational = one.device_class == "hdd";
     osd.capacity = one.capacity_bytes;
     osd.other_used = one.other_used_bytes;
-    osd.bandwidth = one.bandwidth > 0.0 ? one.bandwidth : osd.is_rotational ? config_.osd.bandwidth_hdd : config_.osd.bandwidth_ssd;
+    osd.is_on_system_disk = one.on_system_disk;
+    osd.bandwidth = one.on_system_disk ? hosts_.spec(osd.host).disk_bytes_per_second : one.bandwidth > 0.0 ? one.bandwidth : osd.is_rotational ? config_.osd.bandwidth_hdd : config_.osd.bandwidth_ssd;
     osd.timer = Timer(engine_);
     osds_.push_back(std::move(osd));
   }
@@ -133,7 +134,8 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
   osd_monitor_ = std::make_unique<OsdMonitor>(context, *monitors_, osds_, map_);
   daemons_ = std::make_unique<OsdDaemons>(context, *osd_monitor_, osds_);
   pgs_ = std::make_unique<PlacementGroups>(context, *monitors_, *osd_monitor_, *daemons_, osds_, map_);
-  recovery_ = std::make_unique<Recovery>(context, *pgs_, *osd_monitor_, *daemons_, osds_);
+  system_disks_ = std::make_unique<SystemDisks>(hosts_, osds_);
+  recovery_ = std::make_unique<Recovery>(context, *pgs_, *osd_monitor_, *daemons_, osds_, *system_disks_);
   detection_ = std::make_unique<FailureDetection>(context, *monitors_, *osd_monitor_, *daemons_, osds_);
   down_out_ = std::make_unique<DownOut>(context, *monitors_, *osd_monitor_, osds_);
   fullness_ = std::make_unique<FullnessWatch>(context, *osd_monitor_, *pgs_, osds_);
@@ -151,9 +153,9 @@ CephCluster::CephCluster(Engine& engine, EventLog& log, const Randomness& random
   daemons_->on_data_lost = [this](int id) { pgs_->data_lost(id); };
   daemons_->on_speed = [this](int) {
     recovery_->speeds_changed();
-    has_slow_disk_ = std::any_of(osds_.begin(), osds_.end(), [](const Osd& osd) { return osd.slow_factor > 1.0; });
-    latency_changed();
+    disks_changed();
   };
+  system_disks_->on_latency = [this] { disks_changed(); };
   // Who acts decides whose disk is waited for.
   pgs_->on_state([this](const Pg&, std::uint32_t) {
     if (has_slow_disk_) latency_changed();
@@ -307,6 +309,11 @@ void CephCluster::epoch_changed(const EpochChange& change) {
   for (std::size_t i = 0; i < epoch_listeners_.size(); ++i) epoch_listeners_[i]();
 }
 
+void CephCluster::disks_changed() {
+  has_slow_disk_ = std::any_of(osds_.begin(), osds_.end(), [](const Osd& osd) { return osd.latency_factor() > 1.0; });
+  latency_changed();
+}
+
 void CephCluster::latency_changed() {
   if (latency_listeners_.empty() || latency_.is_pending()) return;
   latency_.set_after(SimDuration::zero(), [this] {
@@ -316,7 +323,7 @@ void CephCluster::latency_changed() {
 
 SimDuration CephCluster::operation_time(int id) const {
   const Osd& one = osd(id);
-  return from_seconds(seconds(one.is_rotational ? config_.osd.client_latency_hdd : config_.osd.client_latency_ssd) * one.slow_factor);
+  return from_seconds(seconds(one.is_rotational ? config_.osd.client_latency_hdd : config_.osd.client_latency_ssd) * one.latency_factor());
 }
 
 SimDuration CephCluster::write_latency(const Pg& pg) const {

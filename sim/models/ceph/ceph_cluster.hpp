@@ -173,6 +173,7 @@ class CephCluster {
   void links_changed();
   void epoch_changed(const EpochChange& change);
   void latency_changed();
+  void disks_changed();
   std::optional<std::size_t> pool_index(std::string_view name) const;
 
   Engine& engine_;
@@ -188,6 +189,7 @@ class CephCluster {
   std::unique_ptr<OsdMonitor> osd_monitor_;
   std::unique_ptr<OsdDaemons> daemons_;
   std::unique_ptr<PlacementGroups> pgs_;
+  std::unique_ptr<SystemDisks> system_disks_;
   std::unique_ptr<Recovery> recovery_;
   std::unique_ptr<FailureDetection> detection_;
   std::unique_ptr<DownOut> down_out_;

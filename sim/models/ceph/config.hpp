@@ -155,6 +155,7 @@ struct OsdConfig {
   double crush_weight = 0.0;  // 0: capacity in TiB
   double bandwidth = 0.0;     // bytes a second; 0: that of the class
   std::int64_t other_used_bytes = 0;  // on the disk beside PGs
+  bool on_system_disk = false;  // no disk of its own: the first one of its host, as fast as that is
 };
 
 struct PoolConfig {

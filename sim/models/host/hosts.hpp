@@ -23,6 +23,7 @@
 #include "sim/core/engine.hpp"
 #include "sim/core/event_log.hpp"
 #include "sim/core/random.hpp"
+#include "sim/models/host/disk_streams.hpp"
 #include "sim/models/host/kernel.hpp"
 #include "sim/models/topology/topology.hpp"
 
@@ -66,6 +67,7 @@ struct HostSpec {
   SimDuration disk_fsync_median{std::chrono::microseconds(300)};  // local NVMe/SSD with PLP: lognormal sigma 0.6 (platform 6.4)
   double disk_fsync_sigma = 0.6;
   double disk_bytes_per_second = 500e6;  // of the disk that the system, etcd and the pods' own files share
+  double disk_operations_per_second = 0.0;  // of the same; 0: bytes alone bound it
   DiskScheduler disk_scheduler = DiskScheduler::kNone;
   double nic_bits_per_second = 10e9;
   BootTime boot{};           // firmware and OS; Machine's default when zero
@@ -127,6 +129,9 @@ class Hosts {
   /// How many times longer an fsync takes because others use the disk, at least 1. After a boot 1. Told as a slowdown.
   void set_fsync_factor(HostId id, double factor);
   double fsync_factor(HostId id) const { return hosts_[id.value].fsync_factor; }
+  /// Who works on first disks beside the pods.
+  DiskStreams& disks() { return disks_; }
+  const DiskStreams& disks() const { return disks_; }
   void on_slowdown(std::function<void(HostId)> listener) { slowdown_listeners_.push_back(std::move(listener)); }
 
   struct Change {
@@ -171,6 +176,7 @@ class Hosts {
   const Randomness& random_;
   topology::Topology& topology_;
   std::vector<Host> hosts_;
+  DiskStreams disks_;
   std::unordered_map<std::string, std::uint32_t> by_name_;  // look-up only
   std::vector<HostId> by_element_;                          // indexed by ElementId; HostId{} where there is no host
   std::deque<Pending> pending_;

@@ -78,6 +78,24 @@ void Network::add_path_from_outside(host::HostId to, Links& links) {
   add_cards(to, false, links);
 }
 
+void Network::set_standing(host::HostId host, Way way, double bytes_per_second) {
+  Standing& one = standing_[{host, way}];
+  if (one.wants == bytes_per_second) return;
+  bandwidth_.cancel(one.flow);
+  one.flow = {};
+  one.wants = bytes_per_second;
+  if (bytes_per_second <= 0.0) return;
+  constexpr double kForEver = 1e30;  // bytes
+  Links links;
+  add_cards(host, way == Way::kOut, links);
+  one.flow = bandwidth_.start(links, kForEver, nullptr, bytes_per_second);
+}
+
+double Network::standing(host::HostId host, Way way) {
+  const auto found = standing_.find({host, way});
+  return found == standing_.end() || found->second.wants <= 0.0 ? 0.0 : bandwidth_.rate(found->second.flow);
+}
+
 void Network::make_unique(Links& links) {
   std::sort(links.begin(), links.end());
   links.erase(std::unique(links.begin(), links.end()), links.end());

@@ -6,10 +6,11 @@
 /// links carry their speed in both directions at once. Whether two machines reach each other at all is the hosts' business (host::Hosts::reachable).
 ///
 /// Source:     max-min fairness: sim/core/resource.hpp; reference platform 8.3 (what bounds a pull).
-/// Leaves out: latency and loss (of pods: pod_network.hpp), TCP's slow start, several cards of a host and bonding, oversubscription inside a switch, traffic of clients.
+/// Leaves out: latency and loss (of pods: pod_network.hpp), TCP's slow start, several cards of a host and bonding, oversubscription inside a switch, traffic of clients but Ceph's (client_traffic.hpp).
 /// Checked by: tests/models/network_test.cpp.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -50,6 +51,11 @@ class Network {
   }
   /// A host sends (receives) no more than so many bytes a second; 0: as much as its card can.
   void limit_card(host::HostId host, double out_bytes_per_second, double in_bytes_per_second);
+  /// Bytes that come in at a host's card, or go out, all the time: they have their fair share of it, and no more than so many a second. 0: none any more.
+  enum class Way : std::uint8_t { kIn, kOut };
+  void set_standing(host::HostId host, Way way, double bytes_per_second);
+  /// What they get.
+  double standing(host::HostId host, Way way);
   /// Takes out links that stand in it twice: bytes that cross a link twice are charged once (a proxy on the same host).
   static void make_unique(Links& links);
 
@@ -67,6 +73,11 @@ class Network {
   NetworkConfig config_;
   SharedBandwidth bandwidth_;
   std::map<host::HostId, Direction> cards_;  // made when first used
+  struct Standing {
+    SharedBandwidth::FlowId flow;
+    double wants = 0;
+  };
+  std::map<std::pair<host::HostId, Way>, Standing> standing_;
   std::vector<topology::ElementId> uplink_elements_;
   std::vector<Direction> uplinks_;
   Direction internet_;

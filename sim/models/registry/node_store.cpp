@@ -67,6 +67,7 @@ NodeStore::~NodeStore() {
   // The registries and the network may be gone already: flows end with them.
   for (const auto& pull : active_) engine_.cancel(pull->timer);
   engine_.cancel(gc_timer_);
+  engine_.cancel(tell_timer_);
 }
 
 // ---- what is here ---------------------------------------------------------------------------------------------------
@@ -188,6 +189,7 @@ void NodeStore::forget(Waiter waiter) {
 }
 
 void NodeStore::interrupt() {
+  writes_changed();
   queue_.clear();
   frozen_ = false;
   std::vector<std::unique_ptr<Pull>> gone = std::exchange(active_, {});
@@ -203,6 +205,7 @@ void NodeStore::interrupt() {
 void NodeStore::freeze(bool frozen) {
   if (frozen == frozen_) return;
   frozen_ = frozen;
+  writes_changed();
   for (const auto& pull : active_) {
     if (frozen) {
       if (pull->is_flowing) keep_progress(*pull);
@@ -363,8 +366,14 @@ void NodeStore::fetch(Pull& pull) {
   if (pull.attempt.route.registry != SIZE_MAX) set_seed(pull, true);
   const std::uint64_t serial = pull.serial;
   const ScopedCause because(engine_, pull.cause);
+  std::vector<SharedBandwidth::LinkId> links = pull.attempt.route.links;
+  if (hooks_.writing) {
+    if (disk_.value == UINT32_MAX) disk_ = registries_.network().bandwidth().add_link(SharedBandwidth::kNoLimit);
+    links.push_back(disk_);
+    writes_changed();
+  }
   pull.flow = registries_.network().bandwidth().start(
-      pull.attempt.route.links, pull.bytes,
+      links, pull.bytes,
       [this, serial] {
         Pull* one = find_pull(serial);
         if (one == nullptr) return;
@@ -380,6 +389,7 @@ void NodeStore::keep_progress(Pull& pull) {
   const double left = bandwidth.is_active(pull.flow) ? bandwidth.remaining(pull.flow) : 0.0;
   bandwidth.cancel(pull.flow);
   pull.is_flowing = false;
+  writes_changed();
   std::int64_t came = static_cast<std::int64_t>(std::llround(pull.bytes - left));
   pull.fetched_bytes += came;
   for (const LayerId id : pull.fetching) {
@@ -404,7 +414,7 @@ void NodeStore::on_fetched(Pull& pull) {
   set_seed(pull, false);
   // Layers came one after the other between the first byte and now; each is unpacked when it is there and the one below it is done.
   pull.stage = Stage::kUnpacking;
-  const double rate = registries_.config().unpack_bytes_per_second;
+  const double rate = registries_.config().unpack_bytes_per_second * writer_speed_;
   const SimDuration span = engine_.now() - pull.fetch_began;
   std::int64_t missing = 0;
   for (const LayerId id : image.layers) {
@@ -421,6 +431,47 @@ void NodeStore::on_fetched(Pull& pull) {
     done = std::max(done, came) + time_for(shape.unpacked, rate);
   }
   set_timer(pull, std::max(done, engine_.now()) - engine_.now());
+  writes_changed();
+}
+
+/// What pulls write is looked at once an instant, when their flows have their shares.
+void NodeStore::writes_changed() {
+  if (!hooks_.writing || engine_.is_pending(tell_timer_)) return;
+  tell_timer_ = engine_.after(SimDuration{}, [this] { tell_writes(); });
+}
+
+/// What comes is written as content; layers that are there are unpacked beside it, no faster than one core does it. The last one is unpacked when all is there.
+void NodeStore::tell_writes() {
+  SharedBandwidth& bandwidth = registries_.network().bandwidth();
+  const double unpacks = registries_.config().unpack_bytes_per_second;
+  if (disk_.value != UINT32_MAX) bandwidth.set_capacity(disk_, SharedBandwidth::kNoLimit);
+  flowing_ = 0;
+  double writes = 0;
+  for (const auto& pull : active_) {
+    if (pull->stage == Stage::kUnpacking && !frozen_) writes += unpacks;
+    if (!pull->is_flowing) continue;
+    const double comes = std::min(bandwidth.rate(pull->flow), 1e12);  // on one machine no link is crossed
+    double bytes = 0;
+    double unpacked = 0;
+    for (const LayerId id : pull->fetching) {
+      bytes += static_cast<double>(registries_.catalogue().layer(id).bytes);
+      if (id != pull->fetching.back()) unpacked += static_cast<double>(registries_.catalogue().layer(id).unpacked);
+    }
+    flowing_ += comes;
+    writes += comes + (bytes > 0 ? std::min(unpacks, comes * unpacked / bytes) : 0.0);
+  }
+  if (writer_speed_ < 1.0 && disk_.value != UINT32_MAX) bandwidth.set_capacity(disk_, flowing_ * writer_speed_);
+  hooks_.writing(writes);
+}
+
+void NodeStore::set_writer_speed(double speed) {
+  if (speed == writer_speed_) return;
+  const double before = std::exchange(writer_speed_, speed);
+  for (const auto& pull : active_) {
+    if (pull->stage != Stage::kUnpacking || pull->due == kEndOfTime || frozen_) continue;
+    set_timer(*pull, from_seconds(seconds(pull->due - engine_.now()) * before / speed));
+  }
+  if (disk_.value != UINT32_MAX) registries_.network().bandwidth().set_capacity(disk_, speed < 1.0 ? flowing_ * speed : SharedBandwidth::kNoLimit);
 }
 
 void NodeStore::on_unpacked(Pull& pull) {
@@ -481,6 +532,7 @@ void NodeStore::end(Pull& pull, const PullResult& result, Arrived arrived) {
   ended_.push_back(std::move(*place));
   active_.erase(place);
   engine_.cancel(pull.timer);
+  writes_changed();
   if (pull.is_flowing) keep_progress(pull);
   set_seed(pull, false);
   // Others waited for layers of this one: they have them, or fetch them themselves.

@@ -11,8 +11,9 @@
 ///
 /// Source:     reference kubernetes 3.6, 3.13, platform 8.2, 8.3; kubelet pkg/kubelet/images/{image_manager,puller,image_gc_manager}.go; containerd
 ///             docs/cri/config.md, core/remotes/docker/httpreadseeker.go (reopens a broken connection).
-/// Leaves out: image volumes, re-verification of credentials of images that are there, unpacking that shares a disk. What else is on the disk is the
-///             kubelet's business (kubelet/node_disk.hpp).
+/// Leaves out: image volumes, re-verification of credentials of images that are there, the CPU that unpacking takes. What else is on the disk, and who
+///             shares its bandwidth, is the kubelet's business (kubelet/node_disk.hpp, contention.cpp): what comes and what is unpacked is written through dirty pages; how
+///             fast it comes is looked at when a pull of the node begins or ends, not when the network changes in between.
 /// Checked by: tests/models/registry/node_store_test.cpp.
 #pragma once
 
@@ -50,6 +51,7 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   std::int64_t remove_unused() override;
   SimTime next_unused() const override;
   void wipe() override;
+  void set_writer_speed(double speed) override;
 
   // ---- for Registries
   host::HostId host() const { return node_.host; }
@@ -144,6 +146,8 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   bool is_removable(const Held& held) const;
   void remove_old_images();
   void look_later(SimTime when);
+  void writes_changed();
+  void tell_writes();
   std::int64_t remove_images(std::int64_t to_free, std::int64_t& eligible, std::size_t& count);
 
   Registries& registries_;
@@ -167,6 +171,10 @@ class NodeStore final : public k8s::kubelet::NodeImages {
   SimTime gc_at_{};
   SimTime kubelet_start_{};  // imageMaximumGCAge counts from it
   bool told_gc_failed_ = false;
+  SharedBandwidth::LinkId disk_;      // what pulls may write, when the disk is slower than they are
+  double flowing_ = 0;                // bytes a second of all flows, were the disk fast enough
+  double writer_speed_ = 1.0;
+  TimerId tell_timer_{};
 };
 
 }  // namespace sim::registry

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "sim/models/ceph/client_traffic.hpp"
 #include "sim/models/network/network.hpp"
 #include "tests/models/ceph/lab.hpp"
 
@@ -65,6 +66,45 @@ TEST(Recovery, BackfillTakesBytesOverBandwidth) {
   const auto took = lab.until([&] { return lab.count_with(kPgBackfilling) == 0; }, 2h);
   ASSERT_TRUE(took);
   EXPECT_NEAR(seconds(*took), 1024.0, 1.0);  // 150 GiB at 150 MiB/s: idle disks, no clients
+}
+
+// Cards of 100 MiB/s. Clients write 30 MiB/s, two copies: on three OSDs 20 MiB/s come in at each and 10 go out. Recovery has the rest of the target's card: 150 GiB at 80 MiB/s.
+TEST(Recovery, LeavesClientsTheirPartOfTheCards) {
+  for (const double clients : {0.0, 30.0}) {
+    constexpr double kMiB = 1024.0 * 1024;
+    Lab lab({.hosts = 0, .osds_per_host = 0, .mons = 0, .mgrs = 0});
+    for (int h = 0; h < 4; ++h) {
+      const std::string name = fmt::format("h{}", h);
+      lab.topology.add(topology::ElementKind::kHost, name);
+      lab.ids.push_back(lab.hosts.add({.name = name, .nic_bits_per_second = 800 * kMiB}));
+      lab.config.hosts.push_back({.host = name});
+      lab.config.osds.push_back({.host = name, .bandwidth = 1e9});
+      if (h < 3) lab.config.mons.push_back({std::string(1, static_cast<char>('a' + h)), name});
+    }
+    lab.config.mgrs.push_back({"x", "h0"});
+    lab.config.pools[0].size = 2;
+    lab.config.pools[0].pg_num = 1;
+    lab.config.pools[0].stored_bytes = 150ll << 30;
+    lab.config.pools[0].writes_per_second = 0.0;
+    lab.config.pools[0].client_bytes_per_second = clients * kMiB;
+    lab.config.osd.peering = {};
+    lab.start();
+    network::Network network(lab.engine, lab.hosts, lab.topology, {});
+    lab.cluster->recovery().share(network);
+    carry_clients(*lab.cluster, network, lab.engine);
+    lab.run(1min);
+    EXPECT_NEAR(network.standing(lab.ids[0], network::Network::Way::kIn), 2 * clients / 4 * kMiB, 1.0);
+    EXPECT_NEAR(network.standing(lab.ids[0], network::Network::Way::kOut), clients / 4 * kMiB, 1.0);
+    const int gone = lab.cluster->pgs().pg(0).acting[1];
+    lab.cluster->kill_osd(gone, Kill::kCrash, "killed");
+    lab.run(5s);
+    lab.cluster->mark_out(gone);
+    ASSERT_TRUE(lab.until([&] { return lab.count_with(kPgBackfilling) == 1; }, 1min)) << lab.all_states();
+    EXPECT_EQ(network.standing(lab.ids[static_cast<std::size_t>(gone)], network::Network::Way::kIn), 0.0) << "it is down";
+    const auto took = lab.until([&] { return lab.count_with(kPgBackfilling) == 0; }, 2h);
+    ASSERT_TRUE(took);
+    EXPECT_NEAR(seconds(*took), 150.0 * 1024 / (100.0 - 2 * clients / 3), 2.0);
+  }
 }
 
 TEST(Recovery, SharesTheNetworkWithWhateverElseCrossesIt) {

@@ -280,5 +280,29 @@ TEST_F(KubeletKernelMemory, AFastLeakMeetsTheLimitOfAllPods) {
   EXPECT_EQ(w.count_records("SystemOOM"), 0u);
 }
 
+// enforceNodeAllocatable: [none]: nothing stops them before the machine has nothing left.
+TEST_F(KubeletKernelMemory, WithoutALimitOfAllPodsAFastLeakMeetsTheMachines) {
+  w.config.limits_all_pods = false;
+  host::HostSpec spec = w.host_spec("w1");
+  w.topology.add(topology::ElementKind::kHost, spec.name);
+  host = w.hosts.add(spec);
+  w.host_ids.push_back(host);
+  Node object;
+  object.meta.name = w.names.intern(spec.name);
+  object.capacity.cpu_milli = object.allocatable.cpu_milli = 4000;
+  object.capacity.memory = 8 * kGiB;
+  object.allocatable.memory = 4 * kGiB - 100 * kMiB;
+  object.capacity.pods = object.allocatable.pods = 110;
+  node = w.api.create(std::move(object));
+  w.nodes.push_back(node);
+  w.start();
+  const Ref<Pod> leaking = create("leaking", kGiB);
+  w.run_to(11s);  // one second after a look of the eviction manager at the latest, 7 GiB are gone before the next one
+  w.kubelets->leak_memory(leaking, 6'000.0 * kMiB);
+  w.run_to(13s);
+  EXPECT_EQ(w.count_records("AllocatableExhausted"), 0u);
+  EXPECT_GE(w.count_records("MemoryExhausted"), 1u);
+}
+
 }  // namespace
 }  // namespace sim::k8s

@@ -41,6 +41,42 @@ TEST(NodeStore, DownloadAndUnpackOverlap) {
   EXPECT_EQ(w.registries->counts(0).bytes, 150'000'000u);
 }
 
+// A pull of 4 GB that would come with 1 GB/s and be unpacked with as much, on a disk of 200 MB/s: a tenth of the memory that could be dirty takes it at full speed, half-way to
+// a fifth writers wait, and from there on what is left comes as fast as the disk takes it. A second disk for images has nothing to do with the first one.
+TEST(NodeStore, APullIsWrittenThroughDirtyPagesToADiskThatOthersNeed) {
+  for (const bool image_disk : {false, true}) {
+    SCOPED_TRACE(image_disk);
+    RegistryWorld w;
+    w.config.disk.thresholds.clear();
+    w.add_registry("reg.example").bytes_per_second = 1e9;
+    w.registries_config.unpack_bytes_per_second = 1e9;
+    w.set_layers("reg.example/big:1", {{"a", 4000 * kMB, 4000 * kMB}});
+    host::HostSpec spec = w.host_spec("w1");
+    spec.disk_bytes_per_second = 200e6;
+    spec.disk_fsync_median = 1ms;
+    spec.image_disk_bytes = image_disk ? 50ll << 30 : 0;
+    const Ref<Node> node = w.add_node(spec);
+    w.start_all();
+    const Ref<Pod> pod = w.create_on(node, w.pod_of("big", "reg.example/big:1"));
+    w.run_to(10s);
+    const host::HostId host = w.hosts.find("w1");
+    if (image_disk) {
+      EXPECT_EQ(w.hosts.fsync_factor(host), 1.0);
+      EXPECT_NEAR(seconds(running_at(w, pod)), seconds(kBeforePull + 100ms + 8s + kAfterPull), 1e-3);
+      continue;
+    }
+    // Four requests of 512 KiB in flight: 10.5 ms on this disk.
+    EXPECT_NEAR(w.hosts.fsync_factor(host), 1.0 + 4 * 524'288.0 / 200e6 / 1e-3, 0.2);
+    ASSERT_EQ(w.count_records("WritersThrottled"), 1u);
+    w.run_to(5min);
+    // 8 GB are written; 15 % of memory stays dirty for now (1.3 GB), the rest went to the disk meanwhile: 6.7 GB / 200 MB/s.
+    EXPECT_EQ(w.at(pod).phase, PodPhase::kRunning);
+    EXPECT_NEAR(seconds(running_at(w, pod)), 34.2, 1.5);
+    w.run_to(10min);
+    EXPECT_EQ(w.hosts.fsync_factor(host), 1.0) << "it is over";
+  }
+}
+
 TEST(NodeStore, LayersThatAreThereAreNotFetchedAgain) {
   RegistryWorld w;
   w.add_registry("reg.example");
@@ -412,6 +448,65 @@ TEST(NodeStore, GarbageCollectionRemovesWhatWasUsedLongestAgo) {
   EXPECT_EQ(w.message(w.last_record("ImagesRemoved")), "image garbage collection removed 2 images, 0.8 GiB: the disk was 90 % full");
   w.run_to(30min);
   ASSERT_EQ(w.at(node).images.size(), 2u);  // and the Node object says so
+}
+
+// The cases of the kubelet's pkg/kubelet/images/image_gc_manager_test.go, by their figures: a disk of 1000, high threshold 90 %, low 80 %.
+struct CollectionCase {
+  std::string_view name;
+  std::int64_t used;  // by the system
+  struct One {
+    std::string_view image;
+    std::int64_t size;
+    SimDuration there_at;
+    bool is_in_use;
+  };
+  std::vector<One> images;
+  std::vector<std::string_view> left;
+  bool fails;
+  SimDuration minimum_age{};
+};
+
+const CollectionCase kCollections[] = {
+    {"below the low threshold", 350, {{"a", 50, 0s, false}}, {"a"}, false},
+    {"95 %, and most of it is freed", 500, {{"a", 450, 0s, false}}, {}, false},
+    {"95 %, and not enough is freed", 900, {{"a", 50, 0s, false}}, {}, true},
+    {"images in use are ignored", 500, {{"a", 200, 0s, false}, {"b", 250, 0s, true}}, {"b"}, false},
+    {"all are in use", 500, {{"a", 450, 0s, true}}, {"a"}, true},
+    {"not old enough at the first turn, at the second one it is", 500, {{"a", 450, 0s, false}}, {}, true, 6min},
+    {"used at the same time: the one that came first", 500, {{"a", 150, 0s, false}, {"b", 290, 0s, false}}, {"b"}, false},
+    {"never used: by when they came", 500, {{"b", 150, 60s, false}, {"a", 290, 0s, false}}, {"b"}, false},
+};
+
+TEST(NodeStore, CollectsAsTheKubeletsOwnTestsSay) {
+  for (const CollectionCase& c : kCollections) {
+    SCOPED_TRACE(c.name);
+    RegistryWorld w;
+    w.config.disk.thresholds.clear();  // the eviction manager looks away
+    w.config.image_gc_high_percent = 90;
+    w.config.image_gc_low_percent = 80;
+    w.config.image_minimum_gc_age = c.minimum_age;
+    w.config.disk.used = c.used * kMB;
+    w.add_registry("reg.example");
+    host::HostSpec spec = w.host_spec("w1");
+    spec.disk_bytes = 1000 * kMB;
+    const Ref<Node> node = w.add_node(spec);
+    const auto name_of = [](const CollectionCase::One& one) { return fmt::format("reg.example/{}:1", one.image); };
+    for (const CollectionCase::One& one : c.images) w.set_layers(name_of(one), {{"", one.size * kMB - 1, 1}});
+    w.start_all();
+    for (const CollectionCase::One& one : c.images) {
+      w.engine.at(SimTime{} + 1s + one.there_at, [&w, &name_of, &one, node] {
+        if (one.is_in_use) w.create_on(node, w.pod_of(one.image, name_of(one)));
+        else w.store(node).add(w.names.intern(name_of(one)));
+      });
+    }
+    w.run_to(11min);
+    std::vector<std::string_view> left;
+    for (const CollectionCase::One& one : c.images) {
+      if (w.has(node, name_of(one))) left.push_back(one.image);
+    }
+    EXPECT_EQ(left, c.left) << w.message(w.last_record("FreeDiskSpaceFailed")) << w.message(w.last_record("ImagesRemoved"));
+    EXPECT_EQ(w.count_records("FreeDiskSpaceFailed") > 0, c.fails) << w.message(w.last_record("FreeDiskSpaceFailed"));
+  }
 }
 
 TEST(NodeStore, AFullDiskFailsThePullAndGarbageCollectionSaysThatItCannotHelp) {

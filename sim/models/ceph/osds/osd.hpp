@@ -42,12 +42,14 @@ struct Osd {
   std::int64_t other_used = 0;
   std::int64_t pg_used = 0;
   double bandwidth = 0.0;
+  bool is_on_system_disk = false;  // its disk is the first one of its host
 
   // As it is.
   OsdProcess process = OsdProcess::kStopped;
   Disk disk = Disk::kGood;
   bool answers_pings = true;  // false: its threads hang on the disk
   double slow_factor = 1.0;
+  double shared_factor = 1.0;  // how many times longer clients wait, because others use its disk too
   std::uint32_t starts = 0;
   bool fresh_process = true;  // has not been up since it started
   bool refused = false;       // its process ended and its host refuses connections
@@ -72,6 +74,7 @@ struct Osd {
   CauseId map_cause{};
   Fullness fullness = Fullness::kNone;
 
+  double latency_factor() const { return slow_factor * shared_factor; }
   std::int64_t used() const { return other_used + pg_used; }
   double used_ratio() const { return capacity == 0 ? 0.0 : static_cast<double>(used()) / static_cast<double>(capacity); }
 };

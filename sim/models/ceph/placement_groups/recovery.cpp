@@ -34,9 +34,11 @@ constexpr double kIopsSsd = 21'500.0;
 
 }  // namespace
 
-Recovery::Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds)
-    : context_(context), pgs_(pgs), osd_monitor_(osd_monitor), daemons_(daemons), osds_(osds), own_(context.engine), local_(osds.size()), remote_(osds.size()),
+Recovery::Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds,
+                   SystemDisks& system_disks)
+    : context_(context), pgs_(pgs), osd_monitor_(osd_monitor), daemons_(daemons), osds_(osds), system_disks_(system_disks), own_(context.engine), local_(osds.size()), remote_(osds.size()),
       pending_bytes_(osds.size(), 0.0) {
+  system_disks_.on_share = [this] { apply_speeds(); };
   for (const Osd& osd : osds_) disks_.push_back(bandwidth_->add_link(disk_capacity(osd)));
   for (const HostConfig& host : context_.config.hosts) {
     out_.push_back(bandwidth_->add_link(host.cluster_bytes_per_second));
@@ -55,18 +57,52 @@ double Recovery::disk_capacity(const Osd& osd) const {
   if (!daemons_.is_responsive(osd.id)) return 0.0;
   const OsdOptions& options = context_.config.osd;
   const double bandwidth = osd.bandwidth / osd.slow_factor;
-  // Clients' load, spread over all OSDs that are up; recovery has what they leave, and its reservation in any case.
-  double clients = 0.0;
-  for (const PoolState& pool : pgs_.pools()) clients += pool.config.client_bytes_per_second * static_cast<double>(pool.size) / static_cast<double>(pool.needed);
-  clients /= static_cast<double>(std::max<std::size_t>(1, osd_monitor_.up_count()));
-  const double left = std::max(0.0, bandwidth - clients);
+  // Recovery has what clients leave, and its reservation in any case.
+  const double left = std::max(0.0, bandwidth - client_bytes());
   if (options.op_queue == OpQueue::kWpq) return std::max(left, 0.05 * bandwidth);
   return std::max(left, shares_of(options.mclock_profile).recovery_reservation * bandwidth);
 }
 
-void Recovery::speeds_changed() {
+/// Clients' load, spread over all OSDs that are up.
+double Recovery::client_bytes() const {
+  double clients = 0.0;
+  for (const PoolState& pool : pgs_.pools()) clients += pool.config.client_bytes_per_second * static_cast<double>(pool.size) / static_cast<double>(pool.needed);
+  return clients / static_cast<double>(std::max<std::size_t>(1, osd_monitor_.up_count()));
+}
+
+/// Once an instant, when the copies have their shares of everything else.
+void Recovery::use_of_disks_changed() {
+  if (!system_disks_.any() || context_.engine.is_pending(look_)) return;
+  look_ = context_.engine.after(SimDuration::zero(), [this] { look_at_system_disks(); });
+}
+
+/// What would be copied from and to each of them if its disk were its own, is what it asks for of the disk that it shares.
+void Recovery::look_at_system_disks() {
+  double operations = 0.0;
+  for (const PoolState& pool : pgs_.pools()) operations += pool.config.writes_per_second * static_cast<double>(pool.size);
+  operations /= static_cast<double>(std::max<std::size_t>(1, osd_monitor_.up_count()));
   for (const Osd& osd : osds_) {
-    const double capacity = disk_capacity(osd);
+    if (osd.is_on_system_disk) bandwidth_->set_capacity(disks_[static_cast<std::size_t>(osd.id)], disk_capacity(osd));
+  }
+  std::vector<double> wants;
+  for (const Osd& osd : osds_) wants.push_back(osd.is_on_system_disk ? bandwidth_->used(disks_[static_cast<std::size_t>(osd.id)]) : 0.0);
+  for (const Osd& osd : osds_) {
+    if (!osd.is_on_system_disk) continue;
+    const bool works = daemons_.is_responsive(osd.id) && osd_monitor_.is_up(osd.id);
+    system_disks_.set_clients(osd.id, works ? client_bytes() : 0.0, works ? operations : 0.0);
+    system_disks_.set_copying(osd.id, wants[static_cast<std::size_t>(osd.id)]);
+  }
+  apply_speeds();
+}
+
+void Recovery::speeds_changed() {
+  apply_speeds();
+  use_of_disks_changed();
+}
+
+void Recovery::apply_speeds() {
+  for (const Osd& osd : osds_) {
+    const double capacity = std::min(disk_capacity(osd), system_disks_.copying_gets(osd.id));
     const SharedBandwidth::LinkId link = disks_[static_cast<std::size_t>(osd.id)];
     if (bandwidth_->capacity(link) != capacity) bandwidth_->set_capacity(link, capacity);
   }
@@ -251,6 +287,7 @@ void Recovery::run(Pg& pg, Job& job) {
     copy.flow = bandwidth_->start(links, copy.bytes, [this, index, number] { copy_done(index, number); }, limit);
     job.copies.push_back(copy);
   }
+  use_of_disks_changed();
   // A disk that failed meanwhile took its target along: the next interval sees to it.
   if (targets.empty()) stop(pg);
   pgs_.refresh(pg);
@@ -261,6 +298,7 @@ void Recovery::copy_done(std::uint32_t index, std::size_t number) {
   Job& job = jobs_.at(index);
   Copy& copy = job.copies[number];
   copy.done = true;
+  use_of_disks_changed();
   pending_bytes_[static_cast<std::size_t>(copy.target)] -= copy.space;
   Shard* const there = pg.shard(copy.target, copy.slot);
   if (there == nullptr) return;  // its disk failed; the next interval stops this job
@@ -281,6 +319,7 @@ void Recovery::copy_done(std::uint32_t index, std::size_t number) {
 }
 
 void Recovery::keep_progress(Pg& pg, Job& job) {
+  if (!job.copies.empty()) use_of_disks_changed();
   for (Copy& copy : job.copies) {
     if (copy.done) continue;
     const double left = copy.bytes > 0.0 ? bandwidth_->remaining(copy.flow) / copy.bytes : 0.0;

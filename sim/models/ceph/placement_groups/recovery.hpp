@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "sim/core/resource.hpp"
+#include "sim/models/ceph/osds/system_disks.hpp"
 #include "sim/models/ceph/placement_groups/placement_groups.hpp"
 
 namespace sim::network {
@@ -52,7 +53,7 @@ class Reserver {
 
 class Recovery {
  public:
-  Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds);
+  Recovery(const Context& context, PlacementGroups& pgs, OsdMonitor& osd_monitor, OsdDaemons& daemons, std::vector<Osd>& osds, SystemDisks& system_disks);
 
   /// Copies cross these links from now on, together with whatever else does, instead of cluster links that nobody else uses. Before anything is copied.
   void share(network::Network& network);
@@ -110,6 +111,10 @@ class Recovery {
   void retry_later(Pg& pg, Job& job);
   int source_for(const Pg& pg, int target) const;
   double disk_capacity(const Osd& osd) const;
+  double client_bytes() const;
+  void apply_speeds();
+  void use_of_disks_changed();
+  void look_at_system_disks();
   bool over(const Osd& osd, double ratio, double more) const;
 
   Context context_;
@@ -117,6 +122,8 @@ class Recovery {
   OsdMonitor& osd_monitor_;
   OsdDaemons& daemons_;
   std::vector<Osd>& osds_;
+  SystemDisks& system_disks_;
+  TimerId look_{};
   SharedBandwidth own_;
   SharedBandwidth* bandwidth_ = &own_;
   network::Network* network_ = nullptr;  // null: out_ and in_

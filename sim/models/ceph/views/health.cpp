@@ -272,7 +272,7 @@ void slow_ops(const CephCluster& cluster, std::vector<HealthCheck>& checks) {
   }
   for (const Osd& osd : cluster.osds()) {
     const SimDuration base = osd.is_rotational ? cluster.config().osd.client_latency_hdd : cluster.config().osd.client_latency_ssd;
-    const SimDuration one = from_seconds(seconds(base) * osd.slow_factor);
+    const SimDuration one = from_seconds(seconds(base) * osd.latency_factor());
     if (one <= complaint || !cluster.daemons().is_responsive(osd.id)) continue;
     ++slow[osd.id];
     oldest = std::max(oldest, one);

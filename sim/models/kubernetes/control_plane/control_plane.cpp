@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sim/core/check.hpp"
+#include "sim/models/host/cfs.hpp"
 
 namespace sim::k8s {
 
@@ -18,6 +19,7 @@ constexpr SimDuration kVotes = 20ms;
 // A leader that stops cleanly names its successor (reference platform 6.3: below 100 ms).
 constexpr SimDuration kHandOverMin = 20ms;
 constexpr SimDuration kHandOverMax = 100ms;
+constexpr SimDuration kCommitWork = 500us;  // CPU time of a commit on one member (assumed)
 
 constexpr Component kLeased[] = {Component::kScheduler, Component::kControllerManager};
 
@@ -181,6 +183,12 @@ SimDuration ControlPlane::commit_latency() {
     const Member& m = members_[i];
     SimDuration fsync = stream.lognormal(m.disk_delay_share >= 0.5 ? fsync_median(i) - m.disk_delay : fsync_median(i), sigma);
     if (m.disk_delay_share > 0.0 && stream.chance(m.disk_delay_share)) fsync += m.disk_delay;
+    if (m.cpu_share < 1.0) {
+      // Its threads stand still for the rest of each period once the quota is used up; what comes then waits for the next one.
+      fsync += from_seconds(seconds(kCommitWork) * (1.0 / m.cpu_share - 1.0));
+      const double stands = 1.0 - m.cpu_share;
+      if (stream.chance(stands)) fsync += from_seconds(stream.uniform() * stands * seconds(host::kCfsPeriod));
+    }
     if (i != *etcd_leader_) fsync += config_.etcd.round_trip;
     if (i != *etcd_leader_ && links_) {
       const network::RoundTrip way = link(*etcd_leader_, i);
@@ -205,6 +213,12 @@ void ControlPlane::set_disk_slow(std::size_t member, double factor) {
   members_[member].disk_factor = factor;
   members_[member].disk_cause = engine_.cause();
   evaluate();
+}
+
+void ControlPlane::set_limited(Ref<Pod> pod, double share) {
+  for (Member& member : members_) {
+    if (member.processes[static_cast<std::size_t>(Component::kEtcd)].pod == pod) member.cpu_share = share;
+  }
 }
 
 void ControlPlane::set_disk_delay(std::size_t member, SimDuration delay, double share) {

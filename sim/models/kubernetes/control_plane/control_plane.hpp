@@ -55,6 +55,22 @@ struct EtcdConfig {
   SimDuration heartbeat_interval{std::chrono::milliseconds(100)};
   SimDuration round_trip{std::chrono::microseconds(500)};  // between members
 };
+/// resources.limits.cpu of the static pods' containers, in millicores; 0: none, as kubeadm writes them.
+struct ComponentLimits {
+  std::int64_t etcd = 0;
+  std::int64_t api_server = 0;
+  std::int64_t scheduler = 0;
+  std::int64_t controller_manager = 0;
+  std::int64_t of(Component component) const {
+    switch (component) {
+      case Component::kEtcd: return etcd;
+      case Component::kApiServer: return api_server;
+      case Component::kScheduler: return scheduler;
+      case Component::kControllerManager: return controller_manager;
+    }
+    return 0;
+  }
+};
 struct ControlPlaneConfig {
   EtcdConfig etcd;
   /// A managed control plane outside of the simulated nodes: always up, always writable.
@@ -74,6 +90,7 @@ struct ControlPlaneConfig {
   SimDuration api_server_start{std::chrono::seconds(5)};
   SimDuration component_start{std::chrono::seconds(2)};
   double start_sigma = 0.3;
+  ComponentLimits cpu_limits;
 };
 
 class ControlPlane {
@@ -125,6 +142,8 @@ class ControlPlane {
   void set_disk_slow(std::size_t member, double factor);  ///< multiplies the member's fsync; 1 is healthy. Stalls over the election timeout cost leadership.
   /// Calls to the files of the member's etcd take so much longer, a share of them (0 to 1).
   void set_disk_delay(std::size_t member, SimDuration delay, double share);
+  /// The limit of a mirror pod's container leaves it this share of the CPU that it would use (1: all): with less, etcd's commits wait.
+  void set_limited(Ref<Pod> pod, double share);
   void set_etcd_size(std::int64_t bytes);               ///< over the quota: alarm NOSPACE, writes refused
   void clear_alarm();                                   ///< compaction, defragmentation, disarm: writes go through again
   /// The kubelet of a member's host came or went: without it a dead component is not restarted.
@@ -212,6 +231,7 @@ class ControlPlane {
     double disk_factor = 1.0;
     SimDuration disk_delay{};
     double disk_delay_share = 0.0;
+    double cpu_share = 1.0;  // of etcd
     CauseId disk_cause{};
     CauseId stall_cause{};
     CauseId certificate_cause{};

@@ -53,6 +53,7 @@ void ControlPlane::create_mirror_pod(Component component, std::size_t member) {
   container.image = names.intern(manifest.image);
   container.requests.cpu_milli = manifest.cpu_milli;
   container.requests.memory = manifest.memory;
+  container.limits.cpu_milli = config_.cpu_limits.of(component);
   container.has_cpu_request = true;
   container.has_memory_request = manifest.memory > 0;
   spec->containers.push_back(container);

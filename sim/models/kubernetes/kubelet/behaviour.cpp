@@ -31,6 +31,8 @@ ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours,
     if (behaviour.processes_per_second) resolved.processes_per_second = *behaviour.processes_per_second;
     if (behaviour.cpu) resolved.cpu = behaviour.cpu;
     if (behaviour.disk_bytes_per_second) resolved.disk_bytes_per_second = *behaviour.disk_bytes_per_second;
+    if (behaviour.disk_operations_per_second) resolved.disk_operations_per_second = *behaviour.disk_operations_per_second;
+    if (behaviour.probe_work) resolved.probe_work = *behaviour.probe_work;
   }
   return resolved;
 }

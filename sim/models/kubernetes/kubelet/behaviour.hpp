@@ -33,6 +33,8 @@ struct PodBehaviour {
   std::optional<std::int64_t> processes;          // processes and threads (default 10)
   std::optional<double> processes_per_second;     // by which they grow (default 0)
   std::optional<double> disk_bytes_per_second;   // that it reads and writes on its node's own disk while it runs (default 0)
+  std::optional<double> disk_operations_per_second;  // requests a second beside their bytes (default 0)
+  std::optional<SimDuration> probe_work;  // CPU time that it takes to answer a probe (default 5ms)
 };
 
 struct ResolvedBehaviour {
@@ -55,6 +57,8 @@ struct ResolvedBehaviour {
   double processes_per_second = 0.0;
   std::optional<double> cpu;
   double disk_bytes_per_second = 0.0;
+  double disk_operations_per_second = 0.0;
+  SimDuration probe_work{std::chrono::milliseconds(5)};  // assumed
 };
 
 ResolvedBehaviour resolve_behaviour(const std::vector<PodBehaviour>& behaviours, const Pod& pod, const Interner& names);

@@ -60,6 +60,9 @@ Kubelets::Impl::Impl(Engine& engine_in, EventLog& log_in, const Randomness& rand
   control_plane.on_reachability([this] { update_contact_of_all(); });
   api.on_availability([this] { update_contact_of_all(); });
   if (storage != nullptr) storage->on_io([this](Symbol volume) { on_io(volume); });
+  hosts.disks().on_change([this](host::HostId host) {
+    if (host.value < node_of_host.size() && node_of_host[host.value] >= 0) share_machine(nodes[static_cast<std::size_t>(node_of_host[host.value])]);
+  });
 }
 
 Kubelets::Impl::~Impl() = default;
@@ -111,7 +114,7 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
   constexpr std::int64_t kSystemMemoryMax = 512ll << 20;
   const std::int64_t reserved = object->allocatable.memory > 0 ? node.memory - object->allocatable.memory - config.hard_eviction_memory : 0;
   node.system_memory = std::clamp<std::int64_t>(reserved, 0, kSystemMemoryMax);
-  node.pods_limit = object->allocatable.memory > 0 ? object->allocatable.memory + config.hard_eviction_memory : node.memory;
+  node.pods_limit = object->allocatable.memory > 0 && config.limits_all_pods ? object->allocatable.memory + config.hard_eviction_memory : node.memory;
   node.kernel = std::make_unique<host::HostMemory>(hosts.spec(host).kernel, node.memory, hosts.spec(host).cpu_cores);
   if (node_of_slot.size() <= ref.slot) node_of_slot.resize(std::size_t{ref.slot} + 1, -1);
   node_of_slot[ref.slot] = static_cast<std::int64_t>(nodes.size()) - 1;
@@ -139,6 +142,11 @@ void Kubelets::Impl::add_node(Ref<Node> ref, host::HostId host) {
   node.image_hooks.filesystem_changed = [this, place] {
     disk_of(*place);
     disk_changed(*place);
+  };
+  // A second disk for images has its bandwidth to itself.
+  node.image_hooks.writing = [this, place](double bytes_per_second) {
+    place->pull_writes = hosts.spec(place->host).image_disk_bytes > 0 ? 0.0 : bytes_per_second;
+    writing_changed(*place);
   };
   node.image_hooks.beside_images = [this, place] { return beside_images(*place); };
   if (image_service != nullptr) {
@@ -326,6 +334,12 @@ double Kubelets::cpu_used(Ref<Pod> pod) const {
     if (c.step == Step::kRunning) cores += c.wants_cpu * c.speed;
   }
   return cores;
+}
+
+host::CfsCounters::Counts Kubelets::throttling(Ref<Pod> pod, std::size_t container) const {
+  const PodRun* run = impl_->find_pod(pod);
+  if (run == nullptr || container >= run->containers.size()) return {};
+  return run->containers[container].throttle.at(impl_->engine.now());
 }
 
 double Kubelets::cpu_used(Ref<Node> node) const {

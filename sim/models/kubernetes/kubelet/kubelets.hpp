@@ -14,6 +14,7 @@
 #include "sim/core/engine.hpp"
 #include "sim/core/event_log.hpp"
 #include "sim/core/random.hpp"
+#include "sim/models/host/cfs.hpp"
 #include "sim/models/host/hosts.hpp"
 #include "sim/models/host/memory.hpp"
 #include "sim/models/kubernetes/api/api_server.hpp"
@@ -40,6 +41,7 @@ struct KubeletConfig : ImagePolicy {
   SimDuration pressure_transition{std::chrono::minutes(5)};  // evictionPressureTransitionPeriod
   SimDuration lease_renew{std::chrono::seconds(10)};
   kubelet::DiskConfig disk;
+  bool limits_all_pods = true;  // enforceNodeAllocatable has "pods": the kubepods cgroup has a limit
 };
 
 /// A node's heartbeat as the node lifecycle controller can see it, without one event per renewal.
@@ -78,6 +80,8 @@ class Kubelets : public Watcher {
   /// Cores that the containers of the node (of the pod) really use, and the working set of the pod: what metrics-server tells `kubectl top`.
   double cpu_used(Ref<Node> node) const;
   double cpu_used(Ref<Pod> pod) const;
+  /// cpu.stat of a container of the pod since it started (by its place in the spec); all zero without a limit.
+  host::CfsCounters::Counts throttling(Ref<Pod> pod, std::size_t container) const;
   std::int64_t memory_used(Ref<Pod> pod) const;
   /// Whether the pod's containers really run, whatever the API says (a partitioned node's pods run on).
   bool is_really_running(Ref<Pod> pod) const;

@@ -81,9 +81,11 @@ struct ContainerRun {
   ImageBackoff image_backoff;
   std::int64_t memory = 0;  // charged to the node while it runs
   double wants_cpu = 0.0;   // cores, while it runs
-  double wants_disk = 0.0;  // bytes per second
+  double wants_disk = 0.0;  // bytes per second; operations count as bytes (host/disk_streams.hpp)
   bool is_demanding = false;  // its pod's behaviour says what it would like
   double speed = 1.0;       // share of that which it gets
+  host::CfsCounters throttle;  // of its cgroup
+  CauseId throttle_cause{};    // the record that it is throttled
   Kubelets::Stress stress;  // somebody else's processes in it
   TimerId timer{};
 };
@@ -152,6 +154,7 @@ struct PodRun {
   bool liveness_fails = false;
   bool readiness_needs = false;  // ... as services say; what interferes comes to it
   bool liveness_needs = false;
+  Kubelets::Interference slow;   // which probes wait longer for an answer than their time-out
   bool is_paused = false;        // its images are ones that do nothing
   Kubelets::Interference interference;
   SimTime unready_since{};
@@ -261,6 +264,7 @@ struct NodeRun {
   };
   std::vector<Share> made_by;      // cgroups since the boot, by namespace
   std::size_t demanding = 0;       // running containers whose pods' behaviour says what they would like to have
+  double pull_writes = 0.0;        // bytes a second that image pulls write
   double cpu_slowdown = 1.0;
   double memory_slowdown = 1.0;
   CauseId contention_cause{};
@@ -413,12 +417,14 @@ struct Kubelets::Impl {
   void update_process(PodRun& run);
   void set_probes_fail(PodRun& run, bool readiness, bool liveness);
   void update_probes(PodRun& run) {
-    set_probes_fail(run, run.readiness_needs || run.interference.readiness_fails, run.liveness_needs || run.interference.liveness_fails);
+    set_probes_fail(run, run.readiness_needs || run.interference.readiness_fails || run.slow.readiness_fails,
+                    run.liveness_needs || run.interference.liveness_fails || run.slow.liveness_fails);
   }
   bool set_image_paused(PodRun& run, bool paused);
   void set_interference(PodRun& run, const Interference& interference);
   bool set_stress(PodRun& run, ContainerRun& c, const Stress& stress);
   void look_ahead_failing(PodRun& run, ContainerRun& c);
+  void look_ahead_at_startup(PodRun& run);
 
   // ---- volumes.cpp
   using NodeVolume = kubelet::NodeVolume;
@@ -506,6 +512,8 @@ struct Kubelets::Impl {
   void clear_wants(PodRun& run, ContainerRun& c);
   void share_machine(NodeRun& node);
   void set_speed(PodRun& run, ContainerRun& c, double speed);
+  void throttle(PodRun& run, ContainerRun& c, double cores);
+  void update_slow_probes(PodRun& run);
   void update_slowdown(NodeRun& node);
   double wants_to_write(const NodeRun& node) const;
   void writing_changed(NodeRun& node);

@@ -193,10 +193,10 @@ void Kubelets::Impl::memory_changed(NodeRun& node) {
   const SimTime now = engine.now();
   NodeRun* place = &node;
 
-  if (node.write_back != nullptr && node.write_back->wanted() > 0.0 && node.disk != nullptr) {
+  if (node.write_back != nullptr && node.write_back->wanted() > 0.0) {
     // The thresholds of dirty pages are shares of what processes and kernel leave.
     share_machine(node);
-    arm_disk(node);
+    if (node.disk != nullptr) arm_disk(node);
   }
   settle_kernel(node);
   update_thrashing(node);

@@ -48,6 +48,8 @@ class NodeImages {
     std::function<bool(Symbol image)> in_use;
     /// The file system of the images has more or less room than before.
     std::function<void()> filesystem_changed;
+    /// Image pulls write so many bytes a second on the file system of the images from now on.
+    std::function<void(double bytes_per_second)> writing;
     /// Bytes on it that are no images.
     std::function<std::int64_t()> beside_images;
   };
@@ -83,6 +85,8 @@ class NodeImages {
   virtual void filesystem_filled() {}
   /// Removes every image that no container uses (what the eviction manager does under DiskPressure); bytes that came free.
   virtual std::int64_t remove_unused() { return 0; }
+  /// Who writes files on the node waits for the disk, so that they come only so many times as fast as they would (1: as fast).
+  virtual void set_writer_speed(double) {}
   /// When the next image that no container uses is old enough to be removed; kEndOfTime: there is none.
   virtual SimTime next_unused() const { return kEndOfTime; }
   /// The disk is empty: a machine that was installed anew.

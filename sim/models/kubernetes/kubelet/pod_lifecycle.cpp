@@ -586,6 +586,7 @@ void Kubelets::Impl::started(PodRun& run, ContainerRun& c) {
   c.told_of_pull = false;
   c.is_healthy = c.is_killed = c.is_hung = c.is_dying = false;
   c.speed = 1.0;
+  c.throttle = {};
   c.exit_at = c.healthy_at = c.probe_at = kEndOfTime;
   c.finding = Finding::kNothing;
   c.status.state = ContainerState::kRunning;
@@ -637,7 +638,7 @@ void Kubelets::Impl::look_ahead(PodRun& run, ContainerRun& c) {
   using What = kubelet::ProbeResult::What;
   // A readiness fault hides the container's health from its readiness probe only.
   const kubelet::ProbeResult next = kubelet::next_probe_result(spec_of(run, c), c.status.started, c.status.started_at, c.first_tick,
-                                                               run.interference.startup_fails && !c.status.started ? kEndOfTime
+                                                               (run.interference.startup_fails || run.slow.startup_fails) && !c.status.started ? kEndOfTime
                                                                : c.is_healthy                                      ? std::min(c.healthy_at, engine.now())
                                                                                                                    : c.healthy_at);
   c.probe_at = next.at;
@@ -697,18 +698,22 @@ void Kubelets::Impl::set_probes_fail(PodRun& run, bool readiness, bool liveness)
   }
 }
 
+/// Its startup probes fail from now on, or no longer.
+void Kubelets::Impl::look_ahead_at_startup(PodRun& run) {
+  if (is_over(run)) return;
+  for (ContainerRun& c : run.containers) {
+    if (c.step != Step::kRunning || c.is_hung || c.is_killed || c.status.started) continue;
+    look_ahead(run, c);
+    arm(run, c);
+  }
+}
+
 void Kubelets::Impl::set_interference(PodRun& run, const Interference& interference) {
   if (run.interference == interference) return;
   const bool startup = run.interference.startup_fails != interference.startup_fails;
   run.interference = interference;
   update_probes(run);
-  if (startup && !is_over(run)) {
-    for (ContainerRun& c : run.containers) {
-      if (c.step != Step::kRunning || c.is_hung || c.is_killed || c.status.started) continue;
-      look_ahead(run, c);
-      arm(run, c);
-    }
-  }
+  if (startup) look_ahead_at_startup(run);
   update_serving(run);
 }
 
