@@ -170,8 +170,9 @@ INSTANTIATE_TEST_SUITE_P(Kernel618, MeasuredChurn,
                                            MeasuredRun{"fresh-16KiB-drop-caches.csv", 16 * kKiB, true, MeasuredRun::End::kDropped, 1}));
 
 // cgroup v2, in virtual machines of their own (tools/calibrate/kernel_vm.py): nobody else's memory is in these.
-INSTANTIATE_TEST_SUITE_P(Kernel61CgroupV2, MeasuredChurn,
-                         ::testing::Values(MeasuredRun{"vm-6.1-v2-64KiB-drop-caches.csv", 64 * kKiB, true, MeasuredRun::End::kDropped, 0, "linux-6.1-cgroup-v2"},
+INSTANTIATE_TEST_SUITE_P(CgroupV2, MeasuredChurn,
+                         ::testing::Values(MeasuredRun{"vm-6.12-v2-16KiB.csv", 16 * kKiB, true, MeasuredRun::End::kDeleted, 0, "linux-6.12-cgroup-v2"},
+                                           MeasuredRun{"vm-6.1-v2-64KiB-drop-caches.csv", 64 * kKiB, true, MeasuredRun::End::kDropped, 0, "linux-6.1-cgroup-v2"},
                                            MeasuredRun{"vm-6.1-v2-6-cpus-4KiB-drop-caches.csv", 4 * kKiB, true, MeasuredRun::End::kDropped, 0, "linux-6.1-cgroup-v2", 6, 8}));
 
 // ---- watermarks and reclaim
