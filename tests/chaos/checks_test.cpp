@@ -18,6 +18,9 @@ SimTime at(SimDuration since_start) { return SimTime{} + since_start; }
 /// a node is drained.
 const char* const kStory = R"(services:
   storage: {service: shop/db, operations: {store: {}}}
+apiServers:
+  clients:
+    agents: {clients: 2, user: bob, groups: ["system:masters"], verb: get, interval: 10s}
 vms:
   tenants: {pools: [workers], perNode: 5, startAfter: 1m}
 faults:
@@ -28,6 +31,7 @@ faults:
   kill: {kind: pod-kill, at: 16m, target: {namespace: shop, pods: [db-0]}}
   drain: {kind: drain, at: 22m, target: {nodes: [w4]}}
   slab: {kind: kernel-memory, at: 2m, duration: 1000s, target: {nodes: [cp-3]}, rate: 3Mi/s}
+  flood: {kind: api-overload, at: 80m, duration: 2m, clients: 400, user: alice, verb: list, resource: pods, objects: 50000, interval: 1s, timeout: 20s}
   blocked: {kind: drain, at: 70m, duration: 1m, target: {nodes: [w2, w3]}}
 )";
 
@@ -81,6 +85,8 @@ const CheckCase kCheckCases[] = {
      "{kind: platform-service, service: storage, to: 14m, availability: 99.9%}", "availability", {}, "unready"},
     {"vms minRunning", "{kind: vms, vms: tenants, minRunning: 75%}", "{kind: vms, vms: tenants, minRunning: 80%}", "minRunning", at(40min), "crash"},
     {"vms availability", "{kind: vms, vms: tenants, availability: 50%}", "{kind: vms, vms: tenants, availability: 99.9%}", "availability", {}, "crash"},
+    {"api-requests served", "{kind: api-requests, clients: agents, served: 100%}", "{kind: api-requests, clients: flood, served: 99%}", "served", {}, "flood"},
+    {"api-requests longest", "{kind: api-requests, clients: agents, longest: 30s}", "{kind: api-requests, clients: flood, longest: 1s}", "longest", {}, "flood"},
     {"vms minReachable", "{kind: vms, vms: tenants, minReachable: 75%}", "{kind: vms, vms: tenants, minReachable: 80%}", "minReachable", at(40min), "crash"},
 };
 

@@ -285,8 +285,9 @@ class Broker final : public ModeModel {
       if (&side != &*winner) losers.insert(losers.end(), side.begin(), side.end());
     }
     std::erase_if(losers, [&](std::size_t i) { return !nodes_[i].runs; });
-    const CauseId id = context_.record("PartitionHealed", fmt::format("{}: {} wins{}; {} restarts, and what was published to it in {} of split is dropped", who, context_.names(*winner), told,
-                                                                      context_.names(losers), format_duration(engine().now() - split_since_)));
+    const CauseId id = context_.record("PartitionHealed", fmt::format("{}: {} wins{}; {} {}, and what was published to {} in {} of split is dropped", who, context_.names(*winner), told,
+                                                                      context_.names(losers), losers.size() == 1 ? "restarts" : "restart", losers.size() == 1 ? "it" : "them",
+                                                                      format_duration(std::chrono::round<std::chrono::seconds>(engine().now() - split_since_))));
     context_.log.also_caused_by(id, split_cause_);
     const ScopedCause because(engine(), id);
     split_ = false;
