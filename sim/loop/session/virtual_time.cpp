@@ -46,7 +46,8 @@ RunEnd Session::Impl::run_virtual(SimTime until, const RunHooks& hooks) {
     if (++rounds % kRoundsBetweenHooks == 0) {
       if (const std::optional<RunEnd> end = asked_to_end(hooks)) return *end;
     }
-    bool busy = supervisor.serve();
+    // Where an idle CPU tells when they rest, the next thing after a stop is the next wait: nobody has to be asked before it.
+    bool busy = supervisor.serve() && !supervisor.is_reproducible();
     busy = server.poll() || busy;
     if (std::vector<Server::Incoming> requests = server.take(std::chrono::nanoseconds(0)); !requests.empty()) {
       handle(std::move(requests));

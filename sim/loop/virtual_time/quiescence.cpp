@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -58,8 +60,8 @@ CpuHold::~CpuHold() {
 
 struct IdleCpu::Impl {
   int asked = -1;
-  int told = -1;
   bool armed = false;
+  std::atomic<bool> was_idle{false};
   std::atomic<bool> ends{false};
   std::thread thread;
 };
@@ -80,11 +82,13 @@ bool read_event(int descriptor) {
 
 IdleCpu::IdleCpu(int cpu) : impl_(std::make_unique<Impl>()) {
   impl_->asked = ::eventfd(0, EFD_CLOEXEC);
-  impl_->told = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (impl_->asked < 0 || impl_->told < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
-  impl_->thread = std::thread([&in = *impl_, cpu] {
+  if (impl_->asked < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  impl_->thread = std::thread([&in = *impl_, cpu, maker = ::pthread_self()] {
     take_cpu(cpu, kIdlePriority);
-    while (read_event(in.asked) && !in.ends) signal_event(in.told);
+    while (read_event(in.asked) && !in.ends) {
+      in.was_idle = true;
+      ::pthread_kill(maker, SIGCHLD);
+    }
   });
 }
 
@@ -93,7 +97,6 @@ IdleCpu::~IdleCpu() {
   signal_event(impl_->asked);
   impl_->thread.join();
   ::close(impl_->asked);
-  ::close(impl_->told);
 }
 
 void IdleCpu::arm() {
@@ -102,10 +105,8 @@ void IdleCpu::arm() {
   signal_event(impl_->asked);
 }
 
-int IdleCpu::descriptor() const { return impl_->told; }
-
 bool IdleCpu::take() {
-  if (!read_event(impl_->told)) return false;
+  if (!impl_->was_idle.exchange(false)) return false;
   impl_->armed = false;
   return true;
 }

@@ -48,11 +48,9 @@ class IdleCpu {
   IdleCpu(const IdleCpu&) = delete;
   IdleCpu& operator=(const IdleCpu&) = delete;
 
-  /// Asks to be told, once.
+  /// Asks to be told, once, by a SIGCHLD to the thread that made this: its maker waits for those of the traced threads anyway.
   void arm();
-  /// Readable when the CPU was idle since arm().
-  int descriptor() const;
-  /// Whether it was; forgets it.
+  /// Whether the CPU was idle since arm(); forgets it.
   bool take();
 
  private:

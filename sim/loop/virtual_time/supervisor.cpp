@@ -364,10 +364,7 @@ Supervisor::Supervisor(SupervisorOptions options) : impl_(std::make_unique<Impl>
   }
   if (options.one_cpu) {
     in.hold = std::make_unique<CpuHold>(in.cpu, kSupervisorPriority);
-    if (in.hold->is_held()) {
-      in.idle = std::make_unique<IdleCpu>(in.cpu);
-      in.descriptors.push_back(in.idle->descriptor());
-    }
+    if (in.hold->is_held()) in.idle = std::make_unique<IdleCpu>(in.cpu);
   }
 }
 
@@ -456,9 +453,9 @@ std::string Supervisor::start(const std::vector<std::string>& command, const std
 
 bool Supervisor::serve() {
   Impl& in = *impl_;
-  signalfd_siginfo ignored;
-  while (::read(in.child_signals, &ignored, sizeof ignored) > 0) {
-  }
+  // Signals of one number do not queue: there is one for the process at most (the traced threads') and one for this thread (the idle CPU's).
+  std::array<signalfd_siginfo, 2> ignored;
+  [[maybe_unused]] const ssize_t taken = ::read(in.child_signals, ignored.data(), sizeof ignored);
   bool any = false;
   for (;;) {
     int status = 0;
@@ -484,7 +481,11 @@ bool Supervisor::is_quiescent() {
   Impl& in = *impl_;
   if (in.idle && !in.was_idle) return false;
   const auto all_asleep = [&] {
-    return std::all_of(in.threads.begin(), in.threads.end(), [](const auto& entry) { return entry.second.state == Impl::State::kSleeping || entry.second.seen.is_asleep(); });
+    return std::all_of(in.threads.begin(), in.threads.end(), [&](const auto& entry) {
+      // One that waits with a time-out stops when it leaves the kernel: on an idle CPU that did not tell of it, it is still there. (What /proc tells of a thread is costly.)
+      const Impl::State state = entry.second.state;
+      return state == Impl::State::kSleeping || (in.idle && state == Impl::State::kWaiting) || entry.second.seen.is_asleep();
+    });
   };
   in.was_idle = false;
   if (in.idle) return all_asleep();
