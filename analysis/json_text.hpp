@@ -70,6 +70,7 @@ void write_steps(Writer& writer, const std::vector<chaos::CauseStep>& steps) {
     field(writer, "kind", step.kind);
     field(writer, "subject", step.subject);
     field(writer, "message", step.message);
+    if (!step.fault.empty()) field(writer, "fault", step.fault);
     writer.EndObject();
   }
   writer.EndArray();

@@ -43,6 +43,7 @@ void write_cause_steps(Writer& writer, const std::vector<chaos::CauseStep>& step
     text(writer, step.kind);
     text(writer, step.subject);
     text(writer, step.message);
+    text(writer, step.fault);
     writer.EndArray();
   }
   writer.EndArray();
@@ -84,13 +85,14 @@ bool read_shape(const Value& value, Shape& shape) {
 bool read_steps(const Value& value, std::vector<chaos::CauseStep>& steps) {
   if (!value.IsArray()) return false;
   for (const Value& step : value.GetArray()) {
-    if (!step.IsArray() || step.Size() != 5 || !step[0].IsUint64() || !step[1].IsInt64() || !is_text(step[2]) || !is_text(step[3]) || !is_text(step[4])) return false;
+    if (!step.IsArray() || step.Size() != 6 || !step[0].IsUint64() || !step[1].IsInt64() || !is_text(step[2]) || !is_text(step[3]) || !is_text(step[4]) || !is_text(step[5])) return false;
     chaos::CauseStep& read = steps.emplace_back();
     read.id.value = static_cast<decltype(read.id.value)>(step[0].GetUint64());
     read.time = sim::SimTime(sim::SimDuration(step[1].GetInt64()));
     read.kind = text_of(step[2]);
     read.subject = text_of(step[3]);
     read.message = text_of(step[4]);
+    read.fault = text_of(step[5]);
   }
   return true;
 }

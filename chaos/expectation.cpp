@@ -27,7 +27,7 @@ ExpectationResult judge(const Expectation& expectation, Check& check, const Judg
   }
   for (Measure& measure : result.measures) {
     result.held = result.held && measure.held;
-    if (!measure.held) measure.why = explain(run.world.log, measure.cause, {}, run.why_steps_max);
+    if (!measure.held) measure.why = explain(run.world.log, measure.cause, measure.also, run.why_steps_max);
   }
   return result;
 }

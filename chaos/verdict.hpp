@@ -27,6 +27,8 @@ struct CauseStep {
   std::string kind;     // "NodeNotReady"
   std::string subject;  // "Node/w1"
   std::string message;
+  /// Of a contributing record: the injected fault at its own root. Empty: none, or not asked for.
+  std::string fault = {};
 };
 
 /// From a symptom back to its root: the symptom's own record first, the root (mostly FaultInjected) last. A chain that is longer
@@ -73,6 +75,7 @@ struct Measure {
   /// How far beyond the bound, in `unit`; 0 while it holds.
   double excess = 0.0;
   CauseId cause{};  // of the first violation, or of the worst one
+  std::vector<CauseId> also;  // what else had a part in it
   Why why;          // filled for broken bounds only
 };
 

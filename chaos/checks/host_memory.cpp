@@ -124,14 +124,20 @@ class HostMemoryCheck : public Check {
     measure.bound = static_cast<double>(bound);
     measure.measured = std::numeric_limits<double>::infinity();
     const SimTime end = std::min(window.to, run.ended);
+    std::uint32_t worst = 0;  // whose figure it is, and when
+    SimTime worst_at{};
+    std::uint32_t looked_at = 0;
     const auto take = [&](SimTime at, double value, CauseId cause) {
       if (value < measure.measured) {
         measure.measured = value;
         measure.cause = cause;
+        worst = looked_at;
+        worst_at = at;
       }
       if (value < measure.bound && (!measure.first_violation || at < *measure.first_violation)) measure.first_violation = at;
     };
-    for (const auto& [unused, one] : seen_) {
+    for (const auto& [name_of_node, one] : seen_) {
+      looked_at = name_of_node;
       const Sample* before = nullptr;
       for (const Sample& sample : one.samples) {
         const bool inside = sample.at >= window.from && sample.at <= end;
@@ -158,9 +164,25 @@ class HostMemoryCheck : public Check {
     }
     if (!std::isfinite(measure.measured)) measure.measured = measure.bound;  // no machine ran in the window: nothing was short
     measure.held = measure.measured >= measure.bound;
-    if (measure.held) measure.first_violation.reset();
-    else measure.excess = measure.bound - measure.measured;
+    if (measure.held) {
+      measure.first_violation.reset();
+      return measure;
+    }
+    measure.excess = measure.bound - measure.measured;
+    if (const CauseId grows = kernel_memory_of(world_.names.text(sim::Symbol{worst}), worst_at); grows) measure.also.push_back(std::exchange(measure.cause, grows));
     return measure;
+  }
+
+  /// What the kernel holds and nobody owns, as it was last told before then: the pod that took the last bytes has less of a part in it.
+  CauseId kernel_memory_of(const std::string& node, SimTime until) const {
+    const sim::EventLog& log = world_.log;
+    const std::string subject = "Node/" + node;
+    CauseId found{};
+    for (std::uint32_t id = 1; id <= log.size() && log.at(CauseId{id}).time <= until; ++id) {
+      const sim::EventLog::Record& record = log.at(CauseId{id});
+      if (log.kind(record) == "KernelMemoryGrows" && log.subject(record) == subject) found = CauseId{id};
+    }
+    return found;
   }
 
   sim::World& world_;

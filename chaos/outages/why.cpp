@@ -7,7 +7,7 @@ namespace {
 
 CauseStep step_of(const sim::EventLog& log, CauseId id) {
   const sim::EventLog::Record& record = log.at(id);
-  return CauseStep{id, record.time, log.kind(record), log.subject(record), std::string(log.message(record))};
+  return CauseStep{id, record.time, log.kind(record), log.subject(record), std::string(log.message(record)), {}};
 }
 
 /// More would not be read.
@@ -56,9 +56,12 @@ Why explain(const sim::EventLog& log, CauseId cause, std::span<const CauseId> co
   for (const CauseStep& step : why.steps) {
     for (CauseId more : log.contributing(step.id)) add(more);
   }
-  for (CauseId id : others) why.contributing.push_back(step_of(log, id));
   why.fault = fault_at_root(log, cause);
-  for (std::size_t i = 0; why.fault.empty() && i < others.size(); ++i) why.fault = fault_at_root(log, others[i]);
+  for (CauseId id : others) {
+    CauseStep& also = why.contributing.emplace_back(step_of(log, id));
+    also.fault = fault_at_root(log, id);
+    if (why.fault.empty()) why.fault = also.fault;
+  }
   return why;
 }
 
