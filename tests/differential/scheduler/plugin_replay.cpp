@@ -1,11 +1,14 @@
 // usage: plugin_replay < CASES. What Squall's scheduler plugins answer to the questions that upstream's own tests asked (upstream_tables.py).
 //
 // A case is one line of JSON: {"plugin", "namespace", "pod", "config": a KubeSchedulerConfiguration or absent, "objects": [...] with the pending pod "pod",
-// "steps": [{"do": "preFilter"} | {"do": "filter", "node"} | {"do": "shift", "pod", "node", "change"} | {"do": "score", "nodes": [...]}]}.
+// "steps": [{"do": "preFilter"} | {"do": "filter", "node"} | {"do": "shift", "pod", "node", "change"} | {"do": "score", "nodes": [...]} |
+// {"do": "gated"} | {"do": "hint", "action", "before": [...], "after": [...], "same": whether the event's pod is the pending one}]}.
 // An answer is one line: {"answers": [...]} with an entry for each step, or {"error": "..."} when the objects are none that a cluster could have.
 #include <fmt/format.h>
 
 #include <iostream>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "sim/models/kubernetes/scheduler/plugins/node_ports.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_resources_balanced_allocation.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/node_unschedulable.hpp"
+#include "sim/models/kubernetes/scheduler/plugins/scheduling_gates.hpp"
 #include "sim/models/kubernetes/scheduler/plugins/taint_toleration.hpp"
 #include "sim/models/kubernetes/scheduler/scheduler_state.hpp"
 #include "sim/scenario/manifests.hpp"
@@ -36,6 +40,34 @@ std::string quoted(std::string_view text) {
 }
 
 std::string list(const std::vector<std::int64_t>& values) { return fmt::format("[{}]", fmt::join(values, ", ")); }
+
+/// The cluster of some manifests: what an event is made of.
+struct Side {
+  Side(Interner& names_in, EventLog& log, Engine& engine) : names(names_in), api(engine, log, names_in) {}
+  /// What is wrong with the objects; empty when nothing is.
+  std::string load(scenario::Node objects) {
+    scenario::Diagnostics diagnostics;
+    scenario::ManifestReader reader(names, diagnostics);
+    for (std::size_t i = 0; i < objects.size(); ++i) reader.decode(objects.item(i));
+    const scenario::ManifestSet set = reader.finish();
+    for (const scenario::Diagnostic& one : diagnostics.sorted()) {
+      if (one.severity == scenario::Severity::kError && one.message.find("is no valid name") == std::string::npos) return one.message;
+    }
+    scenario::store(set, api);
+    return {};
+  }
+  template <class T>
+  Ref<T> first() const {
+    const std::vector<Ref<T>> refs = api.all<T>().refs();
+    return refs.empty() ? Ref<T>{} : refs.front();
+  }
+  template <class T>
+  const T* object() const {
+    return api.get(first<T>());
+  }
+  Interner& names;
+  ApiServer api;
+};
 
 /// One case: a cluster, a pod and one plugin.
 class Replay {
@@ -61,7 +93,10 @@ class Replay {
       if (pod.node_name) cache.assign(ref, pod, pod.node_name);
       else cache.put_pending(ref, pod);
     });
-    if (!profiles.empty()) profile_ = profiles.front();
+    if (!profiles.empty()) {
+      profile_ = profiles.front();
+      state_->cycle.set_profiles(profiles);
+    }
     fit_.set_profile(&profile_);
     spread_ = std::make_unique<PodTopologySpread>(cache);
     spread_->set_defaults(profile_.default_constraints ? &*profile_.default_constraints : nullptr);
@@ -168,6 +203,83 @@ class Replay {
     return fmt::format("{{\"raw\": {}, \"normalised\": {}}}", list(raw), list(after));
   }
 
+  /// Whether the event is worth another try of the pod, as the scheduler's queue asks when this plugin refused it.
+  std::string hint(scenario::Node step) {
+    Side before(names_, log_, engine_);
+    Side after(names_, log_, engine_);
+    for (const auto& [side, key] : {std::pair{&before, "before"}, std::pair{&after, "after"}}) {
+      const std::string wrong = side->load(step.find(key));
+      if (!wrong.empty()) return fmt::format("{{\"error\": {}}}", quoted(wrong));
+    }
+    std::optional<ClusterEvent> event = ClusterEvent{};
+    NodeView node_before;
+    NodeView node_after;
+    const auto view_of = [&](const Side& side, NodeView& view) {
+      const Node* node = side.object<Node>();
+      if (node == nullptr) return static_cast<const NodeView*>(nullptr);
+      view = NodeView{node->meta.labels, node->taints, node->unschedulable, node->allocatable};
+      event->node_name = node->meta.name;
+      return static_cast<const NodeView*>(&view);
+    };
+    const bool same = step.find("same").as_bool().value_or(false);
+    PodView pod_before;
+    PodView pod_after;
+    const auto pod_of = [&](const Side& side, PodView& view) {
+      const Pod* pod = side.object<Pod>();
+      if (pod == nullptr) return static_cast<const PodView*>(nullptr);
+      view = PodView{same ? pod_->ref : Ref<Pod>{UINT32_MAX, 1}, pod->meta.ns, &pod->meta.labels, pod->spec.get(), pod->node_name || pod->nominated_node};
+      return static_cast<const PodView*>(&view);
+    };
+    static const std::map<std::string_view, Action> kActions = {
+        {"nodeAdd", Action::kNodeAdd}, {"nodeDelete", Action::kNodeDelete}, {"nodeAllocatable", Action::kNodeAllocatable}, {"nodeLabel", Action::kNodeLabel},
+        {"nodeTaint", Action::kNodeTaint}, {"podAdd", Action::kPodAdd}, {"podDelete", Action::kPodDelete}, {"podLabel", Action::kPodLabel},
+        {"podToleration", Action::kPodToleration}};
+    const auto action = kActions.find(step.find("action").text());
+    if (action != kActions.end()) {
+      event->action = action->second;
+      event->node_before = view_of(before, node_before);
+      event->node_after = view_of(after, node_after);
+      event->pod_before = pod_of(before, pod_before);
+      event->pod_after = pod_of(after, pod_after);
+    } else {
+      event = storage_event(step.find("action").text(), before, after);
+    }
+    static const std::map<std::string_view, Plugin> kPlugins = [] {
+      std::map<std::string_view, Plugin> all;
+      for (unsigned i = 0; i <= static_cast<unsigned>(Plugin::kImageLocality); ++i) all.emplace(to_string(static_cast<Plugin>(i)), static_cast<Plugin>(i));
+      return all;
+    }();
+    return event && state_->is_worth_retrying(*pod_, set_of(kPlugins.at(plugin_)), *event) ? "{\"queue\": true}" : "{\"queue\": false}";
+  }
+
+  /// The scheduler's own reading of what happened to an object: with `before` it is updated, or (without `after`) deleted.
+  std::optional<ClusterEvent> storage_event(std::string_view kind, Side& before, Side& after) {
+    if (kind == "PersistentVolumeClaim") return storage_event<PersistentVolumeClaim>(before, after);
+    if (kind == "PersistentVolume") return storage_event<PersistentVolume>(before, after);
+    if (kind == "StorageClass") return storage_event<StorageClass>(before, after);
+    if (kind == "VolumeAttachment") return storage_event<VolumeAttachment>(before, after);
+    return storage_event<Node>(before, after);  // CSINode
+  }
+  template <class T>
+  std::optional<ClusterEvent> storage_event(Side& before, Side& after) {
+    const T* now = after.object<T>();
+    StorageEvents events(before.api);
+    WatchEvent event;
+    event.type = before.object<T>() == nullptr ? WatchEvent::Type::kAdded : now == nullptr ? WatchEvent::Type::kDeleted : WatchEvent::Type::kModified;
+    Ref<T> ref = before.first<T>();
+    if (event.type == WatchEvent::Type::kAdded) {
+      ref = before.api.create(T(*now));
+    } else if (event.type == WatchEvent::Type::kModified) {
+      before.api.update(ref, Change::kSpec, [&](T& object) {
+        T next = *now;
+        next.meta.uid = object.meta.uid;
+        object = std::move(next);
+      });
+    }
+    event.object = ObjectRef{T::kKind, ref.slot, ref.generation};
+    return events.of(event);
+  }
+
   std::string answer(scenario::Node step) {
     const std::string_view what = step.find("do").text();
     const NodeIndex node = step.find("node") ? state_->cache.find(names_.intern(step.find("node").text())) : kNoNode;
@@ -190,6 +302,8 @@ class Replay {
       passes_ = passes_ && !is("InterPodAffinity");
       return "null";
     }
+    if (what == "hint") return hint(step);
+    if (what == "gated") return scheduling_gates::is_gated(*pod_->spec) ? "{\"gated\": true}" : "{\"gated\": false}";
     std::vector<NodeIndex> nodes;
     for (std::size_t i = 0; i < step.find("nodes").size(); ++i) nodes.push_back(state_->cache.find(names_.intern(step.find("nodes").item(i).text())));
     return score(nodes);

@@ -2,8 +2,9 @@
 """Upstream's own plugin tests, replayed by Squall.
 
 The tests of k8s.io/kubernetes (the version of oracle/go.mod) run in a copy of the module in which each plugin's PreFilter, Filter, AddPod, RemovePod, PreScore,
-Score and NormalizeScore write down what they are asked and what they say (recorder/record.go); upstream's tests check that this is what they expect.
-Then plugin_replay asks Squall's plugins the same, and every answer is compared: verdicts with their reasons, scores before and after normalisation.
+Score and NormalizeScore, PreEnqueue and the queueing hints write down what they are asked and what they say (recorder/record.go); upstream's tests check that this is what they expect.
+Then plugin_replay asks Squall's plugins the same, and every answer is compared: verdicts with their reasons, scores before and after normalisation, whether an
+event is worth another try.
 
   upstream_tables.py --replay build/release/tests/plugin_replay --build-dir build/upstream-tables
   upstream_tables.py --replay ... --package podtopologyspread --keep      one package; the recording stays in the build directory
@@ -29,8 +30,9 @@ from run import LEFT_OUT, LeftOut  # noqa: E402
 PLUGINS = "pkg/scheduler/framework/plugins"
 MODULE = "k8s.io/kubernetes"
 # Answers that must have been compared, or the recording is not what it was.
-FLOORS = {"TaintToleration": 32, "NodeAffinity": 90, "NodeName": 3, "NodePorts": 25, "NodeUnschedulable": 3, "NodeResourcesFit": 160, "NodeResourcesBalancedAllocation": 14,
-          "ImageLocality": 14, "InterPodAffinity": 220, "PodTopologySpread": 350, "VolumeZone": 34, "VolumeRestrictions": 14, "NodeVolumeLimits": 38, "VolumeBinding": 20}
+FLOORS = {"TaintToleration": 41, "NodeAffinity": 108, "NodeName": 3, "NodePorts": 32, "NodeUnschedulable": 11, "NodeResourcesFit": 180, "NodeResourcesBalancedAllocation": 16,
+          "ImageLocality": 16, "InterPodAffinity": 270, "PodTopologySpread": 415, "VolumeZone": 50, "VolumeRestrictions": 23, "NodeVolumeLimits": 66, "VolumeBinding": 37,
+          "SchedulingGates": 2}
 # package, file, receiver, plugin
 WRAPPED = [
     ("tainttoleration", "taint_toleration.go", "TaintToleration", "TaintToleration"),
@@ -47,6 +49,7 @@ WRAPPED = [
     ("volumerestrictions", "volume_restrictions.go", "VolumeRestrictions", "VolumeRestrictions"),
     ("nodevolumelimits", "csi.go", "CSILimits", "NodeVolumeLimits"),
     ("volumebinding", "volume_binding.go", "VolumeBinding", "VolumeBinding"),
+    ("schedulinggates", "scheduling_gates.go", "SchedulingGates", "SchedulingGates"),
 ]
 # Gates that change what a plugin answers, and their defaults in v1.36; tests also run with others.
 RESOURCES = {"EnablePodLevelResources": True, "EnableDRAExtendedResource": True, "EnableInPlacePodVerticalScaling": True, "EnableSidecarContainers": True}
@@ -71,6 +74,7 @@ METHODS = {
                  "record.PreScore(NAME, pl, state, pod, nodes, objects, status); return status"),
     "Score": (COMMON + "node fwk.NodeInfo", SCORED,
               "score, status := pl.upstreamScore(ctx, state, pod, node); record.Score(NAME, pl, state, pod, node, score, status); return score, status"),
+    "PreEnqueue": ("ctx context.Context, pod *v1.Pod", STATUS, "status := pl.upstreamPreEnqueue(ctx, pod); record.PreEnqueue(NAME, pl, pod, status); return status"),
     "NormalizeScore": (COMMON + "scores fwk.NodeScoreList", STATUS,
                        "status := pl.upstreamNormalizeScore(ctx, state, pod, scores); record.Normalise(NAME, pl, state, pod, scores, status); return status"),
 }
@@ -83,7 +87,7 @@ def go_environment():
 def wrap(folder, files, receiver, name):
     """Renames the plugin's methods and writes recording ones beside them."""
     package = pathlib.Path(folder).name
-    lines = []
+    lines, hints = [], []
     for file in files.split():
         path = folder / file
         text = path.read_text()
@@ -91,17 +95,23 @@ def wrap(folder, files, receiver, name):
         def constructor(match):
             lines.append((match.group(1), match.group(2)))
             return f"func upstream{match.group(1)}({match.group(2)}) (fwk.Plugin, error) {{"
+        def hint(match):
+            hints.append(match.group(2))
+            return f"{match.group(1)} upstream_{match.group(2)}({match.group(3)} (fwk.QueueingHint, error)"
         if receiver != "Fit" or file == "fit.go":
             text = re.sub(r"^func (New|NewCSI|NewFit|NewBalancedAllocation)\(([^)]*)\) \(fwk\.Plugin, error\) \{", constructor, text, flags=re.M)
         for method in METHODS:
             text = re.sub(rf"^(func \(\w+ \*{receiver}\)) {method}\(", rf"\1 upstream{method}(", text, flags=re.M)
+        # Queueing hints.
+        text = re.sub(rf"^(func \(\w+ \*{receiver}\)) (is\w*Schedulable\w+)\((logger klog.Logger, pod \*v1.Pod, oldObj, newObj interface\{{\}}\)) \(fwk.QueueingHint, error\)",
+                      hint, text, flags=re.M)
         # A method may be used by another of the plugin's methods.
         path.unlink()
         path.write_text(text)
     whole = "".join((folder / file).read_text() for file in files.split())
     made = [f"package {package}", "", "import (", '\t"context"', "", '\tv1 "k8s.io/api/core/v1"', '\t"k8s.io/apimachinery/pkg/runtime"',
-            '\tfwk "k8s.io/kube-scheduler/framework"', f'\t"{MODULE}/{PLUGINS}/feature"', f'\t"{MODULE}/pkg/scheduler/record"', ")", "",
-            "var _ = feature.Features{}", "var _ *v1.Pod", ""]
+            '\t"k8s.io/klog/v2"', '\tfwk "k8s.io/kube-scheduler/framework"', f'\t"{MODULE}/{PLUGINS}/feature"', f'\t"{MODULE}/pkg/scheduler/record"', ")", "",
+            "var _ = feature.Features{}", "var _ *v1.Pod", "var _ klog.Logger", "var _ = record.Hint", ""]
     for function, parameters in lines:
         has_gates = "feature.Features" in parameters
         made.append(f"func {function}(ctx context.Context, args runtime.Object, h fwk.Handle{', fts feature.Features' if has_gates else ''}) (fwk.Plugin, error) {{")
@@ -113,6 +123,10 @@ def wrap(folder, files, receiver, name):
         made.append(f"func (pl *{receiver}) {method}({parameters}) {results} {{")
         made.extend("\t" + statement for statement in body.replace("NAME", json.dumps(name)).split("; "))
         made.append("}\n")
+    for method in hints:
+        made.append(f"func (pl *{receiver}) {method}(logger klog.Logger, pod *v1.Pod, oldObj, newObj interface{{}}) (fwk.QueueingHint, error) {{\n"
+                    f"\thint, err := pl.upstream_{method}(logger, pod, oldObj, newObj)\n"
+                    f"\trecord.Hint({json.dumps(name)}, {json.dumps(method)}, pl, pod, oldObj, newObj, hint, err)\n\treturn hint, err\n}}\n")
     (folder / f"zz_record_{receiver.lower()}.go").write_text("\n".join(made))
 
 
@@ -219,7 +233,7 @@ def fixed_pod(pod, name, plugin, scored):
     return pod
 
 
-def fixed(given, number, plugin):
+def fixed(given, number, plugin, strict=True):
     """An object of another kind, likewise."""
     metadata, spec = given.setdefault("metadata", {}), given.setdefault("spec", {})
     kind = given["kind"]
@@ -233,7 +247,7 @@ def fixed(given, number, plugin):
         if kind == "PersistentVolume" and not set(spec) & {"csi", "local", "nfs", "hostPath", *INLINE}:
             spec["csi"] = {"driver": "none.example.com", "volumeHandle": metadata["name"]}
     if kind == "StorageClass":
-        if plugin == "VolumeZone" and not given.get("volumeBindingMode"):
+        if plugin == "VolumeZone" and strict and not given.get("volumeBindingMode"):
             raise NotCompared("a class without volumeBindingMode, which the API server sets")
         given["provisioner"] = given.get("provisioner") or "kubernetes.io/no-provisioner"
     if kind in ("ReplicaSet", "StatefulSet"):
@@ -243,6 +257,51 @@ def fixed(given, number, plugin):
     if kind in ("StorageClass", "CSINode", "CSIDriver", "Namespace") and not spec:
         given.pop("spec")
     return given
+
+
+NODE_UPDATES = {"NodeAffinity": "nodeLabel", "InterPodAffinity": "nodeLabel", "PodTopologySpread": "nodeLabel", "NodeResourcesFit": "nodeAllocatable",
+                "TaintToleration": "nodeTaint", "NodeUnschedulable": "nodeTaint"}
+
+
+def hint_step(event):
+    """What happened, in Squall's words."""
+    plugin, method, before, after = event["plugin"], event["method"], event.get("before"), event.get("after")
+    if event.get("reasons"):
+        raise NotCompared("a fixture makes the hint fail (an object of the wrong type)")
+    if isinstance(before, str) or isinstance(after, str):
+        raise NotCompared(f"{str(before or after).split('.')[-1]} is not modelled in hints")
+    kind = (after or before)["kind"]
+    uid = event["pod"]["metadata"].get("uid", "")
+    same = kind == "Pod" and (after or before)["metadata"].get("uid", "") == uid
+    action = kind
+    if kind == "Node":
+        action = "nodeAdd" if before is None else "nodeDelete" if after is None else NODE_UPDATES[plugin]
+    elif kind == "Pod":
+        action = "podAdd" if before is None else "podDelete" if after is None else "podLabel"
+        if action == "podLabel" and before["spec"].get("tolerations") != after["spec"].get("tolerations"):
+            action = "podToleration"
+        if "Toleration" in method:
+            action = "podToleration"
+        if "ScaleDown" in method or action == "podLabel" and plugin == "NodeResourcesFit":
+            raise NotCompared("a pod that is scaled down in place is not modelled")
+        if "Gates" in method:
+            raise NotCompared("a pod without gates enters the queue by itself here")
+    if kind == "CSINode" and plugin == "VolumeBinding" and (before is None or before["metadata"].get("annotations") != after["metadata"].get("annotations")):
+        raise NotCompared("volumes of in-tree drivers, for which this hint is, are not modelled")
+    sides = []
+    for one in (before, after):
+        if one is None:
+            sides.append([])
+            continue
+        one = json.loads(json.dumps(one))
+        objects = [fixed_pod(one, one["metadata"].get("name") or "other", plugin, False) if kind == "Pod" else fixed(one, 0, plugin, strict=False)]
+        if kind == "Pod" and (one.get("status") or {}).get("nominatedNodeName"):
+            objects[0]["status"]["nominatedNodeName"] = one["status"]["nominatedNodeName"]
+            objects.insert(0, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": one["status"]["nominatedNodeName"]}, "status": {}})
+        if kind == "CSINode":
+            objects.insert(0, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": one["metadata"]["name"]}, "status": {}})
+        sides.append(objects)
+    return {"do": "hint", "action": action, "before": sides[0], "after": sides[1], "same": same}
 
 
 def case_of(group, made, scores):
@@ -265,9 +324,10 @@ def case_of(group, made, scores):
             if event is group[0] or is_new or not nodes_seen and o["kind"] not in ("Node", "Pod"):
                 seen.append(o)
         nodes_seen |= fresh
-    if not seen and first["event"] != "preFilter":
+    if not seen and first["event"] not in ("preFilter", "hint", "preEnqueue"):
         raise NotCompared("a state of which the beginning was not recorded (a clone)")
     objects, names = [], set()
+    first.setdefault("pod", {"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {}})  # a hint that does not look at it
     pod_name = (first["pod"]["metadata"].get("name") if plugin in KEEPS_NAMES else None) or "the-pod"
     names.add((first["pod"]["metadata"].get("namespace") or "default", pod_name))
     pod = fixed_pod(first["pod"], pod_name, plugin, scores)
@@ -294,6 +354,12 @@ def case_of(group, made, scores):
     steps, expected = [], []
     for event in group:
         kind = event["event"]
+        if kind == "hint":
+            steps.append(hint_step(event))
+            expected.append(event)
+        elif kind == "preEnqueue":
+            steps.append({"do": "gated"})
+            expected.append(event)
         if kind in ("preFilter", "filter") and event["code"] == "Error":
             raise NotCompared("a fixture makes the plugin fail: " + (event.get("reasons") or ["?"])[0][:60])
         if kind == "filter" and plugin == "NodeVolumeLimits" and (event.get("reasons") or [""])[0].startswith("looking up PVC"):
@@ -357,7 +423,17 @@ def differences(steps, expected, answers):
     for step, event, ours in zip(steps, expected, answers):
         if step["do"] == "shift":
             continue
-        if step["do"] == "preFilter":
+        if step["do"] == "hint":
+            if "error" in ours:
+                raise NotCompared("no valid object: " + ours["error"])
+            compared += 1
+            if (event["code"] == "Queue") != ours.get("queue"):
+                found.append((event["method"], event["code"], ours))
+        elif step["do"] == "gated":
+            compared += 1
+            if (event["code"] != "Success") != ours["gated"]:
+                found.append(("PreEnqueue", event["code"], ours))
+        elif step["do"] == "preFilter":
             compared += 1
             theirs = [] if event["code"] in ("Success", "Skip") else event.get("reasons") or []
             if theirs != ours["reasons"]:
@@ -431,7 +507,11 @@ def main():
             if "error" in answer:
                 left_out[(plugin, "no valid object: " + answer["error"])] += 1
                 continue
-            count, found = differences(question["steps"], expected, answer["answers"])
+            try:
+                count, found = differences(question["steps"], expected, answer["answers"])
+            except NotCompared as why:
+                left_out[(plugin, str(why))] += 1
+                continue
             gates = made.get("gates") or {}
             others = sorted(gate for gate, default in GATES.get(plugin, {}).items() if gate in gates and gates[gate] != default)
             if found and others:

@@ -10,7 +10,7 @@
 namespace sim::k8s::scheduling {
 
 /// What happened. Exactly one per event; an object's update that changes two things is two events.
-enum class Action : std::uint16_t {
+enum class Action : std::uint32_t {
   kNodeAdd = 1u << 0,
   kNodeDelete = 1u << 1,
   kNodeAllocatable = 1u << 2,
@@ -20,13 +20,17 @@ enum class Action : std::uint16_t {
   kPodDelete = 1u << 6,  // a pod on a node (or nominated to one) is gone
   kPodLabel = 1u << 7,
   kPodToleration = 1u << 8,  // of the pending pod itself
-  kClaimChange = 1u << 9,    // a PersistentVolumeClaim came or changed
-  kVolumeChange = 1u << 10,  // a PersistentVolume
-  kClassChange = 1u << 11,   // a StorageClass
-  kVolumeLimit = 1u << 12,   // CSINode
-  kAttachmentDelete = 1u << 13,
+  kClaimAdd = 1u << 9,       // a PersistentVolumeClaim
+  kClaimUpdate = 1u << 10,
+  kVolumeAdd = 1u << 11,  // a PersistentVolume
+  kVolumeUpdate = 1u << 12,
+  kClassAdd = 1u << 13,  // a StorageClass
+  kClassUpdate = 1u << 14,
+  kCsiNodeAdd = 1u << 15,
+  kCsiNodeUpdate = 1u << 16,
+  kAttachmentDelete = 1u << 17,
 };
-using ActionSet = std::uint16_t;
+using ActionSet = std::uint32_t;
 constexpr ActionSet operator|(Action a, Action b) { return static_cast<ActionSet>(static_cast<unsigned>(a) | static_cast<unsigned>(b)); }
 constexpr ActionSet operator|(ActionSet a, Action b) { return static_cast<ActionSet>(a | static_cast<unsigned>(b)); }
 constexpr bool has(ActionSet set, Action action) { return (set & static_cast<unsigned>(action)) != 0; }
@@ -52,6 +56,12 @@ struct ClusterEvent {
   // Events of claims.
   Symbol claim_ns{};
   Symbol claim{};
+  /// What of a storage object's event a hint asks about. kVolumeUpdate: the labels of its zones changed; kClassAdd: it waits for the first consumer;
+  /// kClassUpdate: its allowedTopologies changed; kCsiNodeUpdate: a driver may attach more volumes than before.
+  bool is_telling = false;
 };
+
+/// Whether the event's claim is one of the pod's, by its name; of generic ephemeral volumes too.
+bool uses_claim(const PodInfo& pod, const ClusterEvent& event, const Interner& names);
 
 }  // namespace sim::k8s::scheduling

@@ -230,7 +230,6 @@ struct Scheduler::Impl {
     }
     const Node* node = api.get(ref);
     if (node != nullptr) state->node_changed(ref, *node, now(), engine.cause());
-    if (event.type == WatchEvent::Type::kModified && has(event.changes, Change::kVolumes)) on_storage(Action::kVolumeLimit);
   }
 
   // ---- the scheduling loop ----
@@ -434,21 +433,8 @@ struct Scheduler::Impl {
     }
   }
 
-  void on_claim(const WatchEvent& event) {
-    scheduling::ClusterEvent what;
-    what.action = Action::kClaimChange;
-    const PersistentVolumeClaim* claim = event.type == WatchEvent::Type::kDeleted ? nullptr : api.get(event.ref<PersistentVolumeClaim>());
-    look_at_bindings();
-    if (claim == nullptr) return;
-    what.claim_ns = claim->meta.ns;
-    what.claim = claim->meta.name;
-    state->fire(what, now(), engine.cause());
-  }
-
-  void on_storage(Action action) {
-    scheduling::ClusterEvent what;
-    what.action = action;
-    state->fire(what, now(), engine.cause());
+  void on_storage(const WatchEvent& event) {
+    if (const std::optional<scheduling::ClusterEvent> what = state->storage.of(event)) state->fire(*what, now(), engine.cause());
   }
 
   void handle_failure(Ref<Pod> ref, const QueuedPod& queued, const Decision& decision) {
@@ -593,7 +579,6 @@ Scheduler::~Scheduler() { impl_->api.unwatch(*this); }
 void Scheduler::start() {
   if (impl_->running) return;
   // PodDisruptionBudgets are read when somebody is to be preempted.
-  // PodDisruptionBudgets are read when somebody is to be preempted.
   impl_->client.watch({Kind::kPod, Kind::kNode, Kind::kService, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kNamespace,
                        Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim, Kind::kVolumeAttachment},
                       *this);
@@ -648,14 +633,17 @@ void Scheduler::on_event(const WatchEvent& event) {
   if (!impl_->running) return;
   switch (event.object.kind) {
     case Kind::kPod: impl_->on_pod(event); break;
-    case Kind::kNode: impl_->on_node(event); break;
-    case Kind::kPersistentVolumeClaim: impl_->on_claim(event); break;
-    case Kind::kPersistentVolume: impl_->on_storage(Action::kVolumeChange); break;
-    case Kind::kStorageClass: impl_->on_storage(Action::kClassChange); break;
-    case Kind::kVolumeAttachment:
-      if (event.type != WatchEvent::Type::kDeleted) return;
-      impl_->on_storage(Action::kAttachmentDelete);
+    case Kind::kNode:
+      impl_->on_node(event);
+      impl_->on_storage(event);  // its CSINode
       break;
+    case Kind::kPersistentVolumeClaim:
+      impl_->look_at_bindings();
+      impl_->on_storage(event);
+      break;
+    case Kind::kPersistentVolume:
+    case Kind::kStorageClass:
+    case Kind::kVolumeAttachment: impl_->on_storage(event); break;
     case Kind::kService:
     case Kind::kReplicaSet:
     case Kind::kStatefulSet:

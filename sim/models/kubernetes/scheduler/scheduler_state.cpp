@@ -39,14 +39,17 @@ const std::array<Registration, 12> kRegistrations = {{
     {Plugin::kNodeResourcesFit, NodeResourcesFit::kEvents,
      [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return NodeResourcesFit::is_worth_retrying(pod, event); }},
     {Plugin::kVolumeRestrictions, VolumeRestrictions::kEvents,
-     [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
-       return VolumeRestrictions::is_worth_retrying(pod, event, state.cache.api());
-     }},
+     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return VolumeRestrictions::is_worth_retrying(pod, event); }},
     {Plugin::kNodeVolumeLimits, NodeVolumeLimits::kEvents,
-     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return NodeVolumeLimits::is_worth_retrying(pod, event); }},
+     [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
+       return NodeVolumeLimits::is_worth_retrying(pod, event, state.cache.api().names());
+     }},
     {Plugin::kVolumeBinding, VolumeBinding::kEvents,
-     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return VolumeBinding::is_worth_retrying(pod, event); }},
-    {Plugin::kVolumeZone, VolumeZone::kEvents, [](SchedulerState&, const PodInfo&, const ClusterEvent&) { return true; }},
+     [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) {
+       return VolumeBinding::is_worth_retrying(pod, event, state.cache.api().names());
+     }},
+    {Plugin::kVolumeZone, VolumeZone::kEvents,
+     [](SchedulerState&, const PodInfo& pod, const ClusterEvent& event) { return VolumeZone::is_worth_retrying(pod, event); }},
     {Plugin::kPodTopologySpread, PodTopologySpread::kEvents,
      [](SchedulerState& state, const PodInfo& pod, const ClusterEvent& event) { return state.cycle.spread().is_worth_retrying(pod, event); }},
     {Plugin::kInterPodAffinity, InterPodAffinity::kEvents,

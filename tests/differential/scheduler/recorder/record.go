@@ -48,6 +48,9 @@ type event struct {
 	Scores   map[string]int64  `json:"scores,omitempty"`
 	Args     json.RawMessage   `json:"args,omitempty"`
 	Gates    any               `json:"gates,omitempty"`
+	Method   string            `json:"method,omitempty"`
+	Before   json.RawMessage   `json:"before,omitempty"`
+	After    json.RawMessage   `json:"after,omitempty"`
 }
 
 type instance struct {
@@ -252,6 +255,53 @@ func Normalise(name string, plugin any, state fwk.CycleState, pod *v1.Pod, score
 	}
 	setStatus(e, status)
 	write(e)
+}
+
+// Hint notes a queueing hint: what happened, and whether the pod is worth another try.
+func Hint(name, method string, plugin any, pod *v1.Pod, before, after any, hint fwk.QueueingHint, err error) {
+	lock.Lock()
+	defer lock.Unlock()
+	e := &event{Event: "hint", Plugin: name, Method: method, Instance: of(plugin).id, Pod: podJSON(pod, ""), Objects: cluster(plugin, nil)}
+	e.Before, e.After = anyObject(before), anyObject(after)
+	e.Code = hint.String()
+	if err != nil {
+		e.Reasons = []string{err.Error()}
+	}
+	write(e)
+}
+
+// PreEnqueue notes whether a pod may enter the queue.
+func PreEnqueue(name string, plugin any, pod *v1.Pod, status *fwk.Status) {
+	lock.Lock()
+	defer lock.Unlock()
+	e := &event{Event: "preEnqueue", Plugin: name, Instance: of(plugin).id, Pod: podJSON(pod, "")}
+	setStatus(e, status)
+	write(e)
+}
+
+// anyObject is an object of an event; nil for none, a string for one of a kind that has no hints.
+func anyObject(object any) json.RawMessage {
+	if object == nil || reflect.ValueOf(object).Kind() == reflect.Pointer && reflect.ValueOf(object).IsNil() {
+		return nil
+	}
+	switch o := object.(type) {
+	case *v1.Node:
+		return withKind(o, "v1", "Node")
+	case *v1.Pod:
+		return withKind(o, "v1", "Pod")
+	case *v1.PersistentVolume:
+		return withKind(o, "v1", "PersistentVolume")
+	case *v1.PersistentVolumeClaim:
+		return withKind(o, "v1", "PersistentVolumeClaim")
+	case *storagev1.StorageClass:
+		return withKind(o, "storage.k8s.io/v1", "StorageClass")
+	case *storagev1.CSINode:
+		return withKind(o, "storage.k8s.io/v1", "CSINode")
+	case *storagev1.VolumeAttachment:
+		return withKind(o, "storage.k8s.io/v1", "VolumeAttachment")
+	}
+	text, _ := json.Marshal(fmt.Sprintf("%T", object))
+	return text
 }
 
 // Cluster is what the plugin can see.

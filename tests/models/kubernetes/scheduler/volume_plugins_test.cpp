@@ -290,23 +290,108 @@ TEST_F(VolumePlugins, ZonesOfVolumes) {
   EXPECT_EQ(verdict(with({"data"})), "n3");
 }
 
+struct HintCase {
+  std::string_view name;
+  Plugin refused_by;
+  ClusterEvent event;
+  bool is_worth_it;
+};
+
 TEST_F(VolumePlugins, WhatIsWorthAnotherTry) {
   c.node("n1");
   claim("data", "block");
-  const Ref<Pod> pod = c.pod("p", with({"data"}));
+  PodSpec spec = with({"data"});
+  spec.volumes.push_back(PodVolume{c.name("scratch"), Symbol{}, std::make_shared<ClaimTemplate>()});
+  const Ref<Pod> pod = c.pod("p", spec);
   const auto state = c.state();
-  state->queue.add(pod, 0, false, SimTime{}, CauseId{});
-  state->queue.pop(SimTime{});
-  state->queue.failed(pod.slot, set_of(Plugin::kVolumeBinding), SimTime{}, CauseId{});
-  ClusterEvent event;
-  event.action = Action::kClaimChange;
-  event.claim_ns = c.name("default");
-  event.claim = c.name("other");
-  state->fire(event, SimTime{}, CauseId{});
-  EXPECT_EQ(state->queue.unschedulable_count(), 1u);
-  event.claim = c.name("data");
-  state->fire(event, SimTime{}, CauseId{});
-  EXPECT_EQ(state->queue.unschedulable_count(), 0u);
+  const auto of_claim = [&](Action action, std::string_view name, std::string_view ns = "default") {
+    ClusterEvent event;
+    event.action = action;
+    event.claim_ns = c.name(ns);
+    event.claim = c.name(name);
+    return event;
+  };
+  const auto plain = [](Action action, bool is_telling = false) {
+    ClusterEvent event;
+    event.action = action;
+    event.is_telling = is_telling;
+    return event;
+  };
+  const PodSpec gone_spec = with({"data"});
+  const Labels no_labels;
+  const PodView gone{Ref<Pod>{99, 1}, c.name("default"), &no_labels, &gone_spec, true};
+  ClusterEvent pod_gone = plain(Action::kPodDelete);
+  pod_gone.pod_before = &gone;
+  const HintCase cases[] = {
+      {"binding: its claim", Plugin::kVolumeBinding, of_claim(Action::kClaimUpdate, "data"), true},
+      {"binding: the claim of its ephemeral volume", Plugin::kVolumeBinding, of_claim(Action::kClaimAdd, "p-scratch"), true},
+      {"binding: another claim", Plugin::kVolumeBinding, of_claim(Action::kClaimUpdate, "other"), false},
+      {"binding: a claim of that name elsewhere", Plugin::kVolumeBinding, of_claim(Action::kClaimUpdate, "data", "else"), false},
+      {"binding: a class comes", Plugin::kVolumeBinding, plain(Action::kClassAdd), true},
+      {"binding: a class gets other topologies", Plugin::kVolumeBinding, plain(Action::kClassUpdate, true), true},
+      {"binding: a class changes otherwise", Plugin::kVolumeBinding, plain(Action::kClassUpdate), false},
+      {"binding: more volumes may be attached", Plugin::kVolumeBinding, plain(Action::kCsiNodeUpdate, true), false},
+      {"binding: a taint goes", Plugin::kVolumeBinding, plain(Action::kNodeTaint), true},
+      {"zone: its claim", Plugin::kVolumeZone, of_claim(Action::kClaimUpdate, "data"), true},
+      {"zone: ephemeral volumes are not looked at", Plugin::kVolumeZone, of_claim(Action::kClaimAdd, "p-scratch"), false},
+      {"zone: a class that waits", Plugin::kVolumeZone, plain(Action::kClassAdd, true), true},
+      {"zone: a class that binds at once", Plugin::kVolumeZone, plain(Action::kClassAdd), false},
+      {"zone: a volume gets another zone", Plugin::kVolumeZone, plain(Action::kVolumeUpdate, true), true},
+      {"zone: a volume changes otherwise", Plugin::kVolumeZone, plain(Action::kVolumeUpdate), false},
+      {"zone: a taint goes", Plugin::kVolumeZone, plain(Action::kNodeTaint), true},
+      {"limits: a driver may attach more", Plugin::kNodeVolumeLimits, plain(Action::kCsiNodeUpdate, true), true},
+      {"limits: fewer", Plugin::kNodeVolumeLimits, plain(Action::kCsiNodeUpdate), false},
+      {"limits: a volume is detached", Plugin::kNodeVolumeLimits, plain(Action::kAttachmentDelete), true},
+      {"limits: a claim that changes says nothing", Plugin::kNodeVolumeLimits, of_claim(Action::kClaimUpdate, "data"), false},
+      {"limits: no node event is registered", Plugin::kNodeVolumeLimits, plain(Action::kNodeTaint), false},
+      {"restrictions: its claim comes", Plugin::kVolumeRestrictions, of_claim(Action::kClaimAdd, "data"), true},
+      {"restrictions: its claim changes", Plugin::kVolumeRestrictions, of_claim(Action::kClaimUpdate, "data"), false},
+      {"restrictions: who uses the claim goes, whatever its access modes", Plugin::kVolumeRestrictions, pod_gone, true},
+      {"restrictions: a taint goes", Plugin::kVolumeRestrictions, plain(Action::kNodeTaint), true},
+  };
+  for (const HintCase& one : cases) {
+    SCOPED_TRACE(one.name);
+    state->queue.add(pod, 0, false, SimTime{}, CauseId{});
+    state->queue.pop(SimTime{});
+    state->queue.failed(pod.slot, set_of(one.refused_by), SimTime{}, CauseId{});
+    state->fire(one.event, SimTime{}, CauseId{});
+    EXPECT_EQ(state->queue.unschedulable_count(), one.is_worth_it ? 0u : 1u);
+    state->queue.remove(pod.slot);
+  }
+}
+
+TEST_F(VolumePlugins, EventsOfStorageSayWhatChanged) {
+  const Ref<Node> node = c.node("n1");
+  const auto pv = volume("pv", "block");
+  StorageEvents events(c.api);
+  const auto updated = [&](ObjectRef object) {
+    WatchEvent event;
+    event.type = WatchEvent::Type::kModified;
+    event.object = object;
+    return events.of(event);
+  };
+  const ObjectRef volume_ref{Kind::kPersistentVolume, pv.slot, pv.generation};
+  const ObjectRef node_ref{Kind::kNode, node.slot, node.generation};
+  EXPECT_EQ(updated(volume_ref)->action, Action::kVolumeUpdate);
+  EXPECT_FALSE(updated(volume_ref)->is_telling);
+  c.api.update(pv, Change::kLabels, [&](PersistentVolume& v) { v.meta.labels.set(c.name("tier"), c.name("gold")); });
+  EXPECT_FALSE(updated(volume_ref)->is_telling);
+  c.api.update(pv, Change::kLabels, [&](PersistentVolume& v) { v.meta.labels.set(c.name("topology.kubernetes.io/zone"), c.name("b")); });
+  EXPECT_TRUE(updated(volume_ref)->is_telling);
+  EXPECT_FALSE(updated(volume_ref)->is_telling);
+
+  EXPECT_FALSE(updated(node_ref)) << "its limits are what they were";
+  const auto limit = [&](std::int64_t count) {
+    c.api.update(node, Change::kVolumes, [&](Node& n) { n.volume_limits = {{c.name("rbd.csi.ceph.com"), count}}; });
+  };
+  limit(4);
+  EXPECT_EQ(updated(node_ref)->action, Action::kCsiNodeAdd);
+  limit(3);
+  EXPECT_EQ(updated(node_ref)->action, Action::kCsiNodeUpdate);
+  limit(5);
+  EXPECT_TRUE(updated(node_ref)->is_telling);
+  limit(2);
+  EXPECT_FALSE(updated(node_ref)->is_telling);
 }
 
 TEST_F(VolumePlugins, ScheduleAllBindsAsItGoes) {

@@ -56,11 +56,22 @@ StatusId NodeVolumeLimits::filter(NodeIndex index, const std::vector<PodSlot>& o
   return kFits;
 }
 
-bool NodeVolumeLimits::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) {
-  if (event.action == Action::kPodDelete) return event.pod_before->placed && !event.pod_before->spec->volumes.empty();
-  if (event.action != Action::kClaimChange) return true;
-  return pod.ns == event.claim_ns && std::any_of(pod.spec->volumes.begin(), pod.spec->volumes.end(),
-                                                 [&](const PodVolume& volume) { return !volume.claim || volume.claim == event.claim; });
+bool NodeVolumeLimits::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names) {
+  switch (event.action) {
+    case Action::kPodDelete: return event.pod_before->placed && !event.pod_before->spec->volumes.empty();
+    case Action::kClaimAdd: return uses_claim(pod, event, names);
+    case Action::kCsiNodeUpdate: return event.is_telling;
+    case Action::kAttachmentDelete:  // claims of generic ephemeral volumes are not looked at
+      return std::any_of(pod.spec->volumes.begin(), pod.spec->volumes.end(), [](const PodVolume& volume) { return bool{volume.claim}; });
+    default: return true;  // the kubelet makes a CSINode for each new node
+  }
+}
+
+bool NodeVolumeLimits::grew(const std::vector<Node::VolumeLimit>& before, const std::vector<Node::VolumeLimit>& after) {
+  return std::any_of(after.begin(), after.end(), [&](const Node::VolumeLimit& limit) {
+    const auto known = std::find_if(before.begin(), before.end(), [&](const Node::VolumeLimit& other) { return other.driver == limit.driver; });
+    return limit.count > (known == before.end() ? 0 : known->count);
+  });
 }
 
 }  // namespace sim::k8s::scheduling

@@ -23,8 +23,10 @@ class NodeVolumeLimits {
   /// `off`: pods of the node that a dry run took away; `on`: pods that it put there.
   StatusId filter(NodeIndex node, const std::vector<PodSlot>& off, const std::vector<PodSlot>& on) const;
 
-  static constexpr ActionSet kEvents = Action::kVolumeLimit | Action::kPodDelete | Action::kClaimChange | Action::kAttachmentDelete | Action::kNodeAdd;
-  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
+  static constexpr ActionSet kEvents = Action::kCsiNodeAdd | Action::kCsiNodeUpdate | Action::kPodDelete | Action::kClaimAdd | Action::kAttachmentDelete | Action::kNodeAdd;
+  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names);
+  /// CSINode: a driver is new, or may attach more than before.
+  static bool grew(const std::vector<Node::VolumeLimit>& before, const std::vector<Node::VolumeLimit>& after);
 
  private:
   /// A volume as it counts: its driver, and its name or that of the claim that will have it.

@@ -314,10 +314,14 @@ bool PodTopologySpread::is_worth_retrying(const PodInfo& pod, const ClusterEvent
     case Action::kPodAdd:
     case Action::kPodDelete:
     case Action::kPodLabel: break;
-    case Action::kClaimChange:
-    case Action::kVolumeChange:
-    case Action::kClassChange:
-    case Action::kVolumeLimit:
+    case Action::kClaimAdd:
+    case Action::kClaimUpdate:
+    case Action::kVolumeAdd:
+    case Action::kVolumeUpdate:
+    case Action::kClassAdd:
+    case Action::kClassUpdate:
+    case Action::kCsiNodeAdd:
+    case Action::kCsiNodeUpdate:
     case Action::kAttachmentDelete: return false;  // volumes decide nothing here
   }
   const auto involved = [&](const PodView* view) {

@@ -148,10 +148,13 @@ const VolumeBinding::Reservation* VolumeBinding::find(PodSlot slot) const {
   return found == reservations_.end() ? nullptr : &found->second;
 }
 
-bool VolumeBinding::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) {
-  if (event.action != Action::kClaimChange) return true;
-  return pod.ns == event.claim_ns && std::any_of(pod.spec->volumes.begin(), pod.spec->volumes.end(),
-                                                 [&](const PodVolume& volume) { return !volume.claim || volume.claim == event.claim; });
+bool VolumeBinding::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names) {
+  switch (event.action) {
+    case Action::kClaimAdd:
+    case Action::kClaimUpdate: return uses_claim(pod, event, names);
+    case Action::kClassUpdate: return event.is_telling;
+    default: return true;
+  }
 }
 
 }  // namespace sim::k8s::scheduling

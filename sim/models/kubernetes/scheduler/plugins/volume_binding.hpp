@@ -40,8 +40,9 @@ class VolumeBinding {
   void forget(PodSlot slot) { reservations_.erase(slot); }
 
   static constexpr ActionSet kEvents =
-      Action::kClaimChange | Action::kVolumeChange | Action::kClassChange | Action::kNodeAdd | Action::kNodeLabel | Action::kVolumeLimit;
-  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
+      Action::kClaimAdd | Action::kClaimUpdate | Action::kVolumeAdd | Action::kVolumeUpdate | Action::kClassAdd | Action::kClassUpdate | Action::kNodeAdd |
+      Action::kNodeLabel | Action::kNodeTaint | Action::kCsiNodeAdd;
+  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const Interner& names);
 
  private:
   /// What of the claims stands against a node.

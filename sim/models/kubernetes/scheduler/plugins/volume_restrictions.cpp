@@ -41,18 +41,16 @@ void VolumeRestrictions::shift(const PodSpec& other, std::int64_t change) {
   }
 }
 
-bool VolumeRestrictions::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const ApiServer& api) {
-  if (event.action == Action::kNodeAdd) return true;
+bool VolumeRestrictions::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) {
   const auto uses = [&](Symbol ns, Symbol claim) {
     return pod.ns == ns && std::any_of(pod.spec->volumes.begin(), pod.spec->volumes.end(), [&](const PodVolume& volume) { return volume.claim == claim; });
   };
-  if (event.action == Action::kClaimChange) return uses(event.claim_ns, event.claim);
+  if (event.action == Action::kClaimAdd) return uses(event.claim_ns, event.claim);
+  if (event.action != Action::kPodDelete) return true;
+  // Whatever the claim's access modes: upstream does not look the claim up here.
   const PodView& gone = *event.pod_before;
-  return std::any_of(gone.spec->volumes.begin(), gone.spec->volumes.end(), [&](const PodVolume& volume) {
-    if (!volume.claim || !uses(gone.ns, volume.claim)) return false;
-    const PersistentVolumeClaim* claim = api.get(api.find<PersistentVolumeClaim>(gone.ns, volume.claim));
-    return claim != nullptr && claim->spec.access_modes.has(AccessModes::kReadWriteOncePod);
-  });
+  return std::any_of(gone.spec->volumes.begin(), gone.spec->volumes.end(),
+                     [&](const PodVolume& volume) { return volume.claim && uses(gone.ns, volume.claim); });
 }
 
 }  // namespace sim::k8s::scheduling

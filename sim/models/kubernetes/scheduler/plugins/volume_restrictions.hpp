@@ -28,8 +28,8 @@ class VolumeRestrictions {
   std::int64_t conflicts() const { return conflicts_; }
   void restore(std::int64_t conflicts) { conflicts_ = conflicts; }
 
-  static constexpr ActionSet kEvents = Action::kPodDelete | Action::kNodeAdd | Action::kClaimChange;
-  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event, const ApiServer& api);
+  static constexpr ActionSet kEvents = Action::kPodDelete | Action::kNodeAdd | Action::kNodeTaint | Action::kClaimAdd;
+  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
 
  private:
   Cache& cache_;

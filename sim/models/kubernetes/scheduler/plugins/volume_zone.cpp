@@ -60,4 +60,24 @@ StatusId VolumeZone::filter(NodeIndex index) const {
   return kFits;
 }
 
+bool VolumeZone::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) {
+  switch (event.action) {
+    case Action::kClaimAdd:
+    case Action::kClaimUpdate:  // claims of generic ephemeral volumes are not looked at
+      return pod.ns == event.claim_ns &&
+             std::any_of(pod.spec->volumes.begin(), pod.spec->volumes.end(), [&](const PodVolume& volume) { return volume.claim == event.claim; });
+    case Action::kClassAdd:
+    case Action::kVolumeUpdate: return event.is_telling;
+    default: return true;
+  }
+}
+
+Labels VolumeZone::topology_of(const Labels& labels, const WellKnown& known) {
+  Labels result;
+  for (const Symbol key : {known.zone_beta, known.region_beta, known.zone, known.region}) {
+    if (const std::optional<Symbol> value = labels.find(key)) result.set(key, *value);
+  }
+  return result;
+}
+
 }  // namespace sim::k8s::scheduling

@@ -20,7 +20,11 @@ class VolumeZone {
   std::string pre_filter(const PodInfo& pod);
   StatusId filter(NodeIndex node) const;
 
-  static constexpr ActionSet kEvents = Action::kClassChange | Action::kNodeAdd | Action::kNodeLabel | Action::kClaimChange | Action::kVolumeChange;
+  static constexpr ActionSet kEvents = Action::kClassAdd | Action::kNodeAdd | Action::kNodeLabel | Action::kNodeTaint | Action::kClaimAdd |
+                                       Action::kClaimUpdate | Action::kVolumeAdd | Action::kVolumeUpdate;
+  static bool is_worth_retrying(const PodInfo& pod, const ClusterEvent& event);
+  /// Of a volume's labels those that name zones and regions.
+  static Labels topology_of(const Labels& labels, const WellKnown& known);
 
  private:
   struct Topology {
