@@ -47,6 +47,7 @@ void ObjectReader::pod(Yaml object) {
       container_statuses(status, "initContainerStatuses", p.spec->init_containers, p.init_containers);
     }
   }
+  if (status && !p.node_name) p.nominated_node = symbol(status, "nominatedNodeName");
   put(set->pods, std::move(m));
 }
 

@@ -561,4 +561,15 @@ def cluster(seed, nodes_max=200):
     result = {"name": f"seed-{seed}", "objects": made.objects}
     if made.random.random() < 0.4 or made.has["profiles"]:
         result["config"] = configuration(made.random, made.has["profiles"])
+    nominate(result["objects"], random.Random(f"nominations of {seed}"))
     return result
+
+
+def nominate(objects, r):
+    """Some pending pods were promised a node before, as in a dump that was taken after a preemption; rarely one that is gone."""
+    nodes = [o["metadata"]["name"] for o in objects if o["kind"] == "Node"]
+    if not nodes or r.random() < 0.75:
+        return
+    for pod in objects:
+        if pod["kind"] == "Pod" and not pod["spec"].get("nodeName") and not pod["spec"].get("schedulingGates") and r.random() < 0.2:
+            pod.setdefault("status", {})["nominatedNodeName"] = "gone" if r.random() < 0.05 else r.choice(nodes)

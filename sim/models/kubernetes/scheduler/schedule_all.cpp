@@ -345,6 +345,7 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
       state.cache.put_pending(ref, pod);
       const bool gated = scheduling_gates::is_gated(*pod.spec);
       if (gated) fate.message = "Scheduling is blocked due to non-empty scheduling gates";
+      if (!gated && pod.nominated_node) state.cache.nominate(ref.slot, state.cache.find(pod.nominated_node));
       state.queue.add(ref, pod.spec->priority, gated, now, CauseId{});
     }
     result.pods.push_back(std::move(fate));

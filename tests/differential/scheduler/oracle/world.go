@@ -242,6 +242,13 @@ func newWorld(input *clusterInput, more ...scheduler.Option) (*world, error) {
 			w.pending = append(w.pending, key(pod))
 		}
 	}
+	for _, pod := range pods {
+		// As the queue's Add has it: gated pods, and those of other schedulers, are promised nothing.
+		_, ours := w.sched.Profiles[pod.Spec.SchedulerName]
+		if ours && pod.Spec.NodeName == "" && pod.Status.NominatedNodeName != "" && len(pod.Spec.SchedulingGates) == 0 {
+			w.nominate(pod, pod.Status.NominatedNodeName)
+		}
+	}
 	return w, nil
 }
 

@@ -54,6 +54,23 @@ TEST(ScheduleAll, PlacesWhatFitsAndExplainsTheRest) {
   EXPECT_EQ(c.api.get(first)->node_name, c.name("n1"));
 }
 
+// status.nominatedNodeName, as a dump after a preemption has it.
+TEST(ScheduleAll, ANodeThatWasPromisedIsTriedFirst) {
+  Manifests c;
+  c.node("n1", {.cpu = 1000});
+  c.node("n2", {.cpu = 1000});
+  c.pod("bound", c.spec(100), {}, "n2");  // so n1 is the better one
+  c.pod("other", c.spec(600));
+  const Ref<Pod> promised = c.pod("promised", c.spec(600));
+  const Ref<Pod> too_late = c.pod("too-late", c.spec(600));
+  c.api.update(promised, Change::kScheduling, [&](Pod& pod) { pod.nominated_node = c.name("n1"); });
+  c.api.update(too_late, Change::kScheduling, [&](Pod& pod) { pod.nominated_node = c.name("gone"); });
+  const auto fates = c.fates(c.run());
+  EXPECT_EQ(fates.at("promised"), "n1");
+  EXPECT_EQ(fates.at("other"), "n2");  // n1 is kept for a pod that is no less important
+  EXPECT_NE(fates.at("too-late").find("0/2 nodes are available: 2 Insufficient cpu."), std::string::npos);
+}
+
 TEST(ScheduleAll, HighPriorityGoesFirst) {
   Manifests c;
   c.node("n1", {.cpu = 1000});
