@@ -18,6 +18,7 @@
 #include "sim/cli/explain_command.hpp"
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/hunt_command.hpp"
+#include "sim/cli/import_command.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/merge_command.hpp"
 #include "sim/cli/mpi_ranks.hpp"
@@ -124,6 +125,7 @@ int dispatch(int argc, char** argv) {
   add_replay_command(app, exit_code);
   add_serve_command(app, exit_code);
   add_loop_command(app, exit_code);
+  add_import_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);

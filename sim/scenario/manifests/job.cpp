@@ -1,5 +1,8 @@
 #include "sim/scenario/manifests/object_reader.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 namespace sim::scenario::manifests {
 
 namespace {
@@ -35,6 +38,32 @@ JobSpec ObjectReader::job_spec(Yaml spec) {
   return j;
 }
 
+/// status.completedIndexes: "1,3-5,7".
+std::vector<std::int64_t> ObjectReader::indexes(Yaml status) {
+  constexpr std::int64_t kIndexesMax = 1'000'000;
+  std::vector<std::int64_t> result;
+  const Yaml node = status.find("completedIndexes");
+  std::string_view left = text(status, "completedIndexes");
+  const auto number = [&](std::string_view digits) {
+    std::int64_t value = -1;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc{} && end == digits.data() + digits.size() && value >= 0 && value < kIndexesMax ? value : -1;
+  };
+  while (!left.empty()) {
+    const std::string_view part = left.substr(0, left.find(','));
+    left.remove_prefix(std::min(left.size(), part.size() + 1));
+    const std::size_t dash = part.find('-');
+    const std::int64_t first = number(part.substr(0, dash));
+    const std::int64_t last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));
+    if (first < 0 || last < first || (!result.empty() && first <= result.back())) {
+      wrong(node, "indexes in their order, such as 1,3-5,7");
+      return {};
+    }
+    for (std::int64_t i = first; i <= last; ++i) result.push_back(i);
+  }
+  return result;
+}
+
 void ObjectReader::job(Yaml object) {
   Manifest<Job> m = begin<Job>(object, true);
   if (const Yaml spec = spec_of(object); spec) {
@@ -44,6 +73,7 @@ void ObjectReader::job(Yaml object) {
   const Yaml status = map(object, "status");
   m.object.succeeded = integer_or(status, "succeeded", 0);
   m.object.failed = integer_or(status, "failed", 0);
+  m.object.completed_indexes = indexes(status);
   for (const Yaml condition : maps(status, "conditions")) {
     if (text(condition, "status") != "True") continue;
     if (text(condition, "type") == "Complete") m.object.complete = true;

@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 23> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 24> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
@@ -35,6 +35,7 @@ constexpr std::array<KindEntry, 23> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"", "v1", "PersistentVolumeClaim", Kind::kPersistentVolumeClaim, &R::claim},
                                                {"storage.k8s.io", "v1", "VolumeAttachment", Kind::kVolumeAttachment, &R::attachment},
                                                {"storage.k8s.io", "v1", "CSINode", Kind::kOther, &R::csi_node},
+                                               {"apps", "v1", "ControllerRevision", Kind::kOther, &R::controller_revision},
                                                {"storage.k8s.io", "v1", "CSIDriver", Kind::kOther, &R::csi_driver},
                                                {"storage.k8s.io", "v1", "CSIStorageCapacity", Kind::kOther, &R::storage_capacity},
                                                {"admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", Kind::kOther, &R::validating_webhooks},
@@ -157,6 +158,14 @@ void ObjectReader::decode(Yaml object, std::string_view list_version, std::strin
   (this->*known->read)(object);
 }
 
+bool ObjectReader::decode_as(Yaml object, std::string_view group, std::string_view kind) {
+  const KindEntry* known = find_kind(group, kind);
+  if (known == nullptr) return false;
+  kind_name = kind;
+  (this->*known->read)(object);
+  return true;
+}
+
 template <class T>
 void ObjectReader::refuse_duplicates(const std::vector<Manifest<T>>& list) {
   std::unordered_map<std::uint64_t, std::uint32_t> seen;  // look-up only
@@ -200,6 +209,7 @@ ManifestSet ObjectReader::finish() {
   }
   settle_capacities();
   settle_start_times();
+  settle_revisions();
 
   std::vector<const PriorityClass*> classes;
   for (const Manifest<PriorityClass>& m : own.priority_classes) classes.push_back(&m.object);

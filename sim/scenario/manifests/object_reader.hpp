@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,8 @@ struct ObjectReader {
 
   /// `list_version` and `list_kind` are what the items of a typed list leave out.
   void decode(Yaml object, std::string_view list_version = {}, std::string_view list_kind = {});
+  /// The same of an object whose kind is known already, whatever version it says. False: there is no such kind here.
+  bool decode_as(Yaml object, std::string_view group, std::string_view kind);
   /// See ManifestReader::finish().
   ManifestSet finish();
   /// Puts what is read from here on into a set of somebody else's (then there is no finish()).
@@ -184,7 +187,10 @@ struct ObjectReader {
   bool keeps_own_spec(Yaml object, std::string_view name);
   void start_time(Yaml status, Pod& pod);
   void settle_start_times();
+  void controller_revision(Yaml object);
+  void settle_revisions();
   JobSpec job_spec(Yaml spec);
+  std::vector<std::int64_t> indexes(Yaml status);
   /// The driver that a volume's source stands for: of csi by its name, of an in-tree plugin by its.
   Symbol volume_driver(Yaml spec);
   void other(Yaml object, std::string_view api_version);
@@ -202,6 +208,12 @@ struct ObjectReader {
   std::set<Symbol> capacity_drivers;  // CSIDrivers with spec.storageCapacity
   std::map<Symbol, std::vector<StorageCapacity>> capacities;         // CSIStorageCapacities by their class
   std::map<Symbol, std::vector<k8s::Node::VolumeLimit>> csi_limits;  // by node, of CSINodes
+  using RevisionOwner = std::tuple<Kind, Symbol, Symbol>;  // kind, namespace, name
+  struct Revision {
+    std::int64_t number = -1;
+    Symbol label;
+  };
+  std::map<RevisionOwner, Revision> revisions;  // the newest
   std::string kind_name;                         // of the object that is being read
 };
 

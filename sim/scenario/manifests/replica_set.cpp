@@ -1,4 +1,5 @@
 #include "sim/scenario/manifests/object_reader.hpp"
+#include "sim/scenario/manifests/revision_hash.hpp"
 
 namespace sim::scenario::manifests {
 
@@ -15,6 +16,8 @@ void ObjectReader::replica_set(Yaml object) {
     r.replicas = integer_or(spec, "replicas", 1);
     expect_fields(spec, "ReplicaSet.spec", kReplicaSetFields);
     r.pod_template = pod_template(spec);
+    // Its Deployment knows it by the template without the label that it adds.
+    if (const Yaml pods = map(spec, "template"); pods) r.pod_template.hash = revision_hash(pods);
     r.selector = workload_selector(spec, r.pod_template);
     only_restart_always(spec, r.pod_template);
     r.min_ready_seconds = integer_or(spec, "minReadySeconds", 0);

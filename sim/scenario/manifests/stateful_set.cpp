@@ -35,6 +35,9 @@ void ObjectReader::stateful_set(Yaml object) {
     s.deletes_claims_when_deleted = word<bool>(retention, "whenDeleted", {{"Retain", false}, {"Delete", true}});
     s.deletes_claims_when_scaled = word<bool>(retention, "whenScaled", {{"Retain", false}, {"Delete", true}});
   }
+  if (const Symbol update = symbol(map(object, "status"), "updateRevision")) {
+    revisions[{Kind::kStatefulSet, s.meta.ns, s.meta.name}] = Revision{INT64_MAX, update};
+  }
   put(set->stateful_sets, std::move(m));
 }
 

@@ -162,6 +162,11 @@ void Kubelets::Impl::start() {
   api.all<Pod>().for_each([this](Ref<Pod> ref, const Pod&) { index_binding(ref); });
   if (image_config.preloaded) {
     for (NodeRun& node : nodes) {
+      // What a node of a dump says that it has.
+      const Node* object = api.get(node.ref);
+      if (object != nullptr) {
+        for (const NodeImage& image : object->images) node.images->add(image.image);
+      }
       for (const Ref<Pod> ref : node.bound) {
         const Pod& pod = api.all<Pod>().at(ref);
         for (const Container& container : pod.spec->init_containers) node.images->add(container.image);

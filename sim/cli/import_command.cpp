@@ -1,0 +1,193 @@
+#include "sim/cli/import_command.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "analysis/atomic_file.hpp"
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/progress.hpp"
+#include "sim/scenario/dump/importer.hpp"
+#include "sim/scenario/manifests.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+namespace dump = sim::scenario::dump;
+
+/// More than any API server answers with; a file that never ends must not fill the memory.
+constexpr std::size_t kInputBytesMax = std::size_t{4} << 30;
+
+struct Arguments {
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string format = "text";
+  std::vector<std::string> pools;
+  bool strict = false;
+  bool keep_all = false;
+  bool quiet = false;
+};
+
+/// False, with the reason told, when it cannot be read.
+bool read_text(const std::string& path, std::string& text, sim::scenario::Diagnostics& diagnostics) {
+  std::FILE* stream = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  if (stream == nullptr) {
+    diagnostics.error_in(path, fmt::format("cannot be opened: {}", std::strerror(errno)));
+    return false;
+  }
+  std::error_code ignored;
+  if (path != "-") {
+    const std::uintmax_t size = fs::file_size(path, ignored);
+    if (!ignored && size <= kInputBytesMax) text.reserve(size + 1);
+  }
+  constexpr std::size_t kPiece = 1u << 20;
+  std::size_t used = 0;
+  for (;;) {
+    text.resize(used + std::max(kPiece, std::min(text.capacity() - used, std::size_t{64} << 20)));
+    const std::size_t got = std::fread(text.data() + used, 1, text.size() - used, stream);
+    used += got;
+    if (got == 0 || used > kInputBytesMax) break;
+  }
+  text.resize(used);
+  const bool failed = std::ferror(stream) != 0;
+  const int error = errno;
+  if (path != "-") std::fclose(stream);
+  if (failed) diagnostics.error_in(path, fmt::format("cannot be read: {}", std::strerror(error)));
+  if (used > kInputBytesMax) diagnostics.error_in(path, "is larger than 4 GiB");
+  return !failed && used <= kInputBytesMax;
+}
+
+/// "worker=5,cpu=8,memory=32Gi" as an entry of `pools`. Empty, with the reason told, when it is none.
+std::string pool_of(const std::string& text, sim::scenario::Diagnostics& diagnostics) {
+  const auto wrong = [&](std::string_view message) {
+    sim::scenario::Diagnostic& d = diagnostics.error_in("--pool " + text, std::string(message));
+    d.expected = "NAME=COUNT,KEY=VALUE..., like worker=5,cpu=8,memory=32Gi";
+    return std::string();
+  };
+  std::string yaml;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t stop = std::min(text.find(',', at), text.size());
+    const std::string part = text.substr(at, stop - at);
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == part.size()) return wrong("is no pool");
+    const std::string key = part.substr(0, equals);
+    const std::string value = part.substr(equals + 1);
+    if (key.find_first_of(" :#{}[]\"'") != std::string::npos || value.find_first_of(":#{}[]\"'\n") != std::string::npos) return wrong("is no pool");
+    yaml += yaml.empty() ? fmt::format("  {}:\n    count: {}\n", key, value) : fmt::format("    {}: {}\n", key, value);
+    at = stop + 1;
+  }
+  // The reader of scenarios knows what a pool may say.
+  sim::scenario::Diagnostics found;
+  sim::scenario::read_scenario_text("--pool " + text, fmt::format("apiVersion: squall.dev/v1alpha1\nkind: Scenario\n{}pools:\n{}", yaml.find("controlPlane: true") == std::string::npos ? "controlPlane: {external: true}\n" : "", yaml),
+                                    {}, found);
+  if (!found.has_errors()) return yaml;
+  const sim::scenario::Diagnostic first = found.sorted().front();
+  sim::scenario::Diagnostic& d = diagnostics.error_in("--pool " + text, first.message);
+  d.expected = first.expected;
+  d.hint = first.hint;
+  return {};
+}
+
+int import(const Arguments& arguments) {
+  sim::scenario::Diagnostics diagnostics;
+  const bool to_stdout = arguments.output == "-";
+  dump::ImportOptions options;
+  options.keep_all = arguments.keep_all;
+  const fs::path output(arguments.output);
+  if (to_stdout) {
+    options.name = "imported";
+    options.inline_bytes = static_cast<std::size_t>(-1);
+  } else {
+    std::error_code ignored;
+    if (fs::is_directory(output, ignored)) diagnostics.error_in(arguments.output, "is a folder").expected = "the name of the scenario's file, like cluster.yaml";
+    const std::string extension = output.extension().string();
+    if (extension != ".yaml" && extension != ".yml") diagnostics.error_in("-o " + arguments.output, "is no name of a scenario").expected = "a file that ends in .yaml";
+    options.name = output.stem().string();
+  }
+  for (const std::string& pool : arguments.pools) options.pools += pool_of(pool, diagnostics);
+  std::vector<std::string> files;
+  for (const std::string& input : arguments.inputs) {
+    if (input == "-") {
+      files.push_back(input);
+      continue;
+    }
+    for (const std::string& file : sim::scenario::expand_path(input, sim::scenario::Place{}, diagnostics)) files.push_back(file);
+  }
+  if (diagnostics.has_errors()) {
+    diagnostics.print(stderr);
+    return kWrongInput;
+  }
+  const std::atomic<bool>& stop = stop_on_interrupt();
+  Progress progress(arguments.quiet);
+  dump::Importer importer(options, diagnostics);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (stop.load()) return kInterrupted;
+    progress.update(static_cast<double>(i) / static_cast<double>(files.size()), files[i]);
+    std::string text;
+    if (read_text(files[i], text, diagnostics)) importer.read(files[i] == "-" ? "stdin" : files[i], text);
+  }
+  const std::vector<dump::OutputFile> made = importer.finish();
+  progress.finish();
+  if (stop.load()) return kInterrupted;
+  if (diagnostics.has_errors() || made.empty()) {
+    diagnostics.print(stderr);
+    return kWrongInput;
+  }
+  std::vector<std::string> names;
+  if (to_stdout) {
+    std::fwrite(made.back().content.data(), 1, made.back().content.size(), stdout);
+    names.emplace_back("-");
+  } else {
+    // The scenario last: what it refers to is there when it is.
+    for (const dump::OutputFile& file : made) {
+      const fs::path path = &file == &made.back() ? output : output.parent_path() / file.name;
+      if (const std::string error = analysis::write_whole_file(path, file.content); !error.empty()) {
+        std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
+        return kCannotWrite;
+      }
+      names.push_back(path.string());
+    }
+  }
+  const dump::Report& report = importer.report();
+  std::string told = arguments.format == "json" ? dump::report_json(report, names) : dump::report_text(report);
+  if (arguments.format != "json" && !to_stdout) told += fmt::format("\nNext: squall query {0} --at 1s pods\n      squall run {0}\n", names.back());
+  if (!arguments.quiet || arguments.format == "json") std::fputs(told.c_str(), to_stdout ? stderr : stdout);
+  return arguments.strict && !report.is_complete() ? kExpectationFailed : kOk;
+}
+
+}  // namespace
+
+void add_import_command(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("import", "Makes a scenario of a cluster's dumps: its first second is the cluster's state, and what could not be taken over is told");
+  command->add_option("dump", arguments->inputs, "What kubectl get -o yaml or json printed, of any kinds, and helm template: files, folders, patterns; - reads standard input")
+      ->required()
+      ->option_text(" ");
+  command->add_option("-o,--output", arguments->output, "The scenario to write (many objects go into files beside it); - writes one file to standard output")->required()->option_text("FILE");
+  command->add_option("--pool", arguments->pools, "Machines for a dump without nodes: NAME=COUNT,cpu=8,memory=32Gi and whatever else a pool may say (may be repeated)")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->option_text("POOL");
+  command->add_flag("--keep-all", arguments->keep_all, "Keep also what nothing simulated reads, for clients of squall serve");
+  command->add_flag("--strict", arguments->strict, "Exit 1 when anything that bears on a run could not be taken over");
+  command->add_option("--format", arguments->format, "What is told of the import: text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
+  command->add_flag("-q,--quiet", arguments->quiet, "Tell nothing");
+  command->footer("Exit codes: 0, 1 with --strict when something is missing, 2 the input is wrong, 3 an output cannot be written.\n\n"
+                  "Examples: kubectl get nodes,pods,deploy,rs,sts,ds,jobs,cronjobs,svc,pdb,pvc,pv,sc,priorityclasses -A -o yaml | squall import - -o cluster.yaml\n"
+                  "          squall import dumps/*.json -o cluster.yaml --strict\n"
+                  "          helm template shop ./chart | squall import - --pool worker=6,cpu=8,memory=32Gi -o shop.yaml");
+  command->callback([arguments, &exit_code] { exit_code = import(*arguments); });
+}
+
+}  // namespace cli
