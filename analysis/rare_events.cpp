@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "analysis/json_text.hpp"
 #include "analysis/run_report.hpp"
@@ -87,88 +89,11 @@ class Replicate {
     live_.failures()->cycles().watch_excursions(rule_, [this] { stops(true); }, [this] { stops(false); });
   }
 
-  RareEventRun run() {
-    std::vector<std::pair<SimTime, SimTime>> excursions;
-    while (advance(until_)) {
-      if (!began_) {
-        excursions.back().second = engine().now();
-        continue;
-      }
-      excursions.emplace_back(engine().now(), until_);
-      for (std::size_t i = 0; i < cycles().components().size(); ++i) {
-        const std::size_t process = cycles().components()[i].process;
-        if (cycles().is_broken(i) && process < 64) run_.openers |= std::uint64_t{1} << process;
-      }
-      if (!copy(engine().now())) return run_;
-      ++run_.excursions;
-    }
-    if (engine().now() < until_) return run_;  // Ctrl-C
-    const double measured = sim::seconds(until_ - warm_up_);
-    const double all = live_.lost_seconds(options_.subject, warm_up_, until_);
-    run_.outside = all;
-    for (const auto& [from, to] : excursions) {
-      run_.outside -= live_.lost_seconds(options_.subject, std::max(from, warm_up_), std::max(to, warm_up_));
-      run_.in_excursions += sim::seconds(to - from);
-    }
-    // Differences of sums: what is below a microsecond is rounding.
-    if (run_.outside < 1e-6) run_.outside = 0.0;
-    run_.plain = all / measured;
-    run_.unavailability = (run_.outside + run_.weighted) / measured;
-    run_.events = engine().stats().executed;
-    run_.complete = true;
-    return run_;
-  }
-
- private:
-  sim::Engine& engine() { return live_.world().engine; }
-  chaos::LifeCycles& cycles() { return live_.failures()->cycles(); }
-  void stops(bool began) {
-    began_ = began;
-    engine().stop();
-  }
-  /// True when an excursion began or ended before `to`.
-  bool advance(SimTime to) { return engine().run_until(to, options_.stop) == sim::RunEnd::kRequested; }
-
-  bool copy(SimTime began) {
-    double weighted = 0.0;
-    for (std::size_t i = 0; i < options_.copies; ++i) {
-      int ends[2];
-      if (::pipe(ends) != 0) return false;
-      const pid_t child = ::fork();
-      if (child < 0) {
-        ::close(ends[0]);
-        ::close(ends[1]);
-        return false;
-      }
-      if (child == 0) {
-        ::close(ends[0]);
-        const bool told = write_all(ends[1], live_through(began, i));
-        ::_exit(told ? 0 : 1);
-      }
-      ::close(ends[1]);
-      CopyReport report;
-      const bool heard = read_all(ends[0], report);
-      ::close(ends[0]);
-      wait_for(child);
-      if (!heard || !report.complete) return false;
-      const double weight = sim::math::exp(report.log_weight);
-      const double share = weight * report.lost / static_cast<double>(options_.copies);
-      weighted += share;
-      run_.weighted_square += share * report.lost;
-      run_.hits += report.lost > 0.0 ? 1 : 0;
-      run_.copied_events += report.events;
-      ++run_.copies;
-    }
-    run_.largest = std::max(run_.largest, weighted);
-    run_.weighted += weighted;
-    return true;
-  }
-
-  /// In a process of its own: the excursion under bias.
-  CopyReport live_through(SimTime began, std::size_t number) {
+  /// At the beginning of an excursion, in a process of its own: lives through it under bias.
+  CopyReport live_through(std::size_t number) {
     CopyReport report;
     const std::uint64_t events_before = engine().stats().executed;
-    const SimTime from = std::max(began, warm_up_);
+    const SimTime from = std::max(engine().now(), warm_up_);
     cycles().bias(fmt::format("~{}.{}", run_.excursions, number));
     // Once the outage is there nothing has to be hastened any more. It is looked for a while after each failure, the first one too: what follows from one takes
     // its time. A few requests that fail with each node are not what is looked for.
@@ -201,14 +126,135 @@ class Replicate {
     return report;
   }
 
+  enum class Pause : std::uint8_t { kExcursion, kEnd, kStopped };
+  /// Goes on to the beginning of the next excursion, or to the end.
+  Pause next() {
+    while (advance(until_)) {
+      if (!began_) {
+        excursions_.back().second = engine().now();
+        continue;
+      }
+      excursions_.emplace_back(engine().now(), until_);
+      for (std::size_t i = 0; i < cycles().components().size(); ++i) {
+        const std::size_t process = cycles().components()[i].process;
+        if (cycles().is_broken(i) && process < 64) run_.openers |= std::uint64_t{1} << process;
+      }
+      return Pause::kExcursion;
+    }
+    return engine().now() < until_ ? Pause::kStopped : Pause::kEnd;  // Ctrl-C
+  }
+
+  /// What the copies of the excursion that has just begun have lost.
+  void take(const std::vector<CopyReport>& reports) {
+    double weighted = 0.0;
+    for (const CopyReport& report : reports) {
+      const double share = sim::math::exp(report.log_weight) * report.lost / static_cast<double>(reports.size());
+      weighted += share;
+      run_.weighted_square += share * report.lost;
+      run_.hits += report.lost > 0.0 ? 1 : 0;
+      run_.copied_events += report.events;
+      ++run_.copies;
+    }
+    run_.largest = std::max(run_.largest, weighted);
+    run_.weighted += weighted;
+    ++run_.excursions;
+  }
+
+  RareEventRun finish() {
+    const double measured = sim::seconds(until_ - warm_up_);
+    const double all = live_.lost_seconds(options_.subject, warm_up_, until_);
+    run_.outside = all;
+    for (const auto& [from, to] : excursions_) {
+      run_.outside -= live_.lost_seconds(options_.subject, std::max(from, warm_up_), std::max(to, warm_up_));
+      run_.in_excursions += sim::seconds(to - from);
+    }
+    // Differences of sums: what is below a microsecond is rounding.
+    if (run_.outside < 1e-6) run_.outside = 0.0;
+    run_.plain = all / measured;
+    run_.unavailability = (run_.outside + run_.weighted) / measured;
+    run_.events = engine().stats().executed;
+    run_.complete = true;
+    return run_;
+  }
+
+ private:
+  sim::Engine& engine() { return live_.world().engine; }
+  chaos::LifeCycles& cycles() { return live_.failures()->cycles(); }
+  void stops(bool began) {
+    began_ = began;
+    engine().stop();
+  }
+  /// True when an excursion began or ended before `to`.
+  bool advance(SimTime to) { return engine().run_until(to, options_.stop) == sim::RunEnd::kRequested; }
+
   const RareEventOptions& options_;
   chaos::LiveRun live_;
   SimTime until_;
   SimTime warm_up_;
   chaos::LifeCycles::BiasRule rule_;
   RareEventRun run_;
+  std::vector<std::pair<SimTime, SimTime>> excursions_;
   bool began_ = false;
 };
+
+/// Lets one copy of the process live through the excursions of all of these. Empty: it died, or was stopped.
+std::vector<CopyReport> copy_all(const std::vector<Replicate*>& paused, std::size_t number) {
+  int ends[2];
+  if (::pipe(ends) != 0) return {};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    bool told = true;
+    for (Replicate* one : paused) told = told && write_all(ends[1], one->live_through(number));
+    ::_exit(told ? 0 : 1);
+  }
+  ::close(ends[1]);
+  std::vector<CopyReport> reports(child < 0 ? 0 : paused.size());
+  for (CopyReport& report : reports) {
+    if (read_all(ends[0], report) && report.complete) continue;
+    reports.clear();
+    break;
+  }
+  ::close(ends[0]);
+  if (child > 0) wait_for(child);
+  return reports;
+}
+
+/// Replications side by side: a fork costs much the same for one world as for several, so one serves an excursion of each. They know nothing of each other, and
+/// what each finds is what it would find alone.
+void run_side_by_side(const sim::scenario::ScenarioSpec& scenario, const RareEventOptions& options, const std::vector<std::uint64_t>& seeds, const std::function<bool(const RareEventRun&)>& done) {
+  std::vector<std::unique_ptr<Replicate>> running;
+  for (const std::uint64_t seed : seeds) running.push_back(std::make_unique<Replicate>(scenario, options, seed));
+  while (!running.empty()) {
+    std::vector<Replicate*> paused;
+    for (std::unique_ptr<Replicate>& one : running) {
+      switch (one->next()) {
+        case Replicate::Pause::kExcursion: paused.push_back(one.get()); break;
+        case Replicate::Pause::kStopped: return;
+        case Replicate::Pause::kEnd:
+          if (!done(one->finish())) return;
+          one.reset();
+          break;
+      }
+    }
+    std::erase(running, nullptr);
+    if (paused.empty()) return;
+    std::vector<std::vector<CopyReport>> reports(paused.size());  // by replication, then by copy
+    for (std::size_t copy = 0; copy < options.copies; ++copy) {
+      const std::vector<CopyReport> of_all = copy_all(paused, copy);
+      if (of_all.empty()) return;
+      for (std::size_t i = 0; i < paused.size(); ++i) reports[i].push_back(of_all[i]);
+    }
+    for (std::size_t i = 0; i < paused.size(); ++i) paused[i]->take(reports[i]);
+  }
+}
+
+/// How many replications live in one process: many of a small world, whose run costs less than a fork; few of a large one, whose memory counts.
+std::size_t side_by_side(std::size_t nodes) {
+  constexpr std::size_t kNodes = 400;
+  constexpr std::size_t kMost = 16;
+  return std::clamp<std::size_t>(kNodes / std::max<std::size_t>(nodes, 1), 1, kMost);
+}
 
 // What an interval needs to be trusted.
 constexpr std::uint64_t kHitsNeeded = 50;
@@ -272,9 +318,11 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     return found;
   }
   std::vector<std::pair<std::size_t, std::string>> watched;
+  std::size_t together = 1;
   {
     chaos::LiveRun live(scenario, plan_of(scenario), options.first_seed);
     // Services have a history once they serve.
+    together = side_by_side(live.world().api.all<sim::k8s::Node>().size());
     live.world().engine.run_until(std::min(until, SimTime(std::max<sim::SimDuration>(scenario.run.warm_up, std::chrono::minutes(10)))), options.stop);
     const std::vector<std::string> subjects = live.subjects();
     if (std::find(subjects.begin(), subjects.end(), options.subject) == subjects.end()) {
@@ -317,10 +365,11 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     const pid_t worker = ::fork();
     if (worker == 0) {
       ::close(ends[0]);
-      for (std::size_t i = job; i < options.replications; i += jobs) {
-        if (options.stop != nullptr && options.stop->load(std::memory_order_relaxed)) break;
-        const RareEventRun run = Replicate(scenario, options, options.first_seed + i).run();
-        if (!write_all(ends[1], run)) break;
+      const auto is_stopped = [&] { return options.stop != nullptr && options.stop->load(std::memory_order_relaxed); };
+      for (std::size_t i = job; i < options.replications && !is_stopped();) {
+        std::vector<std::uint64_t> seeds;
+        for (; i < options.replications && seeds.size() < together; i += jobs) seeds.push_back(options.first_seed + i);
+        run_side_by_side(scenario, options, seeds, [&](const RareEventRun& run) { return write_all(ends[1], run); });
       }
       ::_exit(0);
     }

@@ -152,8 +152,7 @@ double LiveRun::lost_seconds(const std::string& subject, SimTime from, SimTime t
   SummaryOptions window;
   window.warm_up_end = from;
   window.end = to;
-  window.outages_max = 0;
-  window.lanes_max = 0;
+  window.only = &subject;
   summarize(impl_->listeners->observers, window, verdict);
   for (const auto* list : {&verdict.components, &verdict.services}) {
     for (const AvailabilityStats& stats : *list) {

@@ -7,8 +7,10 @@ namespace chaos {
 void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   if (!observer.present()) return;
   const auto add = [&](const Signal& signal, OutageKind kind, Severity severity, const std::string& subject, std::string_view lost) {
-    tell_outages(signal, kind, severity, subject, options.warm_up_end, options, verdict);
+    if (!options.wants(subject)) return;
     verdict.components.push_back(signal_stats(signal, subject, options.warm_up_end, options.end));
+    if (options.only != nullptr) return;
+    tell_outages(signal, kind, severity, subject, options.warm_up_end, options, verdict);
     verdict.lanes.push_back(lane_of("storage", subject, signal, options.end, [&](double value, SimDuration length) {
       const bool works = value >= 1.0;
       const std::string state = works ? "ok" : value > 0.0 ? fmt::format("{} of {:.0f} %", lost, 100.0 * (1.0 - value)) : std::string(lost);

@@ -24,9 +24,11 @@ constexpr FunctionOutage kFunctionOutages[] = {
 
 void summarize_control_plane(const ControlPlaneObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   for (const FunctionOutage& f : kFunctionOutages) {
+    if (!options.wants(f.subject)) continue;
     const Signal& signal = observer.of(f.function);
-    tell_outages(signal, f.kind, Severity::kNotice, f.subject, options.warm_up_end, options, verdict);
     verdict.components.push_back(signal_stats(signal, f.subject, options.warm_up_end, options.end));
+    if (options.only != nullptr) continue;
+    tell_outages(signal, f.kind, Severity::kNotice, f.subject, options.warm_up_end, options, verdict);
     verdict.lanes.push_back(lane_of("control-plane", f.subject, signal, options.end, [&f](double value, SimDuration) {
       return value > 0.0 ? std::pair(std::string("ok"), Severity::kNone) : std::pair(std::string(f.lost), Severity::kNotice);
     }));

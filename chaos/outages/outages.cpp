@@ -81,6 +81,7 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
   summarize_registries(observers.registries(), options, verdict);
   summarize_platform(observers.platform(), options, verdict);
   summarize_services(observers.services(), world.names, options, verdict);
+  if (options.only != nullptr) return;
   summarize_nodes(observers.nodes(), world.names, options, verdict);
   summarize_pending(observers.pending(), world.names, options, verdict);
   summarize_replicas(observers.replicas(), world.names, options, verdict);

@@ -6,12 +6,14 @@ namespace chaos {
 
 void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict) {
   const auto add = [&](const PlatformHistory& history, const std::string& subject, OutageKind down, OutageKind degraded, Severity severity) {
+    if (!options.wants(subject)) return;
     const SimTime from = PlatformObserver::counts_from(history, options.warm_up_end);
-    tell_outages(history.up, down, severity, subject, from, options, verdict);
-    tell_outages(history.fully, degraded, Severity::kNotice, subject, from, options, verdict);
     AvailabilityStats stats = signal_stats(history.up, subject, from, options.end);
     for (const Span& span : spans_below(history.fully, 1.0, from, options.end)) stats.degraded += span.length();
     verdict.components.push_back(std::move(stats));
+    if (options.only != nullptr) return;
+    tell_outages(history.up, down, severity, subject, from, options, verdict);
+    tell_outages(history.fully, degraded, Severity::kNotice, subject, from, options, verdict);
     // Both in one lane. Their steps are in order, and both begin at the start.
     Signal state;
     const std::vector<Signal::Step>& up = history.up.steps();
@@ -39,6 +41,11 @@ void summarize_platform(const PlatformObserver& observer, const SummaryOptions& 
   }
   for (const VmHistory& one : observer.vms()) {
     const std::string subject = "vms/" + one.name;
+    if (!options.wants(subject)) continue;
+    AvailabilityStats stats = signal_stats(one.running, subject, options.warm_up_end, options.end);
+    stats.availability = time_average(one.running, options.warm_up_end, options.end).value_or(1.0);
+    verdict.components.push_back(std::move(stats));
+    if (options.only != nullptr) continue;
     for (const auto& [signal, kind] : {std::pair(&one.running, OutageKind::kVmsStopped), std::pair(&one.reachable, OutageKind::kVmsUnreachable)}) {
       for (const Span& span : spans_below(*signal, 1.0, options.warm_up_end, options.end)) {
         if (kind == OutageKind::kVmsUnreachable && !spans_below(one.running, 1.0, span.start, span.end).empty()) continue;  // those that do not run are told above
@@ -46,9 +53,6 @@ void summarize_platform(const PlatformObserver& observer, const SummaryOptions& 
         unclip(verdict.outages.back(), *signal, options.warm_up_end, 1.0);
       }
     }
-    AvailabilityStats stats = signal_stats(one.running, subject, options.warm_up_end, options.end);
-    stats.availability = time_average(one.running, options.warm_up_end, options.end).value_or(1.0);
-    verdict.components.push_back(std::move(stats));
     verdict.lanes.push_back(lane_of("platform", subject, one.reachable, options.end, [](double value, SimDuration) {
       return std::pair(value >= 1.0 ? std::string("all reachable") : fmt::format("{:.0f} % reachable", 100.0 * value), value >= 1.0 ? Severity::kNone : Severity::kAlert);
     }));

@@ -106,7 +106,11 @@ Lane service_lane(const ServiceHistory& service, const std::string& subject, Sim
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict) {
   for (const ServiceHistory* service : observer.histories()) {
     const std::string subject = fmt::format("Service/{}/{}", names.text(service->ns), names.text(service->name));
-    if (!service->has_selector) continue;
+    if (!service->has_selector || !options.wants(subject)) continue;
+    if (options.only != nullptr) {
+      verdict.services.push_back(service_stats(*service, subject, options));
+      continue;
+    }
     for (Outage& outage : service_outages(*service, subject, options)) verdict.outages.push_back(std::move(outage));
     verdict.services.push_back(service_stats(*service, subject, options));
     Lane lane = service_lane(*service, subject, options.end);

@@ -19,6 +19,9 @@ struct SummaryOptions {
   std::size_t outages_max = 2000;
   std::size_t lanes_max = 2000;
   std::size_t why_steps_max = 40;
+  /// Only the availability of this subject, a component or a Service: no outages, no lanes, no counts. Who asks after each event pays for nothing else.
+  const std::string* only = nullptr;
+  bool wants(const std::string& subject) const { return only == nullptr || *only == subject; }
 };
 
 /// Below this, self-healing has it: a take-over of the leader's lease, a restart of a static pod (reference 1.9, 4.10: 13 to 24 s).
