@@ -6,6 +6,9 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "chaos/mesh/reference.hpp"
 #include "chaos/mesh/resource.hpp"
@@ -231,30 +234,58 @@ TEST(MeshReader, DurationsAreGos) {
   }
 }
 
-/// Mutations of good files: whatever comes out, it is told, and nothing breaks.
+std::string content_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string{std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The unusual files of tests/data/chaos_mesh, by name.
+std::map<std::string, std::string> corpus() {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(SQUALL_SOURCE_DIR) / "tests/data/chaos_mesh/corpus")) files[entry.path().filename().string()] = content_of(entry.path());
+  return files;
+}
+
+/// Mutations of good files and of unusual ones, and pieces of one in another: whatever comes out, it is told, and nothing breaks.
 TEST(MeshReader, SurvivesAnything) {
   sim::RandomStream random(11, "test", "mesh-fuzz");
   constexpr std::string_view kBytes = "{}[]:,'\"-*?&!%\n \tax09.$~|>#@";
-  for (const Case& c : kCases) {
+  const auto below = [&random](std::size_t size) { return static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(size) - 1)); };
+  std::vector<std::string> seeds;
+  for (const Case& c : kCases) seeds.emplace_back(c.text);
+  for (const auto& [name, text] : corpus()) seeds.push_back(text);
+  // Lines of all of them: a key where nobody expects it, a value of another kind.
+  std::vector<std::string> lines;
+  for (const std::string& text : seeds) {
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line + "\n");
+  }
+  std::size_t good = 0;
+  std::size_t wrong = 0;
+  for (const std::string& seed : seeds) {
     for (int round = 0; round < 40; ++round) {
-      std::string text = c.text;
+      std::string text = seed;
       const std::int64_t changes = random.uniform_int(1, 6);
       for (std::int64_t i = 0; i < changes && !text.empty(); ++i) {
-        const auto at = static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(text.size()) - 1));
-        const char byte = kBytes[static_cast<std::size_t>(random.uniform_int(0, static_cast<std::int64_t>(kBytes.size()) - 1))];
-        switch (random.uniform_int(0, 3)) {
+        const std::size_t at = below(text.size());
+        const char byte = kBytes[below(kBytes.size())];
+        switch (random.uniform_int(0, 4)) {
           case 0: text[at] = byte; break;
           case 1: text.insert(at, 1, byte); break;
           case 2: text.erase(at, static_cast<std::size_t>(random.uniform_int(1, 20))); break;
-          default: text.insert(at, text.substr(at / 2, static_cast<std::size_t>(random.uniform_int(1, 60)))); break;
+          case 3: text.insert(at, text.substr(at / 2, static_cast<std::size_t>(random.uniform_int(1, 60)))); break;
+          default: text.insert(text.rfind('\n', at) == std::string::npos ? 0 : text.rfind('\n', at) + 1, lines[below(lines.size())]); break;
         }
       }
       const ReadResult result = read(text);
+      ++(result.problems.empty() ? good : wrong);
       if (result.resources == 0 && text.find_first_not_of(" \n") != std::string::npos) {
         EXPECT_NE(result.problems, "") << text;
       }
     }
   }
+  EXPECT_GT(good, seeds.size()) << "some changes do no harm";
+  EXPECT_GT(wrong, 20 * seeds.size()) << "most of them do";
 }
 
 /// Files as people write them, each with what is said of it: tests/data/chaos_mesh/expected.txt, a line "FILE ok N" or "FILE what the first error contains".
