@@ -35,22 +35,43 @@ struct Scene {
   sim::World& world;
   const sim::scenario::ScenarioSpec& scenario;
   struct Workload {
+    std::string kind;  // "Deployment"
     std::string ns;
     std::string name;
     std::string selector;  // YAML
+    std::optional<std::int64_t> replicas;  // absent: of a DaemonSet
+    std::shared_ptr<const sim::k8s::PodSpec> spec;
   };
   std::vector<std::string> nodes;
   std::vector<std::string> machines;  // nodes that have one
   std::vector<std::string> members;   // nodes of the control plane
   std::vector<std::string> storage;   // hosts of OSDs
   std::vector<Workload> workloads;
+  std::set<std::string> chosen_by;  // keys of node labels that pods of some workload need, or spread over
 };
+
+/// Labels of nodes without which a pod of this template has no place.
+void add_needed_labels(Scene& scene, const sim::k8s::PodTemplate& pod_template) {
+  if (pod_template.spec == nullptr) return;
+  const sim::k8s::PodSpec& spec = *pod_template.spec;
+  const auto add = [&](sim::Symbol key) { scene.chosen_by.insert(scene.world.names.text(key)); };
+  for (const auto& label : spec.node_selector) add(label.key);
+  for (const sim::k8s::TopologySpreadConstraint& spread : spec.topology_spread) {
+    if (spread.do_not_schedule) add(spread.topology_key);
+  }
+  if (spec.affinity == nullptr) return;
+  for (const sim::k8s::NodeSelectorTerm& term : spec.affinity->required_node_terms) {
+    for (const sim::k8s::Requirement& requirement : term.match_expressions) add(requirement.key);
+  }
+}
 
 template <class Object>
 void add_workloads(Scene& scene) {
   sim::World& world = scene.world;
   world.api.all<Object>().for_each([&](sim::k8s::Ref<Object>, const Object& object) {
-    Scene::Workload workload{world.names.text(object.meta.ns), world.names.text(object.meta.name), {}};
+    Scene::Workload workload{sim::k8s::to_string(Object::kKind), world.names.text(object.meta.ns), world.names.text(object.meta.name), {}, {}, object.pod_template.spec};
+    if constexpr (requires { object.replicas; }) workload.replicas = object.replicas;
+    add_needed_labels(scene, object.pod_template);
     for (const auto& label : object.pod_template.labels) {
       workload.selector += fmt::format("{}{}: {}", workload.selector.empty() ? "" : ", ", quoted(world.names.text(label.key)), quoted(world.names.text(label.value)));
     }
@@ -59,7 +80,7 @@ void add_workloads(Scene& scene) {
 }
 
 Scene look(sim::World& world, const sim::scenario::ScenarioSpec& scenario) {
-  Scene scene{world, scenario, {}, {}, {}, {}, {}};
+  Scene scene{world, scenario, {}, {}, {}, {}, {}, {}};
   world.api.all<sim::k8s::Node>().for_each([&](sim::k8s::Ref<sim::k8s::Node> ref, const sim::k8s::Node& node) {
     const std::string& name = world.names.text(node.meta.name);
     scene.nodes.push_back(name);
@@ -76,6 +97,9 @@ Scene look(sim::World& world, const sim::scenario::ScenarioSpec& scenario) {
   add_workloads<sim::k8s::Deployment>(scene);
   add_workloads<sim::k8s::StatefulSet>(scene);
   add_workloads<sim::k8s::DaemonSet>(scene);
+  world.api.all<sim::k8s::CronJob>().for_each([&](sim::k8s::Ref<sim::k8s::CronJob>, const sim::k8s::CronJob& job) { add_needed_labels(scene, job.job_template.pod_template); });
+  // Which node has which name is the API server's business: the kubelet writes it back.
+  scene.chosen_by.erase("kubernetes.io/hostname");
   return scene;
 }
 
@@ -97,6 +121,22 @@ void each_workload(const Scene& scene, const std::string& kind, std::optional<Si
                               target_more, more.empty() ? "" : ", ", more),
                   length, "duration", {}, false});
   }
+}
+
+/// The workload itself, as the faults name it that change objects.
+std::string object_fields(const Scene::Workload& workload) {
+  return fmt::format("workload: {}, namespace: {}, object: {}", workload.kind, quoted(workload.ns), quoted(workload.name));
+}
+
+/// The image of the first container with a tag that nobody pushed; empty: it has none.
+std::string mistyped_image(const Scene& scene, const Scene::Workload& workload) {
+  if (workload.spec == nullptr || workload.spec->containers.empty()) return {};
+  std::string image = scene.world.names.text(workload.spec->containers.front().image);
+  image = image.substr(0, image.find('@'));
+  const std::size_t name = image.rfind('/');
+  const std::size_t tag = image.find(':', name == std::string::npos ? 0 : name);
+  image = image.substr(0, tag);
+  return image.empty() ? image : image + ":no-such-tag";
 }
 
 struct Rule {
@@ -252,6 +292,65 @@ const Rule kRules[] = {
        for (const std::string& node : s.nodes) to.push_back(on_node("node-delete", node, std::nullopt));
      }},
     {"node-reinstall", [](const Scene& s, Actions& to) { each_machine(s, "node-reinstall", std::nullopt, to); }},
+    {"scale",
+     [](const Scene& s, Actions& to) {
+       constexpr std::int64_t kTooMany = 10;  // one digit more than was meant
+       for (const Scene::Workload& workload : s.workloads) {
+         if (!workload.replicas || *workload.replicas == 0) continue;
+         for (const std::int64_t replicas : {std::int64_t{0}, *workload.replicas * kTooMany}) {
+           to.push_back({"scale", fmt::format("{}/{} to {}", workload.ns, workload.name, replicas), fmt::format("{}, replicas: {}", object_fields(workload), replicas), minutes(30), "duration", {}, false});
+         }
+       }
+     }},
+    {"workload-edit",
+     [](const Scene& s, Actions& to) {
+       for (const Scene::Workload& workload : s.workloads) {
+         for (const char* rule : {"anti-affinity", "topology-spread", "node-selector", "tolerations", "readiness-probe"}) {
+           to.push_back({"workload-edit", fmt::format("{}/{} without {}", workload.ns, workload.name, rule), fmt::format("{}, drop: {}", object_fields(workload), rule), hours(1), "duration", {}, false});
+         }
+         const std::string image = mistyped_image(s, workload);
+         if (!image.empty()) to.push_back({"workload-edit", fmt::format("{}/{} image", workload.ns, workload.name), fmt::format("{}, image: {}", object_fields(workload), quoted(image)), hours(1), "duration", {}, false});
+       }
+     }},
+    {"node-label",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& label : s.chosen_by) {
+         std::string all;
+         std::size_t count = 0;
+         for (const std::string& node : s.nodes) {
+           const sim::k8s::Ref<sim::k8s::Node> ref = s.world.api.find<sim::k8s::Node>(sim::Symbol{}, s.world.names.find(node));
+           if (!ref || !s.world.api.all<sim::k8s::Node>().at(ref).meta.labels.find(s.world.names.find(label))) continue;
+           Action action = on_node("node-label", node, hours(1), fmt::format("label: {}", quoted(label)));
+           action.element = fmt::format("{} off {}", label, node);
+           to.push_back(std::move(action));
+           all += (all.empty() ? "" : ", ") + quoted(node);
+           ++count;
+         }
+         // kubectl label nodes --all KEY-
+         if (count > 1) to.push_back({"node-label", label + " off all nodes", fmt::format("target: {{nodes: [{}]}}, label: {}", all, quoted(label)), hours(1), "duration", {}, false});
+       }
+     }},
+    {"api-overload",
+     [](const Scene& s, Actions& to) {
+       if (s.members.empty()) return;
+       to.push_back({"api-overload", "agents", fmt::format("clients: {}, user: \"system:serviceaccount:default:agent\", verb: list, resource: pods, interval: 10s", std::min<std::size_t>(s.nodes.size(), 1000)),
+                     minutes(10), "duration", {}, false});
+       // The events of a busy cluster, which a script takes from etcd in one piece.
+       to.push_back({"api-overload", "events", "clients: 50, user: \"system:serviceaccount:default:exporter\", verb: list, resource: events, objects: 100000, from: etcd, interval: 10s", minutes(10),
+                     "duration", {}, false});
+     }},
+    {"cordon",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.nodes) to.push_back(on_node("cordon", node, hours(2)));
+       for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
+         if (nodes.size() > 1) to.push_back({"cordon", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(2), "duration", {}, false});
+       }
+     }},
+    {"node-taint",
+     [](const Scene& s, Actions& to) {
+       for (const std::string& node : s.nodes) to.push_back(on_node("node-taint", node, minutes(30), "taint: \"maintenance=true:NoExecute\""));
+     }},
+    {"disk-fill", [](const Scene& s, Actions& to) { each_machine(s, "disk-fill", hours(1), to, "rate: 100Mi/s"); }},
 };
 
 }  // namespace

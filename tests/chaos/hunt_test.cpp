@@ -229,6 +229,80 @@ TEST(HuntSpace, KindsAndElementsLimitIt) {
   EXPECT_TRUE(texts({{"ceph-disk", "registry"}, {}}).empty());
 }
 
+/// Pods that need the label disk=ssd, which w1 and w2 have, and are kept apart.
+std::string picky_scenario(const std::string& more) {
+  std::string text = testing_support::small_scenario("");
+  const std::string workers = "workers: {count: 4, nodeName: \"w{n}\", cpu: 8, memory: 16Gi, racks: [rack-a, rack-b]}";
+  const std::size_t at = text.find(workers);
+  EXPECT_NE(at, std::string::npos);
+  text.insert(at, "ssd: {count: 2, nodeName: \"s{n}\", cpu: 8, memory: 16Gi, racks: [rack-a, rack-b], labels: {disk: ssd}}\n  ");
+  return text + R"(  ---
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: picky, namespace: shop}
+  spec:
+    replicas: 2
+    selector: {matchLabels: {app: picky}}
+    template:
+      metadata: {labels: {app: picky}}
+      spec:
+        nodeSelector: {disk: ssd}
+        affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {app: picky}}, topologyKey: kubernetes.io/hostname}]}}
+        containers:
+          - {name: picky, image: "ghcr.io/shop/picky:1", resources: {requests: {cpu: 500m, memory: 256Mi}}, readinessProbe: {httpGet: {path: /, port: 80}}}
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: picky, namespace: shop}
+  spec: {selector: {app: picky}, ports: [{port: 80}]}
+)" + more;
+}
+
+TEST(HuntSpace, MistakesOfPeopleAreListed) {
+  const auto spec = read(picky_scenario(""));
+  const std::unique_ptr<sim::World> world = LiveRun::build(*spec, 1);
+  const auto elements = [&](const char* kind) {
+    std::vector<std::string> all;
+    for (const Action& action : list_actions(*world, *spec, {{kind}, {}})) all.push_back(action.element);
+    return all;
+  };
+  EXPECT_EQ(elements("node-label"), (std::vector<std::string>{"disk off s1", "disk off s2", "disk off all nodes"}));
+  EXPECT_EQ(elements("scale"), (std::vector<std::string>{"shop/web to 0", "shop/web to 30", "shop/picky to 0", "shop/picky to 20", "shop/db to 0", "shop/db to 10"}));
+  EXPECT_EQ(elements("api-overload"), (std::vector<std::string>{"agents", "events"}));
+  EXPECT_EQ(elements("cordon").size(), 9u + 3u) << "nodes and pools";
+  // What the world would refuse is no fault of the scenario: rules that a workload does not have, tags where no registry is modelled.
+  HuntOptions options;
+  options.choice.kinds = {"workload-edit"};
+  Hunter hunter(*spec, options);
+  hunter.survey();
+  std::vector<std::string> edits;
+  for (const Action& action : hunter.actions()) edits.push_back(action.element);
+  EXPECT_EQ(edits, (std::vector<std::string>{"shop/picky without anti-affinity", "shop/picky without node-selector", "shop/picky without readiness-probe"}));
+}
+
+TEST(HuntFork, OfMistakesOfPeopleIsTheRunFromTheStart) {
+  const auto spec = read(picky_scenario(""));
+  const Plan plan = plan_of(*spec);
+  const std::unique_ptr<sim::World> world = LiveRun::build(*spec, 1);
+  const std::vector<Action> actions = list_actions(*world, *spec, {{"scale", "node-label", "api-overload", "cordon", "node-taint", "disk-fill"}, {"shop/picky*", "disk*", "s1", "agents", "events"}});
+  ASSERT_EQ(actions.size(), 2u + 3u + 2u + 1u + 1u + 1u);
+  std::vector<TrialRequest> requests;
+  for (const bool from_start : {false, true}) {
+    for (std::uint32_t i = 0; i < actions.size(); ++i) requests.push_back({{{i, minutes(6), minutes(5)}}, 3, from_start, false});
+  }
+  TrialRunner runner(*spec, plan, actions, {});
+  const std::vector<TrialResult> results = runner.run(requests, {});
+  std::set<std::string> hashes;
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    SCOPED_TRACE(actions[i].text());
+    EXPECT_EQ(results[i].crash, "");
+    EXPECT_TRUE(results[i].not_injected.empty());
+    EXPECT_EQ(results[i].hash, results[i + actions.size()].hash);
+    hashes.insert(results[i].hash);
+  }
+  EXPECT_EQ(hashes.size(), actions.size()) << "each does something of its own";
+}
+
 TEST(HuntSpace, EveryKindIsSearchedOrNamed) {
   std::vector<std::string> all = known_kinds();
   for (const std::string& kind : kinds_left_out()) all.push_back(kind);
@@ -344,6 +418,20 @@ TEST(HuntPlanted, AnAntiAffinityThatIsOnlyPreferred) {
   EXPECT_GT(finding.minimal[0].at, minutes(50)) << "as late as the run lets it";
   options.tries_max = 100;
   EXPECT_TRUE(hunt_in(web_on(1, apart, kServes, anywhere, spares), options).result.findings.empty());
+}
+
+TEST(HuntPlanted, ALabelThatNobodyPutsBack) {
+  // Pods that run stay where a label was taken off; whoever is deleted then finds no node.
+  HuntOptions options;
+  options.choice = {{"node-label", "pod-delete"}, {"disk off all nodes", "shop/picky"}};
+  options.tries_max = 60;
+  options.findings_max = 1;
+  options.verify_seeds = 2;
+  const Found found = hunt_in(picky_scenario("expect:\n  picky: {kind: service, namespace: shop, service: picky, longestOutage: 3m}\n"), options);
+  ASSERT_FALSE(found.result.findings.empty());
+  std::set<std::string> kinds;
+  for (const PlannedFault& fault : found.result.findings.front().minimal) kinds.insert(found.hunter->actions()[fault.action].text());
+  EXPECT_EQ(kinds, (std::set<std::string>{"node-label disk off all nodes", "pod-delete shop/picky"}));
 }
 
 TEST(HuntPlanted, AQuorumInOneRack) {
