@@ -279,6 +279,12 @@ TEST_F(ApiTest, DiscoveryInThreeForms) {
   EXPECT_EQ(json(send("GET", "/api/v1")).at("kind").text(), "APIResourceList");
   EXPECT_EQ(send("GET", "/apis/none.example.com").code, 404);
   EXPECT_EQ(json(send("GET", "/openapi/v3/apis/apps/v1")).at("openapi").text(), "3.0.0");
+  EXPECT_EQ(json(send("GET", "/openapi/v2")).at("swagger").text(), "2.0");
+  const Response old = send("GET", "/openapi/v2", {}, {}, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+  EXPECT_EQ(old.content_type, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");  // with an '@' Go's mime package would not take it
+  EXPECT_EQ(old.body.substr(0, 5), "\x0a\x03" "2.0");
+  EXPECT_EQ(send("GET", "/openapi/v2", {}, {}, "application/json, application/com.github.proto-openapi.spec.v2@v1.0+protobuf").content_type, "application/json");
+  EXPECT_EQ(send("GET", "/openapi/v2", {}, {}, "text/html").code, 406);
 }
 
 }  // namespace sim::loop

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """The real kubectl against `squall serve`: the commands that people use every day, with what they must answer.
 
-  kubectl.py SQUALL SOURCE_DIR --build-dir DIR     builds kubectl v1.36.3 from its Go module
+  kubectl.py SQUALL SOURCE_DIR --build-dir DIR     builds kubectl v1.36.3 from its Go module, and fetches the old one (1.20) of Debian's kubernetes-client
   kubectl.py SQUALL SOURCE_DIR KUBECTL...          takes these
 
-Without Go or its modules it is left out: exit code 77, or 1 where CI=true.
+Without Go or its modules, or without Debian's package, it is left out: exit code 77, or 1 where CI=true. What an old kubectl does not know is not asked of it.
 """
 
+import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -68,12 +70,18 @@ class Suite:
     def __init__(self, kubectl, kubeconfig, folder):
         self.kubectl, self.kubeconfig, self.folder = kubectl, kubeconfig, folder
         self.passed, self.failed = 0, []
+        told = json.loads(subprocess.run([kubectl, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True).stdout)
+        version = re.match(r"v1\.(\d+)\.", told["clientVersion"]["gitVersion"])
+        self.minor = int(version.group(1)) if version else 99  # one of somebody's own making
 
     def run(self, *arguments, stdin=None):
         environment = dict(os.environ, KUBECONFIG=str(self.kubeconfig), HOME=str(self.folder))
         return subprocess.run([self.kubectl, *arguments], input=stdin, capture_output=True, text=True, timeout=120, env=environment)
 
-    def check(self, *arguments, has=(), lacks=(), code=0, stdin=None):
+    def check(self, *arguments, has=(), lacks=(), code=0, stdin=None, since=0):
+        """`since`: the minor version of the first kubectl that has it."""
+        if self.minor < since:
+            return ""
         done = self.run(*arguments, stdin=stdin)
         text = done.stdout + done.stderr
         wrong = [f"'{part}' is missing" for part in has if part not in text] + [f"'{part}' is there" for part in lacks if part in text]
@@ -89,7 +97,7 @@ class Suite:
 
 def everyday(s):
     ns = ["-n", "shop"]
-    s.check("version", has=["Server Version: v1.36.3"])
+    s.check("version", has=["Server Version: ", "v1.36.3"])
     s.check("cluster-info", has=["Kubernetes control plane"])
     s.check("api-resources", has=["deployments", "poddisruptionbudgets", "leases"])
     s.check("api-versions", has=["apps/v1", "batch/v1"])
@@ -110,7 +118,7 @@ def everyday(s):
     s.check("get", "deployment", *ns, "api", "-o", "jsonpath={.spec.replicas}", has=["2"])
     s.check("describe", "deployment", *ns, "api", has=["RollingUpdateStrategy", "2 desired", "NewReplicaSet"])
     s.check("scale", *ns, "deployment/api", "--replicas=4", has=["scaled"])
-    s.check("wait", *ns, "--for=jsonpath={.status.readyReplicas}=4", "deployment/api", "--timeout=60s", has=["condition met"])
+    s.check("wait", *ns, "--for=jsonpath={.status.readyReplicas}=4", "deployment/api", "--timeout=60s", has=["condition met"], since=23)
     s.check("diff", *ns, "-f", "-", stdin=DEPLOYMENT.replace("api:1", "api:2"), has=["image: api:2"], code=1)
     s.check("set", "image", *ns, "deployment/api", "api=api:2", has=["image updated"])
     s.check("rollout", "status", *ns, "deployment/api", "--timeout=120s", has=["successfully rolled out"])
@@ -123,7 +131,7 @@ def everyday(s):
     s.check("apply", "--server-side", *ns, "-f", "-", stdin=CONFIG, has=["serverside-applied"])
     s.check("apply", "--server-side", "--field-manager=other", *ns, "-f", "-", stdin=CONFIG.replace("green", "red"), has=["conflict"], code=1)
     s.check("apply", "--server-side", "--field-manager=other", "--force-conflicts", *ns, "-f", "-", stdin=CONFIG.replace("green", "red"), has=["serverside-applied"])
-    s.check("get", "configmap", *ns, "settings", "-o", "yaml", "--show-managed-fields", has=["colour: red", "manager: other"])
+    s.check("get", "configmap", *ns, "settings", "-o", "yaml", "--show-managed-fields", has=["colour: red", "manager: other"], since=21)
     s.check("create", *ns, "-f", "-", stdin=POD, has=["pod/one created"])
     s.check("create", *ns, "-f", "-", stdin=POD, has=["AlreadyExists"], code=1)
     s.check("create", *ns, "-f", "-", stdin=POD.replace("restartP", "x").replace("name: one", "name: two").replace("spec:", "spec:\n  frob: 1"), has=["unknown field"], code=1)
@@ -133,7 +141,7 @@ def everyday(s):
     s.check("explain", "deployment.spec.strategy", has=["rollingUpdate"])
     s.check("cordon", "worker-2", has=["cordoned"])
     s.check("get", "node", "worker-2", has=["Ready,SchedulingDisabled"])
-    s.check("drain", "worker-2", "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=180s", has=["drained"])
+    s.check("drain", "worker-2", "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=180s", has=["drained" if s.minor >= 21 else "node/worker-2 evicted"])
     s.check("uncordon", "worker-2", has=["uncordoned"])
     s.check("taint", "node", "worker-3", "a=b:NoSchedule", has=["tainted"])
     s.check("taint", "node", "worker-3", "a:NoSchedule-", has=["untainted"])
@@ -170,6 +178,25 @@ def build_kubectl(source, folder):
     return str(program), ""
 
 
+def debians_kubectl(folder):
+    """kubectl 1.20 from Debian's package, unpacked here and not installed; or why it cannot be had."""
+    old = folder / "debian/usr/bin/kubectl"
+    if old.exists():
+        return str(old), ""
+    apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
+    if apt is None or dpkg is None:
+        return None, "Debian's kubectl: there is no apt-get"
+    for update in ([], [apt, "update", "-qq"]):
+        if update:
+            subprocess.run(update, capture_output=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            fetched = subprocess.run([apt, "download", "-qq", "kubernetes-client"], cwd=scratch, capture_output=True, text=True)
+            packages = list(pathlib.Path(scratch).glob("kubernetes-client_*.deb"))
+            if packages and subprocess.run([dpkg, "-x", str(packages[0]), str(folder / "debian")]).returncode == 0 and old.exists():
+                return str(old), ""
+    return None, "Debian's kubectl: " + fetched.stderr.strip()[-300:]
+
+
 def main():
     squall, source = sys.argv[1], pathlib.Path(sys.argv[2])
     kubectls = sys.argv[3:]
@@ -178,7 +205,12 @@ def main():
         if kubectl is None:
             print(f"left out: {why}")
             return 1 if os.environ.get("CI") == "true" else LEFT_OUT
-        kubectls = [kubectl]
+        old, why = debians_kubectl(pathlib.Path(kubectls[1]))
+        if old is None:
+            print(f"left out: {why}")
+            if os.environ.get("CI") == "true":
+                return 1
+        kubectls = [kubectl] + ([old] if old else [])
     failed = passed = 0
     for kubectl in kubectls:
         with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sim/loop/protobuf/openapi_v2.hpp"
+
 namespace sim::loop {
 
 namespace {
@@ -44,6 +46,27 @@ TEST(Protobuf, RefusesWhatIsBroken) {
     EXPECT_FALSE(parse_protobuf(body, error).has_value());
     EXPECT_FALSE(error.empty());
   }
+}
+
+/// By the numbers of gnostic's OpenAPIv2.proto: what kubectl up to 1.26 reads.
+TEST(Protobuf, WritesAnOpenApiDocument) {
+  std::string error;
+  const Json document = *parse_json(R"({"swagger":"2.0","info":{"title":"K","version":"v1"},
+    "paths":{"/a":{"patch":{"operationId":"p","parameters":[{"name":"dryRun","in":"query","type":"string"}],"responses":{"200":{"description":"OK"}},"x-g":1}}},
+    "definitions":{"P":{"type":"object","required":["n"],"properties":{"n":{"$ref":"#/d","x-y":"z"},"m":{"additionalProperties":{"type":"string"},"minimum":1}}}}})", error);
+  const auto key = [](int number, int wire) {  // a tag of two bytes, for numbers above 15
+    return std::string{static_cast<char>((number << 3 | wire) & 0x7f) , static_cast<char>(number >> 4)}.replace(0, 1, 1, static_cast<char>(((number << 3 | wire) & 0x7f) | 0x80));
+  };
+  const auto wide = [&](int number, const std::string& content) { return key(number, 2) + static_cast<char>(content.size()) + content; };
+  const std::string parameter = field(1, field(2, field(3, field(2, "query") + field(4, "dryRun") + field(6, "string"))));
+  const std::string operation = field(5, "p") + field(8, parameter) + field(9, field(1, field(1, "200") + field(2, field(1, field(1, "OK"))))) + field(13, field(1, "x-g") + field(2, field(2, "1")));
+  const std::string one = std::string("\x49", 1) + std::string("\0\0\0\0\0\0\xf0\x3f", 8);  // 9: the double 1
+  const std::string n = field(1, "#/d") + wide(31, field(1, "x-y") + field(2, field(2, "\"z\"")));
+  const std::string m = one + wide(21, field(1, wide(22, field(1, "string"))));
+  const std::string properties = field(1, field(1, "n") + field(2, n)) + field(1, field(1, "m") + field(2, m));
+  const std::string schema = wide(19, "n") + wide(22, field(1, "object")) + wide(25, properties);
+  EXPECT_EQ(encode_openapi_v2(document), field(1, "2.0") + field(2, field(1, "K") + field(2, "v1")) + field(8, field(2, field(1, "/a") + field(2, field(8, operation)))) +
+                                             field(9, field(1, field(1, "P") + field(2, schema))));
 }
 
 }  // namespace sim::loop

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "sim/core/hash.hpp"
+#include "sim/loop/protobuf/openapi_v2.hpp"
 #include "sim/loop/rest/api.hpp"
 
 namespace sim::loop {
@@ -75,6 +76,11 @@ class Writer {
         continue;
       }
       Json property = value(field.type);
+      // A default, an example, the values of an enum in a custom resource's schema: any JSON, not objects alone.
+      if (type.name.starts_with("apiextensions.")) {
+        if (field.type.kind == 'j') property = Json::object();
+        if (field.type.kind == '[' && field.type.element->kind == 'j') property = Json::object({{"type", "array"}, {"items", Json::object()}});
+      }
       if (field.patch_merge || field.patch_retain_keys) {
         property.set("x-kubernetes-patch-strategy", field.patch_merge && field.patch_retain_keys ? "merge,retainKeys" : field.patch_merge ? "merge" : "retainKeys");
         if (!field.merge_key.empty()) property.set("x-kubernetes-patch-merge-key", field.merge_key);
@@ -155,12 +161,17 @@ Response Api::openapi(const Request& request) {
   }
   const bool v3 = path.starts_with("/openapi/v3/");
   if (!v3 && path != "/openapi/v2") return answer(no_such_path());
-  if (!v3 && !request.accept.empty() && request.accept.find("json") == std::string::npos && request.accept.find("*/*") == std::string::npos) {
-    return answer(Refusal{406, status(406, "NotAcceptable", "OpenAPI v2 is served as JSON only, not as protobuf")});
+  // As the real server: the first that is asked for of both forms; JSON for who does not care.
+  const std::size_t as_protobuf = v3 ? std::string::npos : std::min(request.accept.find(kOpenApiV2Protobuf), request.accept.find(kOpenApiV2ProtobufOld));
+  const bool protobuf = as_protobuf != std::string::npos && as_protobuf < std::min(request.accept.find("application/json"), request.accept.find("*/*"));
+  if (!v3 && !protobuf && !request.accept.empty() && request.accept.find("json") == std::string::npos && request.accept.find("*/*") == std::string::npos) {
+    return answer(Refusal{406, status(406, "NotAcceptable", fmt::format("only the following media types are accepted: application/json, {}", kOpenApiV2Protobuf))});
   }
+  if (protobuf) path += "+protobuf";  // for what is kept
   const std::string wanted = v3 ? path.substr(std::string_view("/openapi/v3/").size()) : std::string();
   const auto cached = openapi_cache_.find(path);
   Response response;
+  if (protobuf) response.content_type = kOpenApiV2Protobuf;
   if (cached != openapi_cache_.end()) {
     response.body = cached->second;
     return response;
@@ -210,7 +221,11 @@ Response Api::openapi(const Request& request) {
   const Json info = Json::object({{"title", "Kubernetes"}, {"version", "v1.36.3"}});
   Json body = v3 ? Json::object({{"openapi", "3.0.0"}, {"info", info}, {"paths", paths}, {"components", Json::object({{"schemas", schemas}})}})
                  : Json::object({{"swagger", "2.0"}, {"info", info}, {"paths", paths}, {"definitions", schemas}});
-  body.write(response.body);
+  if (protobuf) {
+    response.body = encode_openapi_v2(body);
+  } else {
+    body.write(response.body);
+  }
   openapi_cache_[path] = response.body;
   return response;
 }
