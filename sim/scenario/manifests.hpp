@@ -74,6 +74,14 @@ struct ManifestSet {
   std::vector<Manifest<FlowSchemaObject>> flow_schemas;
   std::vector<Manifest<PriorityLevelObject>> priority_levels;
 
+  /// An entry of a budget's status.disruptedPods: an eviction that was granted, of a pod that may not be gone yet.
+  struct DisruptedPod {
+    Symbol ns;
+    Symbol budget;
+    Symbol pod;
+  };
+  std::vector<DisruptedPod> disrupted_pods;
+
   struct Position {
     k8s::Kind kind;
     std::uint32_t index;  // in the list of its kind

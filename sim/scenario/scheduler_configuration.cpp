@@ -301,6 +301,12 @@ class ConfigurationReader {
     expect(node, "pluginConfig", {"name", "args"});
     const std::string_view name = node.find("name").text();
     const Node args = node.find("args");
+    if (const Node kind = args.find("kind"); !kind.is_null() && kind.text() != fmt::format("{}Args", name)) {
+      diagnostics_.error(kind, fmt::format("these are no arguments of {}", name)).expected = fmt::format("{}Args", name);
+    }
+    if (const Node version = args.find("apiVersion"); !version.is_null() && version.text() != kVersion) {
+      diagnostics_.error(version, "this version of arguments is not served").expected = kVersion;
+    }
     if (name == "NodeResourcesFit") return fit(args);
     if (name == "NodeResourcesBalancedAllocation") return balanced(args);
     if (name == "NodeAffinity") return added_affinity(args);
@@ -399,16 +405,24 @@ class ConfigurationReader {
 
   void fit(Node args) {
     expect(args, "NodeResourcesFitArgs", {"apiVersion", "kind", "ignoredResources", "ignoredResourceGroups", "scoringStrategy"});
-    for (const Node entry : scalars(args.find("ignoredResources"))) current().ignored_resources.push_back(names_.intern(entry.text()));
+    const auto name_of = [&](Node entry) {
+      if (!is_label_key(entry.text())) diagnostics_.error(entry, fmt::format("'{}' is no valid name of a resource", entry.text()));
+      return entry.text();
+    };
+    for (const Node entry : scalars(args.find("ignoredResources"))) current().ignored_resources.push_back(names_.intern(name_of(entry)));
     for (const Node entry : scalars(args.find("ignoredResourceGroups"))) {
       if (entry.text().find('/') != std::string_view::npos) diagnostics_.error(entry, "the name of a resource group holds no '/'");
-      current().ignored_groups.emplace_back(entry.text());
+      current().ignored_groups.emplace_back(name_of(entry));
     }
     const Node given = args.find("scoringStrategy");
     if (given.is_null()) return;
     expect(given, "scoringStrategy", {"type", "resources", "requestedToCapacityRatio"});
     ScoringStrategy& strategy = current().scoring;
-    const std::string_view type = given.find("type").is_null() ? "LeastAllocated" : given.find("type").text();
+    const std::string_view type = given.find("type").text();
+    if (given.find("type").is_null()) {
+      diagnostics_.error(given, "a scoringStrategy needs 'type'").expected = "LeastAllocated, MostAllocated or RequestedToCapacityRatio";
+      return;
+    }
     if (type == "MostAllocated") {
       strategy.type = ScoringStrategy::Type::kMostAllocated;
     } else if (type == "RequestedToCapacityRatio") {

@@ -185,6 +185,24 @@ TEST(Manifests, NodeOfADump) {
   EXPECT_EQ(d.name(n.images[1].image), "nginx:1.27");
 }
 
+// What a dump says of preemptions and evictions that are under way.
+TEST(Manifests, PromisedNodesAndGrantedEvictionsOfADump) {
+  const Decoded d(pod("  containers: [{name: c, image: i}]\nstatus: {phase: Pending, nominatedNodeName: n7}\n") +
+                  "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {minAvailable: 1, selector: {matchLabels: {a: b}}}\n"
+                  "status: {disruptionsAllowed: 2, disruptedPods: {p: \"2026-01-31T07:08:09Z\", gone: \"2026-01-31T07:08:09Z\"}}\n");
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  EXPECT_EQ(d.name(d.set.pods[0].object.nominated_node), "n7");
+  Engine engine;
+  Interner names = Interner(&d.names);
+  EventLog log(engine, names);
+  k8s::ApiServer api(engine, log, names);
+  store(d.set, api);
+  const k8s::PodDisruptionBudget& budget = *api.get(api.find<k8s::PodDisruptionBudget>(names.find("default"), names.find("b")));
+  EXPECT_EQ(budget.disruptions_allowed, 2);
+  ASSERT_EQ(budget.disrupted_pods.size(), 1u) << "one of the two pods is not there";
+  EXPECT_EQ(budget.disrupted_pods[0].pod_uid, api.get(api.find<k8s::Pod>(names.find("default"), names.find("p")))->meta.uid);
+}
+
 TEST(Manifests, AffinityAndSpread) {
   const Decoded d(
       pod("  affinity:\n    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n"

@@ -168,6 +168,26 @@ TEST(SchedulerConfiguration, ProfilesAndArgumentsOfPlugins) {
   EXPECT_EQ(second.bind_timeout, std::chrono::seconds(60));
 }
 
+// Upstream: TestCodecsDecodePluginConfig, TestValidateFitArgs.
+TEST(SchedulerConfiguration, ArgumentsOfAnotherPluginAndNamesThatAreNoneAreRefused) {
+  const struct {
+    std::string_view args;
+    std::string_view error;
+  } cases[] = {
+      {"NodeResourcesFit, args: {kind: InterPodAffinityArgs}", "these are no arguments of NodeResourcesFit"},
+      {"InterPodAffinity, args: {apiVersion: kubescheduler.config.k8s.io/v1beta3, kind: InterPodAffinityArgs}", "this version of arguments is not served"},
+      {"NodeResourcesFit, args: {ignoredResources: [example.com/a/b]}", "'example.com/a/b' is no valid name of a resource"},
+      {"NodeResourcesFit, args: {ignoredResourceGroups: ['-']}", "'-' is no valid name of a resource"},
+      {"NodeResourcesFit, args: {scoringStrategy: {resources: [{name: cpu}]}}", "a scoringStrategy needs 'type'"},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.args);
+    const Read read("profiles: [{pluginConfig: [{name: " + std::string(one.args) + "}]}]\n");
+    EXPECT_NE(read.diagnostics.format().find(one.error), std::string::npos) << read.diagnostics.format();
+    EXPECT_NE(read.diagnostics.format().find("config.yaml:3:"), std::string::npos) << "the place";
+  }
+}
+
 TEST(SchedulerConfiguration, WhatARunTakesFromElsewhereIsRefusedThere) {
   const std::string body = "leaderElection: {leaderElect: true, leaseDuration: 30s}\nclientConnection: {qps: 10}\n";
   EXPECT_FALSE(Read(body).diagnostics.has_errors());

@@ -17,6 +17,10 @@ void ObjectReader::budget(Yaml object) {
   m.object.max_unavailable = int_or_percent(spec, "maxUnavailable");
   // As it stands in a dump; where the disruption controller runs it writes its own.
   m.object.disruptions_allowed = integer_or(map(object, "status"), "disruptionsAllowed", 0);
+  const Yaml disrupted = map(map(object, "status"), "disruptedPods");
+  for (std::size_t i = 0; i < disrupted.size(); ++i) {
+    set->disrupted_pods.push_back({m.object.meta.ns, m.object.meta.name, intern(disrupted.key(i).text())});
+  }
   if (m.object.min_available && m.object.max_unavailable) impossible(spec, "minAvailable and maxUnavailable exclude each other");
   m.object.always_allow_unhealthy = word<bool>(spec, "unhealthyPodEvictionPolicy", {{"IfHealthyBudget", false}, {"AlwaysAllow", true}});
   put(set->budgets, std::move(m));

@@ -29,6 +29,7 @@ class Storer {
     pass({Kind::kPersistentVolume, Kind::kVolumeAttachment});
     pass({Kind::kReplicaSet, Kind::kJob});
     pass({Kind::kPod});
+    for (const ManifestSet::DisruptedPod& entry : set_.disrupted_pods) note_disrupted(entry);
     return std::move(refused_);
   }
 
@@ -139,6 +140,14 @@ class Storer {
       n.volumes_attached.push_back(volume);
       n.volumes_in_use.push_back(volume);
     });
+  }
+  /// Budgets come before pods, whose uid the entry needs.
+  void note_disrupted(const ManifestSet::DisruptedPod& entry) {
+    const Ref<PodDisruptionBudget> budget = api_.find<PodDisruptionBudget>(entry.ns, entry.budget);
+    const Pod* pod = api_.get(api_.find<Pod>(entry.ns, entry.pod));
+    if (!budget || pod == nullptr) return;
+    const std::uint64_t uid = pod->meta.uid;
+    api_.update(budget, Change::kStatus, [&](PodDisruptionBudget& b) { b.disrupted_pods.push_back({uid, api_.engine().now()}); });
   }
   static void add_finalizer(ObjectMeta& meta, Symbol finalizer) {
     if (std::find(meta.finalizers.begin(), meta.finalizers.end(), finalizer) == meta.finalizers.end()) meta.finalizers.push_back(finalizer);

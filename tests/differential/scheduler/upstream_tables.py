@@ -6,7 +6,7 @@ Score and NormalizeScore, PreEnqueue and the queueing hints write down what they
 Then plugin_replay asks Squall's plugins the same, and every answer is compared: verdicts with their reasons, scores before and after normalisation, whether an
 event is worth another try.
 
-  upstream_tables.py --replay build/release/tests/plugin_replay --build-dir build/upstream-tables
+  upstream_tables.py --replay build/release/tests/plugin_replay --machinery-replay build/release/tests/machinery_replay --build-dir build/upstream-tables
   upstream_tables.py --replay ... --package podtopologyspread --keep      one package; the recording stays in the build directory
   upstream_tables.py --replay ... --recording FILE                        a recording that is there already
 
@@ -25,6 +25,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+import upstream_machinery  # noqa: E402
 from run import LEFT_OUT, LeftOut  # noqa: E402
 
 PLUGINS = "pkg/scheduler/framework/plugins"
@@ -158,6 +159,7 @@ def prepare(build):
     shutil.copyfile(HERE / "recorder/record.go", copy / "pkg/scheduler/record/record.go")
     for package, files, receiver, name in WRAPPED:
         wrap(copy / PLUGINS / package, files, receiver, name)
+    upstream_machinery.prepare(copy)
     module = (HERE / "oracle/go.mod").read_text().replace("replace (", f"replace (\n\t{MODULE} => ./kubernetes", 1)
     (work / "go.mod").write_text(module)
     shutil.copyfile(HERE / "oracle/go.sum", work / "go.sum")
@@ -165,18 +167,23 @@ def prepare(build):
     return go, work
 
 
-def record(go, work, packages, jobs):
-    """Runs upstream's tests; the events of each package, in their order."""
+def record(go, work, packages, jobs, machinery):
+    """Runs upstream's tests; the events of each package, in their order. `machinery`: also the tests of what stands between the plugins."""
     folder = work / "recordings"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    done = subprocess.run([go, "test", "-count=1", "-vet=off", "-p", str(jobs), *(f"{MODULE}/{PLUGINS}/{package}" for package in packages)], cwd=work,
-                          env=dict(go_environment(), SQUALL_RECORD=str(folder)), capture_output=True, text=True)
-    if done.returncode != 0:
-        text = done.stdout + done.stderr
-        if "no required module provides" in text or "missing go.sum" in text or "dial tcp" in text:
-            raise LeftOut("a module that upstream's tests need cannot be had: " + text.strip()[-300:])
-        sys.exit(f"upstream's tests do not pass in the recording copy:\n{text[-4000:]}")
+    def test(folders, *more):
+        done = subprocess.run([go, "test", "-count=1", "-vet=off", "-p", str(jobs), *more, *(f"{MODULE}/{one}" for one in folders)], cwd=work,
+                              env=dict(go_environment(), SQUALL_RECORD=str(folder)), capture_output=True, text=True)
+        if done.returncode != 0:
+            text = done.stdout + done.stderr
+            if "no required module provides" in text or "missing go.sum" in text or "dial tcp" in text:
+                raise LeftOut("a module that upstream's tests need cannot be had: " + text.strip()[-300:])
+            sys.exit(f"upstream's tests do not pass in the recording copy:\n{text[-4000:]}")
+
+    test([f"{PLUGINS}/{package}" for package in packages])
+    if machinery:
+        test(upstream_machinery.packages(), "-run", f"^({upstream_machinery.TESTS})$")
     return {package: [json.loads(line) for line in (folder / f"{package}.jsonl").read_text().splitlines()] for package in packages}
 
 
@@ -470,6 +477,7 @@ def differences(steps, expected, answers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replay", required=True, help="build/release/tests/plugin_replay")
+    parser.add_argument("--machinery-replay", help="build/release/tests/machinery_replay: what stands between the plugins too")
     parser.add_argument("--build-dir", default=str(HERE / "build"))
     parser.add_argument("--package", action="append", choices=list(dict.fromkeys(w[0] for w in WRAPPED)), help="only this one; may be repeated")
     parser.add_argument("--recording", action="append", help="a recording that is there already, instead of running upstream's tests")
@@ -481,7 +489,8 @@ def main():
         recordings = [[json.loads(line) for line in pathlib.Path(path).read_text().splitlines()] for path in arguments.recording]
     else:
         try:
-            recordings = list(record(*prepare(pathlib.Path(arguments.build_dir).resolve()), packages, arguments.jobs).values())
+            go, work = prepare(pathlib.Path(arguments.build_dir).resolve())
+            recordings = list(record(go, work, packages, arguments.jobs, arguments.machinery_replay is not None).values())
         except LeftOut as why:
             print(f"LEFT OUT: upstream's own tests were not replayed: {why}")
             return 1 if os.environ.get("CI") == "true" else LEFT_OUT
@@ -533,6 +542,15 @@ def main():
     low = []
     if not arguments.recording:
         low = [f"{name}: {compared[name]} of {floor}" for package, _, _, name in WRAPPED if package in packages for floor in [FLOORS[name]] if compared[name] < floor]
+    if arguments.machinery_replay and not arguments.recording:
+        events = [json.loads(line) for path in sorted((work / "recordings").glob("machinery-*.jsonl")) for line in path.read_text().splitlines()]
+        lines, differing, count = upstream_machinery.compare(events, arguments.machinery_replay)
+        for kind, test, question, theirs, ours in differing[:arguments.show]:
+            print(f"DISAGREEMENT {kind}, {test}: upstream {theirs}, Squall {ours}\n  {json.dumps(question)}")
+        print("\n".join(lines))
+        print(f"{sum(count.values())} cases of the machinery, {len(differing)} disagreements")
+        wrong.extend(differing)
+        low += [f"{kind}: {count[kind]} of {floor}" for kind, floor in upstream_machinery.FLOORS.items() if count[kind] < floor]
     if low:
         print("TOO FEW answers were compared: " + "; ".join(low))
     return 1 if wrong or low else 0

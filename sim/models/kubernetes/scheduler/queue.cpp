@@ -15,15 +15,14 @@ SimTime to_window(SimTime time) { return SimTime(time.time_since_epoch() / kWind
 
 }  // namespace
 
-SimDuration SchedulingQueue::backoff_of(const QueuedPod& pod) const {
-  const std::uint32_t count = pod.error_count > 0 ? pod.error_count : pod.unschedulable_count;
+SimDuration backoff_after(const QueueConfig& config, std::uint32_t count) {
   if (count == 0) return SimDuration{0};
-  SimDuration wait = config_.initial_backoff;
+  SimDuration wait = config.initial_backoff;
   for (std::uint32_t i = 1; i < count; ++i) {
-    if (wait > config_.max_backoff - wait) return config_.max_backoff;
+    if (wait > config.max_backoff - wait) return config.max_backoff;
     wait += wait;
   }
-  return std::min(wait, config_.max_backoff);
+  return std::min(wait, config.max_backoff);
 }
 
 void SchedulingQueue::take_out(QueuedPod& pod) {
@@ -116,7 +115,7 @@ void SchedulingQueue::failed(PodSlot slot, PluginSet rejectors, SimTime now, Cau
     ++pod.unschedulable_count;
     pod.error_count = 0;
   }
-  pod.backoff_until = to_window(now + backoff_of(pod));
+  pod.backoff_until = to_window(now + backoff_after(config_, pod.error_count > 0 ? pod.error_count : pod.unschedulable_count));
   pod.cause = cause;
   if (rejectors == 0) {
     requeue(pod, now, cause);

@@ -45,6 +45,9 @@ struct QueuedPod {
   CauseId cause{};          // what put it into the queue
 };
 
+/// How long a pod stays away after its `count`th failure: doubled each time, up to the longest.
+SimDuration backoff_after(const QueueConfig& config, std::uint32_t count);
+
 class SchedulingQueue {
  public:
   explicit SchedulingQueue(QueueConfig config) : config_(config) {}
@@ -108,7 +111,6 @@ class SchedulingQueue {
   };
   using UnschedulableKey = std::tuple<SimTime, std::uint64_t, PodSlot>;
 
-  SimDuration backoff_of(const QueuedPod& pod) const;
   void take_out(QueuedPod& pod);
   void make_active(QueuedPod& pod);
   void make_backoff(QueuedPod& pod);

@@ -333,6 +333,44 @@ Decision SchedulingCycle::schedule(PodSlot slot, SimTime now, std::uint32_t atte
   return decision;
 }
 
+bool SchedulingCycle::pre_filter(const PodInfo& pod, std::optional<std::vector<Symbol>>& only, Decision& decision) {
+  cache_.index().trim_counters();
+  cache_.sums().begin_cycle(cache_.index_end());
+  pod_ = &pod;
+  use_profile_of(*pod.spec);
+  wanted_ports_ = host_ports(*pod.spec);
+  has_volumes_ = !pod.spec->volumes.empty() && cache_.api().has_storage();
+  spreads_ = affine_ = false;
+  if (has(Plugin::kNodeAffinity)) only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
+  if (only && only->empty()) {
+    refused_by_ = Plugin::kNodeAffinity;
+    refusal_ = statuses_.at(kStatusNodeAffinityConflict).reasons.front();
+    decision.rejectors = set_of(Plugin::kNodeAffinity);
+    decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), refusal_);
+    return false;
+  }
+  dry_off_.clear();
+  dry_on_.clear();
+  if (has_volumes_ && !pre_filter_volumes(pod, decision)) return false;
+  spreads_ = has(Plugin::kPodTopologySpread) && spread_.pre_filter(pod);
+  affine_ = has(Plugin::kInterPodAffinity) && affinity_.pre_filter(pod);
+  class_ = &class_of(*pod.spec);
+  return true;
+}
+
+std::pair<StatusId, PreemptionCandidate> SchedulingCycle::victims_on(PodSlot slot, NodeIndex node, SimTime now) {
+  Decision decision;
+  std::optional<std::vector<Symbol>> only;
+  std::pair<StatusId, PreemptionCandidate> answer{kStatusPreemptionNotHelpful, {}};
+  if (!pre_filter(cache_.pod(slot), only, decision)) return answer;
+  answer.second.node = node;
+  answer.second.name = cache_.node(node).name;
+  begin(node);
+  answer.first = preemption_.select_victims(cache_.pod(slot), node, *this, now, answer.second);
+  end();
+  return answer;
+}
+
 Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attempt) {
   Decision decision;
   refused_by_.reset();
@@ -344,35 +382,12 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
     decision.message = "no nodes available to schedule pods";
     return decision;
   }
-  cache_.index().trim_counters();
-  cache_.sums().begin_cycle(cache_.index_end());
   const PodInfo& pod = cache_.pod(slot);
-  pod_ = &pod;
-  use_profile_of(*pod.spec);
-  wanted_ports_ = host_ports(*pod.spec);
-  has_volumes_ = !pod.spec->volumes.empty() && cache_.api().has_storage();
-
   std::optional<std::vector<Symbol>> only;
-  if (has(Plugin::kNodeAffinity)) only = node_affinity::node_names(*pod.spec, cache_.api().well_known(), names_);
-  if (only && only->empty()) {
-    spreads_ = affine_ = false;
-    refused_by_ = Plugin::kNodeAffinity;
-    refusal_ = statuses_.at(kStatusNodeAffinityConflict).reasons.front();
-    decision.rejectors = set_of(Plugin::kNodeAffinity);
-    decision.message = fmt::format("0/{} nodes are available: {}.", cache_.node_count(), statuses_.at(kStatusNodeAffinityConflict).reasons.front());
+  if (!pre_filter(pod, only, decision)) {
     run_preemption(pod, now, attempt, decision);
     return decision;
   }
-  dry_off_.clear();
-  dry_on_.clear();
-  if (has_volumes_ && !pre_filter_volumes(pod, decision)) {
-    spreads_ = affine_ = false;
-    run_preemption(pod, now, attempt, decision);
-    return decision;
-  }
-  spreads_ = has(Plugin::kPodTopologySpread) && spread_.pre_filter(pod);
-  affine_ = has(Plugin::kInterPodAffinity) && affinity_.pre_filter(pod);
-  class_ = &class_of(*pod.spec);
 
   if (pod.nominated != kNoNode) {
     const NodeIndex nominated = pod.nominated;

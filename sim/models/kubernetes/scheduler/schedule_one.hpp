@@ -59,6 +59,9 @@ class SchedulingCycle : private DryRun {
   /// Decides; changes nothing but the place where the next search starts. `trace`: what each plugin says is written there too.
   Decision schedule(PodSlot slot, SimTime now, std::uint32_t attempt, CycleTrace* trace = nullptr);
 
+  /// Who would have to go from the node so that the pod fits, without a cycle: DefaultPreemption's question of one node. kFits: those, or nobody.
+  std::pair<StatusId, PreemptionCandidate> victims_on(PodSlot slot, NodeIndex node, SimTime now);
+
   /// From the next cycle on: a pod's schedulerName says which holds for it, of those that are unknown the first. Without them the default profile holds.
   void set_profiles(std::vector<SchedulingProfile> profiles);
   /// True for pods that are this scheduler's: their schedulerName is a profile's, or empty and default-scheduler is one.
@@ -100,6 +103,8 @@ class SchedulingCycle : private DryRun {
   void use_profile(std::size_t index);
   bool has(Plugin plugin) const { return profiles_[in_use_].has(plugin); }
   Decision decide(PodSlot slot, SimTime now, std::uint32_t attempt);
+  /// Makes the pod the one in hand. False: a PreFilter refused it. `only`: the nodes that NodeAffinity's leaves, if it names any.
+  bool pre_filter(const PodInfo& pod, std::optional<std::vector<Symbol>>& only, Decision& decision);
   void fill(CycleTrace& trace, const Decision& decision);
   PodClass& class_of(const PodSpec& spec);
   void refresh(Row& row, const PodSpec& spec, NodeIndex node);

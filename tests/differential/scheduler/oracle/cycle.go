@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -377,6 +378,8 @@ func (w *world) clearNomination(pod *v1.Pod) {
 	w.sched.SchedulingQueue.Delete(pod)
 }
 
+var began = time.Now()
+
 // damage is what pickOneNodeForPreemption compares, the smaller the better.
 type damage [5]int64
 
@@ -396,7 +399,12 @@ func harm(victims *extenderv1.Victims) damage {
 	for _, pod := range victims.Pods {
 		result[2] += int64(corev1helpers.PodPriority(pod)) + int64(math.MaxInt32+1)
 	}
-	result[4] = -util.GetEarliestPodStartTime(victims).UnixNano()
+	// Pods that have not started count as started now, which is another moment for each node: they are equals.
+	if start := util.GetEarliestPodStartTime(victims); start.After(began) {
+		result[4] = math.MinInt64
+	} else {
+		result[4] = -start.UnixNano()
+	}
 	return result
 }
 

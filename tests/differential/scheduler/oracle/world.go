@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"time"
 	"unsafe"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -40,9 +39,6 @@ const (
 	annSelectedNode  = "volume.kubernetes.io/selected-node"
 	annBindCompleted = "pv.kubernetes.io/bind-completed"
 )
-
-// atRun stands for "now": pods that the run itself binds have no startTime yet, which the scheduler reads as the present.
-var atRun = metav1.NewTime(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
 
 var workers int32 = 1
 
@@ -232,9 +228,6 @@ func newWorld(input *clusterInput, more ...scheduler.Option) (*world, error) {
 			return nil, err
 		}
 		if pod.Spec.NodeName != "" {
-			if pod.Status.StartTime == nil {
-				pod.Status.StartTime = &atRun
-			}
 			if err := w.sched.Cache.AddPod(w.logger, pod); err != nil {
 				return nil, err
 			}
@@ -402,7 +395,6 @@ func (w *world) bind(fw framework.Framework, state fwk.CycleState, pod *v1.Pod, 
 		return err
 	}
 	bound := assumed.DeepCopy()
-	bound.Status.StartTime = &atRun
 	w.pods[key(pod)] = bound
 	delete(w.nominated, key(pod))
 	return w.sched.Cache.AddPod(w.logger, bound)

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+
+#include "sim/models/kubernetes/scheduler/go_sort.hpp"
 
 namespace sim::k8s::scheduling {
 
@@ -11,18 +14,20 @@ std::int64_t DefaultPreemption::candidates_wanted(std::int64_t nodes) const {
   return std::min(nodes, std::max(nodes * candidates_percent_ / 100, candidates_min_));
 }
 
-SimTime DefaultPreemption::start_of(PodSlot slot, SimTime now) const {
+std::optional<SimTime> DefaultPreemption::start_of(PodSlot slot) const {
   const Pod* pod = cache_.api().get(cache_.pod(slot).ref);
-  return pod != nullptr && pod->start_time ? *pod->start_time : now;
+  return pod == nullptr ? std::nullopt : pod->start_time;
 }
 
 bool DefaultPreemption::is_more_important(PodSlot a, PodSlot b, SimTime now) const {
   const PodInfo& left = cache_.pod(a);
   const PodInfo& right = cache_.pod(b);
   if (left.priority() != right.priority()) return left.priority() > right.priority();
-  const SimTime left_start = start_of(a, now);
-  const SimTime right_start = start_of(b, now);
-  return left_start < right_start;
+  const std::optional<SimTime> left_start = start_of(a);
+  const std::optional<SimTime> right_start = start_of(b);
+  // The clock is read for each of them anew, a little later for the second: so neither pod comes first, or both do (see go_sort.hpp).
+  if (!left_start && !right_start) return true;
+  return left_start.value_or(now) < right_start.value_or(now);
 }
 
 void DefaultPreemption::split_by_budget(const std::vector<PodSlot>& pods, std::vector<PodSlot>& violating, std::vector<PodSlot>& others) const {
@@ -57,8 +62,7 @@ StatusId DefaultPreemption::select_victims(const PodInfo& pod, NodeIndex node, D
   const StatusId without_them = dry_run.filter();
   if (without_them != kFits) return without_them;
   const auto more_important = [&](PodSlot a, PodSlot b) { return is_more_important(a, b, now); };
-  // Go's sort is unstable, but keeps the order of equals up to 12 of them: so the order in which they came to the node.
-  std::stable_sort(potential.begin(), potential.end(), more_important);
+  go_sort(potential, more_important);
   std::vector<PodSlot> violating;
   std::vector<PodSlot> others;
   split_by_budget(potential, violating, others);
@@ -73,16 +77,16 @@ StatusId DefaultPreemption::select_victims(const PodInfo& pod, NodeIndex node, D
     if (!is_spared(slot)) ++into.budget_violations;
   }
   for (const PodSlot slot : others) is_spared(slot);
-  if (!violating.empty() && !others.empty()) std::stable_sort(into.victims.begin(), into.victims.end(), more_important);
+  if (!violating.empty() && !others.empty()) go_sort(into.victims, more_important);
   return kFits;
 }
 
 const PreemptionCandidate& DefaultPreemption::pick(const std::vector<PreemptionCandidate>& candidates, SimTime now) const {
   const auto earliest_start = [&](const PreemptionCandidate& candidate) {
     const std::int32_t highest = cache_.pod(candidate.victims.front()).priority();
-    SimTime earliest = start_of(candidate.victims.front(), now);
+    SimTime earliest = start_of(candidate.victims.front()).value_or(now);
     for (const PodSlot slot : candidate.victims) {
-      if (cache_.pod(slot).priority() == highest) earliest = std::min(earliest, start_of(slot, now));
+      if (cache_.pod(slot).priority() == highest) earliest = std::min(earliest, start_of(slot).value_or(now));
     }
     return earliest;
   };

@@ -7,6 +7,7 @@
 /// Checked by: tests/models/kubernetes/scheduler/preemption_test.cpp.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,11 +61,12 @@ class DefaultPreemption {
   }
   std::int64_t candidates_wanted(std::int64_t nodes) const;
   const PreemptionCandidate& pick(const std::vector<PreemptionCandidate>& candidates, SimTime now) const;
+  /// Of one node, between begin() and end(): kFits when the pod fits without `into.victims`.
+  StatusId select_victims(const PodInfo& pod, NodeIndex node, DryRun& dry_run, SimTime now, PreemptionCandidate& into) const;
 
  private:
-  StatusId select_victims(const PodInfo& pod, NodeIndex node, DryRun& dry_run, SimTime now, PreemptionCandidate& into) const;
   bool is_more_important(PodSlot a, PodSlot b, SimTime now) const;
-  SimTime start_of(PodSlot slot, SimTime now) const;
+  std::optional<SimTime> start_of(PodSlot slot) const;
   /// Splits pods, the important ones first, into those whose eviction would break a budget and the others.
   void split_by_budget(const std::vector<PodSlot>& pods, std::vector<PodSlot>& violating, std::vector<PodSlot>& others) const;
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sim/models/kubernetes/scheduler/go_sort.hpp"
 #include "sim/models/kubernetes/volumes/claims.hpp"
 
 namespace sim::k8s::scheduling {
@@ -48,9 +49,7 @@ std::string VolumeBinding::pre_filter(const PodInfo& pod) {
       if (is_open(volume)) open_.push_back(ref);
     });
   }
-  // Claims of one size stay in the pod's order, as with Go's sort of up to 12.
-  std::stable_sort(delayed_.begin(), delayed_.end(),
-                   [&](Ref<PersistentVolumeClaim> a, Ref<PersistentVolumeClaim> b) { return api.get(a)->spec.bytes < api.get(b)->spec.bytes; });
+  go_sort(delayed_, [&](Ref<PersistentVolumeClaim> a, Ref<PersistentVolumeClaim> b) { return api.get(a)->spec.bytes < api.get(b)->spec.bytes; });
   return {};
 }
 
