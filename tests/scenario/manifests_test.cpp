@@ -186,6 +186,25 @@ TEST(Manifests, NodeOfADump) {
 }
 
 // What a dump says of preemptions and evictions that are under way.
+// Admission: plugin/pkg/admission/runtimeclass.
+TEST(Manifests, ARuntimeClassAddsItsOverheadAndScheduling) {
+  const std::string runtime =
+      "---\napiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: kata}\nhandler: kata\noverhead: {podFixed: {cpu: 250m, memory: 160Mi}}\n"
+      "scheduling: {nodeSelector: {vm: \"yes\"}, tolerations: [{key: vm, operator: Exists}]}\n";
+  const Decoded d(pod("  runtimeClassName: kata\n  nodeSelector: {disk: ssd}\n  containers: [{name: c, image: i, resources: {requests: {cpu: 1}}}]\n") + runtime);
+  ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
+  const k8s::PodSpec& spec = *d.set.pods[0].object.spec;
+  EXPECT_EQ(spec.requests.cpu_milli, 1250);
+  EXPECT_EQ(spec.requests.memory, 160 << 20);
+  EXPECT_EQ(spec.node_selector.size(), 2u);
+  EXPECT_TRUE(k8s::tolerates(spec.tolerations, k8s::Taint{d.names.find("vm"), Symbol{}, TaintEffect::kNoSchedule}));
+  EXPECT_EQ(d.set.others.size(), 1u) << "clients see the class";
+
+  const Decoded twice(pod("  runtimeClassName: kata\n  overhead: {cpu: 1}\n  nodeSelector: {vm: \"no\"}\n  containers: [{name: c, image: i}]\n") + runtime);
+  EXPECT_EQ(twice.problems(), (std::vector<std::string>{"5:21 the pod's overhead differs from that of its RuntimeClass",
+                                                        "5:21 the pod's nodeSelector and that of its RuntimeClass want different values of 'vm'"}));
+}
+
 TEST(Manifests, PromisedNodesAndGrantedEvictionsOfADump) {
   const Decoded d(pod("  containers: [{name: c, image: i}]\nstatus: {phase: Pending, nominatedNodeName: n7}\n") +
                   "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: b}\nspec: {minAvailable: 1, selector: {matchLabels: {a: b}}}\n"
@@ -289,7 +308,7 @@ TEST(Manifests, WhatIsNotSimulatedIsNamedOnce) {
       "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: v}\n---\n" +
       pod("  runtimeClassName: gvisor\n  containers: [{name: c, image: i, unknownField: [1, 2]}]\n  volumes: [{name: v, persistentVolumeClaim: {claimName: data}}, {name: t, emptyDir: {}}]\n"));
   EXPECT_FALSE(d.diagnostics.has_errors()) << d.diagnostics.format();
-  EXPECT_EQ(d.problems(), (std::vector<std::string>{"0:0 warning: kept, not simulated: ConfigMap (2), Job (1)", "17:21 warning: not simulated: runtimeClassName",
+  EXPECT_EQ(d.problems(), (std::vector<std::string>{"0:0 warning: kept, not simulated: ConfigMap (2), Job (1)", "17:21 warning: not simulated: runtimeClassName whose RuntimeClass is in none of the files",
                                                     "18:36 warning: Kubernetes has no field Pod.spec.containers.unknownField",
                                                     "19:46 warning: not simulated: volumes.persistentVolumeClaim (taken as bound and attached)"}));
   ASSERT_EQ(d.set.others.size(), 3u);

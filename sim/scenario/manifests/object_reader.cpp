@@ -30,6 +30,7 @@ constexpr std::array<KindEntry, 24> kKinds = {{{"", "v1", "Node", Kind::kNode, &
                                                {"batch", "v1", "CronJob", Kind::kCronJob, &R::cron_job},
                                                {"policy", "v1", "PodDisruptionBudget", Kind::kPodDisruptionBudget, &R::budget},
                                                {"scheduling.k8s.io", "v1", "PriorityClass", Kind::kPriorityClass, &R::priority_class},
+                                               {"node.k8s.io", "v1", "RuntimeClass", Kind::kOther, &R::runtime_class},
                                                {"storage.k8s.io", "v1", "StorageClass", Kind::kStorageClass, &R::storage_class},
                                                {"", "v1", "PersistentVolume", Kind::kPersistentVolume, &R::persistent_volume},
                                                {"", "v1", "PersistentVolumeClaim", Kind::kPersistentVolumeClaim, &R::claim},
@@ -210,6 +211,7 @@ ManifestSet ObjectReader::finish() {
   settle_capacities();
   settle_start_times();
   settle_revisions();
+  settle_runtime_classes();
 
   std::vector<const PriorityClass*> classes;
   for (const Manifest<PriorityClass>& m : own.priority_classes) classes.push_back(&m.object);
@@ -239,6 +241,7 @@ ManifestSet ObjectReader::finish() {
 void ObjectReader::tell_what_is_kept() {
   std::map<std::string, std::size_t> kept;
   for (const Manifest<OtherObject>& m : own.others) ++kept[names.text(m.object.kind_name)];
+  kept.erase("RuntimeClass");  // what it does to pods is
   if (!kept.empty()) {
     std::vector<std::string> parts;
     for (const auto& [kind, count] : kept) parts.push_back(fmt::format("{} ({})", kind, count));

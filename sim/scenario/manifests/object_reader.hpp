@@ -68,6 +68,7 @@ struct ObjectReader {
   void cron_job(Yaml object);
   void budget(Yaml object);
   void priority_class(Yaml object);
+  void runtime_class(Yaml object);
   void storage_class(Yaml object);
   void persistent_volume(Yaml object);
   void claim(Yaml object);
@@ -197,6 +198,7 @@ struct ObjectReader {
   template <class T>
   void refuse_duplicates(const std::vector<Manifest<T>>& list);
   void tell_what_is_kept();
+  void settle_runtime_classes();
 
   Interner& names;
   Diagnostics& diagnostics;
@@ -214,7 +216,20 @@ struct ObjectReader {
     Symbol label;
   };
   std::map<RevisionOwner, Revision> revisions;  // the newest
-  std::string kind_name;                         // of the object that is being read
+  struct RuntimeClassFacts {
+    bool has_overhead = false;
+    Resources overhead;
+    Labels node_selector;
+    std::vector<Toleration> tolerations;
+  };
+  struct WithRuntimeClass {
+    std::shared_ptr<PodSpec> spec;  // shared with nobody yet but its pod or template
+    Symbol name;
+    Place where;
+  };
+  std::map<Symbol, RuntimeClassFacts> runtime_classes;
+  std::vector<WithRuntimeClass> with_runtime_class;
+  std::string kind_name;  // of the object that is being read
 };
 
 }  // namespace sim::scenario::manifests

@@ -93,7 +93,7 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
   }
   not_simulated(node.find("readinessGates"), "readinessGates");
   not_simulated(node.find("resourceClaims"), "resourceClaims");
-  not_simulated(node.find("runtimeClassName"), "runtimeClassName");
+  if (const Symbol runtime_class = symbol(node, "runtimeClassName")) with_runtime_class.push_back({spec, runtime_class, node.find("runtimeClassName").place()});
   apply_pod_defaults(*spec, well_known);
   finish_pod_spec(*spec);
   return spec;
