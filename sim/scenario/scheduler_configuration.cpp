@@ -66,6 +66,10 @@ constexpr std::array<DefaultPlugin, 20> kDefaultPlugins = {{
     {"NodeDeclaredFeatures", Plugin::kSchedulingGates, Removal::kNothing},
 }};
 
+// Of them those that a node or a pod can fail by.
+constexpr std::size_t kFirstFilter = 2;
+constexpr std::size_t kLastFilter = 13;
+
 constexpr std::string_view kVersion = "kubescheduler.config.k8s.io/v1";
 
 class ConfigurationReader {
@@ -95,6 +99,9 @@ class ConfigurationReader {
             "clientConnection", "enableProfiling", "enableContentionProfiling", "delayCacheUntilActive", "extenders"});
     if (root.find("extenders").size() != 0) not_modelled(root.find_key("extenders"), "extenders");
     expect(root.find("leaderElection"), "leaderElection", {"leaderElect", "leaseDuration", "renewDeadline", "retryPeriod", "resourceLock", "resourceName", "resourceNamespace"});
+    leader_election(root.find("leaderElection"));
+    integer(root, "parallelism", 16, 1, INT32_MAX);
+    for (const std::string_view key : {"enableProfiling", "enableContentionProfiling", "delayCacheUntilActive"}) boolean(root, key, true);
     if (purpose_ == SchedulerPurpose::kRun) refuse_process(root);
     const Node client = root.find("clientConnection");
     expect(client, "clientConnection", {"kubeconfig", "acceptContentTypes", "contentType", "qps", "burst"});
@@ -155,6 +162,41 @@ class ConfigurationReader {
     }
     return *number;
   }
+  bool boolean(Node map, std::string_view key, bool absent) {
+    const Node value = map.find(key);
+    if (value.is_null()) return absent;
+    if (!value.as_bool()) wrong(value, "true or false");
+    return value.as_bool().value_or(absent);
+  }
+  /// A duration as Go writes it: "15s", "1m30s". Other types of value are no durations.
+  SimDuration duration(Node map, std::string_view key, SimDuration absent) {
+    const Node value = map.find(key);
+    if (value.is_null()) return absent;
+    // Go knows no days.
+    const bool is_go = value.is_scalar() && value.text().find_first_of("dw") == std::string_view::npos;
+    const std::optional<SimDuration> span = is_go ? parse_duration(value.text()) : std::nullopt;
+    if (!span) wrong(value, "a duration such as 15s");
+    return span.value_or(absent) == SimDuration{0} ? absent : span.value_or(absent);  // zero is absent, as in kube-scheduler's defaults
+  }
+
+  /// Source: component-base/config/validation (ValidateLeaderElectionConfiguration), with kube-scheduler's defaults.
+  void leader_election(Node section) {
+    const SimDuration lease = duration(section, "leaseDuration", std::chrono::seconds(15));
+    const SimDuration renew = duration(section, "renewDeadline", std::chrono::seconds(10));
+    duration(section, "retryPeriod", std::chrono::seconds(2));
+    if (!boolean(section, "leaderElect", true)) return;
+    if (lease <= renew) {
+      const Node at = section.find("leaseDuration").is_null() ? section.find("renewDeadline") : section.find("leaseDuration");
+      diagnostics_.error(at, "leaseDuration must be greater than renewDeadline");
+    }
+    for (const std::string_view key : {"resourceLock", "resourceName", "resourceNamespace"}) {
+      const Node value = section.find(key);
+      if (value.is_null()) continue;
+      if (!value.is_scalar()) wrong(value, "a text");
+      else if (key == "resourceLock" && value.text() != "leases" && !value.text().empty()) diagnostics_.error(value, "resourceLock must be \"leases\"");
+    }
+  }
+
   std::optional<int> percentage(Node map) {
     if (map.find("percentageOfNodesToScore").is_null()) return std::nullopt;
     return static_cast<int>(integer(map, "percentageOfNodesToScore", 0, 0, 100));
@@ -189,6 +231,12 @@ class ConfigurationReader {
 
   SchedulingProfile& current() { return profiles_.back(); }
 
+  /// A default plugin named at the one point that it has, where no order is changed by that.
+  static bool is_there_already(std::string_view point, std::string_view plugin) {
+    return (point == "queueSort" && plugin == "PrioritySort") || (point == "bind" && plugin == "DefaultBinder") || (point == "preEnqueue" && plugin == "SchedulingGates") ||
+           (point == "postFilter" && plugin == "DefaultPreemption");
+  }
+
   void plugins(Node node) {
     expect(node, "plugins", {"multiPoint", "preEnqueue", "queueSort", "preFilter", "filter", "postFilter", "preScore", "score", "reserve", "permit", "preBind", "bind", "postBind", "placementGenerate", "placementScore"});
     for (std::size_t i = 0; node.is_map() && i < node.size(); ++i) {
@@ -200,7 +248,10 @@ class ConfigurationReader {
     for (std::size_t i = 0; node.is_map() && i < node.size(); ++i) {
       const std::string_view point = node.key(i).text();
       if (point == "multiPoint" || point == "score") continue;
-      for_each_plugin(node.value(i).find("enabled"), [&](Node at, const DefaultPlugin&) { not_modelled(at, fmt::format("plugins.{}.enabled", point)).hint = "the default plugins are enabled already, and their order stays"; });
+      for_each_plugin(node.value(i).find("enabled"), [&](Node at, const DefaultPlugin& plugin) {
+        if (is_there_already(point, plugin.name)) return;
+        not_modelled(at, fmt::format("plugins.{}.enabled", point)).hint = "the default plugins are enabled already, and their order stays";
+      });
       for_each_plugin(node.value(i).find("disabled"), [&](Node at, const DefaultPlugin& plugin) {
         const bool post = point == "postFilter" && plugin.plugin == Plugin::kDefaultPreemption;
         if (post || (point == "filter" && plugin.removal == Removal::kFilter)) {
@@ -212,20 +263,47 @@ class ConfigurationReader {
     }
   }
 
+  /// All are disabled, and those that are named take their place: in the default order, or it would be another.
+  void only_these(Node star, Node enabled) {
+    std::vector<std::string_view> named;
+    std::size_t last = 0;
+    for_each_plugin(enabled, [&](Node at, const DefaultPlugin& plugin) {
+      const std::size_t place = static_cast<std::size_t>(&plugin - kDefaultPlugins.data());
+      const bool is_filter = place >= kFirstFilter && place <= kLastFilter;
+      if (is_filter && place < last) not_modelled(at, fmt::format("{} in another place of the order", plugin.name)).hint = "the default order is that of kube-scheduler's documentation";
+      if (is_filter) last = place;
+      named.push_back(plugin.name);
+      for (const ScorePlugin& scores : kScorePlugins) {
+        if (scores.name == plugin.name) current().weights.*scores.weight = weight(at);
+      }
+    });
+    for (const DefaultPlugin& plugin : kDefaultPlugins) {
+      if (std::find(named.begin(), named.end(), plugin.name) == named.end()) remove(star, plugin);
+    }
+  }
+
+  /// Everywhere.
+  void remove(Node at, const DefaultPlugin& plugin) {
+    if (plugin.removal == Removal::kNothing) return;
+    if (plugin.removal == Removal::kNever) {
+      Diagnostic& d = not_modelled(at, fmt::format("a profile without {}", plugin.name));
+      if (plugin.plugin == Plugin::kPodTopologySpread) d.hint = "kube-scheduler then schedules equal pods in batches (OpportunisticBatching), which is not modelled";
+      return;
+    }
+    current().disabled |= set_of(plugin.plugin);
+    for (const ScorePlugin& scores : kScorePlugins) {
+      if (scores.name == plugin.name) current().weights.*scores.weight = 0;
+    }
+  }
+
   void multi_point(Node set) {
+    for (const Node entry : items(set.find("disabled"))) {
+      if (entry.find("name").text() == "*") return only_these(entry, set.find("enabled"));
+    }
     std::vector<std::string_view> removed;
     for_each_plugin(set.find("disabled"), [&](Node at, const DefaultPlugin& plugin) {
-      if (plugin.removal == Removal::kNothing) return;
-      if (plugin.removal == Removal::kNever) {
-        Diagnostic& d = not_modelled(at, fmt::format("a profile without {}", plugin.name));
-        if (plugin.plugin == Plugin::kPodTopologySpread) d.hint = "kube-scheduler then schedules equal pods in batches (OpportunisticBatching), which is not modelled";
-        return;
-      }
-      removed.push_back(plugin.name);
-      current().disabled |= set_of(plugin.plugin);
-      for (const ScorePlugin& scores : kScorePlugins) {
-        if (scores.name == plugin.name) current().weights.*scores.weight = 0;
-      }
+      if (plugin.removal != Removal::kNothing && plugin.removal != Removal::kNever) removed.push_back(plugin.name);
+      remove(at, plugin);
     });
     for_each_plugin(set.find("enabled"), [&](Node at, const DefaultPlugin& plugin) {
       const bool filters = plugin.plugin != Plugin::kNodeResourcesBalancedAllocation && plugin.plugin != Plugin::kImageLocality;

@@ -188,6 +188,52 @@ TEST(SchedulerConfiguration, ArgumentsOfAnotherPluginAndNamesThatAreNoneAreRefus
   }
 }
 
+// Upstream: TestValidateKubeSchedulerConfigurationV1.
+TEST(SchedulerConfiguration, TheProcessIsCheckedToo) {
+  const struct {
+    std::string_view line;
+    std::string_view error;
+  } cases[] = {
+      {"parallelism: 0", "an integer from 1"},
+      {"enableProfiling: maybe", "true or false"},
+      {"delayCacheUntilActive: 3", "true or false"},
+      {"leaderElection: {leaseDuration: 5s}", "leaseDuration must be greater than renewDeadline"},
+      {"leaderElection: {renewDeadline: 15s}", "leaseDuration must be greater than renewDeadline"},
+      {"leaderElection: {retryPeriod: 2}", "a duration such as 15s"},
+      {"leaderElection: {leaseDuration: 1d}", "a duration such as 15s"},
+      {"leaderElection: {resourceLock: configmaps}", "resourceLock must be \"leases\""},
+  };
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.line);
+    const Read read(std::string(one.line) + "\n");
+    EXPECT_NE(read.diagnostics.format().find(one.error), std::string::npos) << read.diagnostics.format();
+  }
+  EXPECT_TRUE(Read("leaderElection: {leaderElect: false, leaseDuration: 5s, resourceLock: \"\"}\nparallelism: 1\n").diagnostics.empty());
+}
+
+// Everything off, and some on again: as the default profile without the rest.
+TEST(SchedulerConfiguration, AllOffAndSomeOnAgain) {
+  const std::string needed = "{name: PrioritySort}, {name: SchedulingGates}, {name: DefaultBinder}, ";
+  const std::string head = "profiles: [{plugins: {multiPoint: {disabled: [{name: '*'}], enabled: [" + needed;
+  const Read read(head + "{name: TaintToleration, weight: 5}, {name: NodeResourcesFit}, {name: VolumeRestrictions}, {name: VolumeBinding}, {name: PodTopologySpread}]}}}]\n");
+  ASSERT_TRUE(read.diagnostics.empty()) << read.diagnostics.format();
+  const k8s::scheduling::SchedulingProfile& profile = read.configuration.profiles->front();
+  EXPECT_TRUE(profile.has(k8s::scheduling::Plugin::kTaintToleration));
+  EXPECT_FALSE(profile.has(k8s::scheduling::Plugin::kNodeAffinity));
+  EXPECT_FALSE(profile.has(k8s::scheduling::Plugin::kDefaultPreemption));
+  EXPECT_EQ(profile.weights.taint_toleration, 5);
+  EXPECT_EQ(profile.weights.node_resources_fit, 1);
+  EXPECT_EQ(profile.weights.pod_topology_spread, 1) << "without the default's weight of 2";
+  EXPECT_EQ(profile.weights.inter_pod_affinity, 0);
+  EXPECT_EQ(profile.weights.image_locality, 0);
+  const Read without(head + "{name: NodeResourcesFit}]}}}]\n");
+  EXPECT_NE(without.diagnostics.format().find("a profile without PodTopologySpread is not modelled"), std::string::npos);
+  const Read turned(head + "{name: NodeResourcesFit}, {name: TaintToleration}, {name: VolumeRestrictions}, {name: VolumeBinding}, {name: PodTopologySpread}]}}}]\n");
+  EXPECT_NE(turned.diagnostics.format().find("TaintToleration in another place of the order is not modelled"), std::string::npos);
+  const Read same("profiles: [{plugins: {queueSort: {enabled: [{name: PrioritySort}]}, bind: {enabled: [{name: DefaultBinder}]}}}]\n");
+  EXPECT_TRUE(same.diagnostics.empty()) << same.diagnostics.format();
+}
+
 TEST(SchedulerConfiguration, WhatARunTakesFromElsewhereIsRefusedThere) {
   const std::string body = "leaderElection: {leaderElect: true, leaseDuration: 30s}\nclientConnection: {qps: 10}\n";
   EXPECT_FALSE(Read(body).diagnostics.has_errors());

@@ -562,7 +562,26 @@ def cluster(seed, nodes_max=200):
     if made.random.random() < 0.4 or made.has["profiles"]:
         result["config"] = configuration(made.random, made.has["profiles"])
     nominate(result["objects"], random.Random(f"nominations of {seed}"))
+    all_off_and_on(result.get("config"), random.Random(f"all off of {seed}"))
     return result
+
+
+# In the default order; those that a profile cannot do without here (or anywhere), and the others.
+NEEDED = ["PrioritySort", "VolumeRestrictions", "VolumeBinding", "PodTopologySpread", "DefaultBinder", "SchedulingGates"]
+IN_ORDER = ["SchedulingGates", "PrioritySort", "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit", "VolumeRestrictions",
+            "NodeVolumeLimits", "VolumeBinding", "VolumeZone", "PodTopologySpread", "InterPodAffinity", "DefaultPreemption", "NodeResourcesBalancedAllocation",
+            "ImageLocality", "DefaultBinder"]
+
+
+def all_off_and_on(config, r):
+    """Some profiles disable '*' and name what they want."""
+    for one in (config or {}).get("profiles", []):
+        if r.random() < 0.2:
+            named = [{"name": name} for name in IN_ORDER if name in NEEDED or r.random() < 0.8]
+            for plugin in named:
+                if r.random() < 0.4:
+                    plugin["weight"] = r.randint(1, 5)
+            one["plugins"] = {"multiPoint": {"disabled": [{"name": "*"}], "enabled": named}}
 
 
 def nominate(objects, r):
