@@ -41,6 +41,31 @@ TEST(SchedulingQueue, WhoFailedStandsBehindWhoWaited) {
   EXPECT_EQ(popped(queue, at(20s)), 1u);
 }
 
+// Upstream: TestBackoffQueueOrdering. Those whose back-off ends in one second stand as in the active queue: by priority, then by who waits longer.
+TEST(SchedulingQueue, BackoffsThatEndInOneSecondAreOrderedByPriority) {
+  const struct {
+    std::uint32_t slot;
+    std::int32_t priority;
+    SimDuration failed_at;
+  } pods[] = {{5, 1, 97s}, {3, 1, 98s}, {4, 2, 98s}, {2, 2, 98001ms}, {1, 1, 99s}, {7, 1, 100s}};
+  const auto queue_of_all = [&] {
+    SchedulingQueue queue{QueueConfig{}};
+    for (const auto& pod : pods) {
+      queue.add(ref(pod.slot), pod.priority, false, at(pod.failed_at), {});
+      EXPECT_EQ(queue.pop(at(pod.failed_at))->ref.slot, pod.slot) << "it alone is active";
+      queue.failed(pod.slot, kFit, at(pod.failed_at), {});
+      queue.move(kFit, at(pod.failed_at), {}, kAlways);
+    }
+    return queue;
+  };
+  SchedulingQueue waiting = queue_of_all();
+  for (const std::uint32_t slot : {5u, 4u, 2u, 3u, 1u, 7u}) EXPECT_EQ(popped(waiting, at(100s)), slot) << "from the back-off queue itself";
+  SchedulingQueue flushed = queue_of_all();
+  flushed.flush(at(100s));
+  EXPECT_EQ(flushed.active_count(), 4u) << "1 and 7 wait on";
+  for (const std::uint32_t slot : {4u, 2u, 5u, 3u, 1u, 7u}) EXPECT_EQ(popped(flushed, at(100s)), slot);
+}
+
 struct ReleaseCase {
   std::string_view name;
   SimDuration failed_at;
