@@ -16,6 +16,7 @@
 #include "sim/cli/compare_command.hpp"
 #include "sim/cli/crush_command.hpp"
 #include "sim/cli/explain_command.hpp"
+#include "sim/cli/fit_command.hpp"
 #include "sim/cli/generate_command.hpp"
 #include "sim/cli/hunt_command.hpp"
 #include "sim/cli/import_command.hpp"
@@ -32,6 +33,7 @@
 #include "sim/cli/survive_command.hpp"
 #include "sim/cli/test_command.hpp"
 #include "sim/cli/validate_command.hpp"
+#include "sim/cli/what_if_command.hpp"
 #include "sim/scenario/diagnostic.hpp"
 
 namespace cli {
@@ -126,6 +128,8 @@ int dispatch(int argc, char** argv) {
   add_serve_command(app, exit_code);
   add_loop_command(app, exit_code);
   add_import_command(app, exit_code);
+  add_fit_command(app, exit_code);
+  add_what_if_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);
