@@ -293,7 +293,8 @@ class Checker {
       const std::string& name = names.text(m.object.meta.name);
       take_name(name, m.where, "a v1 Node");
       known.insert(m.object.meta.name.value);
-      if (m.object.ready != k8s::ConditionStatus::kTrue && m.object.ready_reason) {
+      const Symbol down = names.find("squall.dev/starts-down");
+      if (m.object.ready != k8s::ConditionStatus::kTrue && m.object.ready_reason && !(down && m.object.meta.annotations.has(down))) {
         diagnostics_.warning(m.where, fmt::format("Node '{}' was not ready; it starts healthy", name));
       }
       if (m.object.capacity.memory <= 0 || m.object.capacity.cpu_milli <= 0) {

@@ -1,5 +1,7 @@
 #include "sim/scenario/world_builder.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -21,6 +23,9 @@
 namespace sim::scenario {
 
 namespace {
+
+/// Of a Node manifest: its machine is off when the run begins, and the object stays as it is written.
+constexpr std::string_view kStartsDown = "squall.dev/starts-down";
 
 /// The hard eviction threshold of nodefs.available: so much of a disk is not allocatable.
 std::int64_t disk_threshold(const k8s::KubeletConfig& kubelet, std::int64_t disk) {
@@ -220,17 +225,28 @@ class Builder {
     world_.hosts.add(std::move(host));
     if (node.capacity.pods == 0) node.capacity.pods = node.allocatable.pods = 110;  // the kubelet's default
     if (!node.meta.labels.has(well_known_.hostname)) node.meta.labels.set(well_known_.hostname, node.meta.name);
+    const bool starts_down = is_annotated(node, kStartsDown);
     // It starts healthy: what the dump's own controllers found wrong is theirs to find again.
-    node.ready = k8s::ConditionStatus::kUnknown;
-    node.ready_reason = Symbol{};
-    node.memory_pressure = node.disk_pressure = node.pid_pressure = false;
-    std::erase_if(node.taints, [&](const k8s::Taint& t) {
-      return t.key == well_known_.not_ready || t.key == well_known_.unreachable || t.key == well_known_.memory_pressure ||
-             t.key == well_known_.disk_pressure || t.key == well_known_.pid_pressure || t.key == well_known_.network_unavailable;
-    });
+    if (!starts_down) {
+      node.ready = k8s::ConditionStatus::kUnknown;
+      node.ready_reason = Symbol{};
+      node.memory_pressure = node.disk_pressure = node.pid_pressure = false;
+      std::erase_if(node.taints, [&](const k8s::Taint& t) {
+        return t.key == well_known_.not_ready || t.key == well_known_.unreachable || t.key == well_known_.memory_pressure ||
+               t.key == well_known_.disk_pressure || t.key == well_known_.pid_pressure || t.key == well_known_.network_unavailable;
+      });
+    }
     const Symbol role = names_.intern(kControlPlaneLabel);
     const bool is_control_plane = node.meta.labels.has(role);
     register_node(std::move(node), is_control_plane);
+    if (!starts_down) return;
+    const CauseId down = world_.log.record("DownAtStart", fmt::format("host/{}", name), fmt::format("{} was down when the cluster was recorded", name));
+    const ScopedCause because(world_.engine, down);
+    world_.hosts.crash(world_.hosts.find(name));
+  }
+  bool is_annotated(const k8s::Node& node, std::string_view annotation) const {
+    const std::optional<Symbol> value = node.meta.annotations.find(names_.find(annotation));
+    return value && names_.text(*value) == "true";
   }
 
   /// What the API server makes by itself, and every namespace that an object stands in: manifests of one team seldom bring it along.

@@ -5,7 +5,8 @@
 ///
 /// Built in this order, which is also the order of uids: elements of the topology, machines, Node objects (pools, then manifests), namespaces, priority
 /// classes, everything else as it stands in the files with owners before what they own.
-/// Leaves out: the state of live controllers in a dump (work in flight starts anew); conditions of dumped nodes (they start healthy).
+/// Leaves out: the state of live controllers in a dump (work in flight starts anew); conditions of dumped nodes (they start healthy, but for those with the annotation
+/// squall.dev/starts-down: "true": their machines are off, and the conditions and taints of the manifest stand).
 /// Checked by: tests/scenario/world_builder_test.cpp.
 #pragma once
 

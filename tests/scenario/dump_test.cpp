@@ -183,6 +183,51 @@ TEST(Import, NeedsNodesOrAPool) {
   EXPECT_EQ(pods_of(*world).size(), 3u);
 }
 
+// A node that was not there when the dump was made is not there when the run begins, and everything is as its controllers left it.
+TEST(Import, ANodeThatIsDownStartsDown) {
+  std::string text = file_text("shop.yaml");
+  const std::size_t worker = text.find("name: worker-2\n");
+  const auto change = [&](std::size_t from, const std::string& what, const std::string& to) {
+    const std::size_t at = text.find(what, from);
+    ASSERT_NE(at, std::string::npos) << what;
+    text.replace(at, what.size(), to);
+  };
+  change(worker, "reason: KubeletReady\n      status: 'True'", "reason: NodeStatusUnknown\n      status: Unknown");
+  change(worker, "    taints:\n", "    taints:\n    - effect: NoExecute\n      key: node.kubernetes.io/unreachable\n");
+  const auto imported = import({{"shop.yaml", text}});
+  ASSERT_FALSE(imported->diagnostics.has_errors()) << imported->diagnostics.format();
+  const auto world = world_after(imported->scenario, 1s);
+  ASSERT_NE(world, nullptr);
+  const auto ready = [&](const char* name) { return world->api.get(world->api.find<k8s::Node>(Symbol{}, world->names.find(name)))->ready; };
+  EXPECT_EQ(ready("worker-1"), k8s::ConditionStatus::kTrue);
+  EXPECT_EQ(ready("worker-2"), k8s::ConditionStatus::kUnknown);
+  EXPECT_EQ(pods_of(*world), kShop);
+  // Its pods tolerate that for five minutes; then they are to go.
+  world->engine.run_until(SimTime(10min));
+  EXPECT_TRUE(pods_of(*world).contains("shop/db-1 worker-2 Terminating"));
+  EXPECT_EQ(ready("worker-2"), k8s::ConditionStatus::kUnknown);
+}
+
+TEST(Import, MeasuredUse) {
+  const auto imported = import({{"shop.yaml", file_text("shop.yaml")},
+                                {"top.txt", "NAMESPACE   NAME                   CPU(cores)   MEMORY(bytes)\nshop        web-6d4cf56db6-7xk2m   100m         100Mi\nshop        web-6d4cf56db6-vq8lp   300m         300Mi\n"
+                                            "shop        gone-1                 1m           1Mi\n"},
+                                {"top.csv", "NAME,CPU(cores),MEMORY(bytes),\ndb-0,20m,700Mi,\n"}});
+  ASSERT_FALSE(imported->diagnostics.has_errors()) << imported->diagnostics.format();
+  Diagnostics diagnostics;
+  const auto spec = read_scenario_text("imported.yaml", imported->scenario, {}, diagnostics);
+  ASSERT_NE(spec, nullptr) << diagnostics.format();
+  ASSERT_EQ(spec->behaviours.size(), 2u);
+  EXPECT_EQ(spec->behaviours[0].memory_bytes, 700ll << 20);  // db comes before web
+  EXPECT_EQ(spec->behaviours[1].memory_bytes, 200ll << 20);
+  EXPECT_EQ(spec->behaviours[1].cpu, 0.2);
+  EXPECT_EQ(noted(imported->report.objects_left_out, "measured use", "not in the dump"), 1u);
+  const auto other = import({{"shop.yaml", file_text("shop.yaml")}, {"hpa.csv", "NAME,REFERENCE,TARGETS\nweb,Deployment/web,10%\n"}});
+  EXPECT_EQ(noted(other->report.objects_left_out, "table"), 1u);
+  const auto wrong = import({{"shop.yaml", file_text("shop.yaml")}, {"top.txt", "NAME CPU(cores) MEMORY(bytes)\nweb-1 fast 1Mi\n"}});
+  EXPECT_NE(wrong->diagnostics.format().find("top.txt:2:1"), std::string::npos) << wrong->diagnostics.format();
+}
+
 // One object that the reader refuses must not cost the others.
 TEST(Import, ABrokenObjectIsLeftOutAlone) {
   std::string text = file_text("shop.yaml");
@@ -220,6 +265,7 @@ TEST(DumpItems, Shapes) {
       {"a List among documents", "kind: Node\n---\nkind: List\nitems:\n- kind: Node\n- kind: Node\n", 3},
       {"aliases over items", "kind: List\nitems:\n- &a\n  kind: Node\n- *a\n", 1},
       {"flow style", "{kind: List, items: [{kind: Node}, {kind: Node}]}", 1},
+      {"cluster-info dump", node + "\n==== START logs for container a of pod b/c ====\n{ not json\n==== END logs for container a of pod b/c ====\n" + node + "\n", 2},
       {"nothing", " \n\n", 0},
   };
   for (const ShapeCase& c : cases) {

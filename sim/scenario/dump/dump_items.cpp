@@ -77,6 +77,13 @@ class Cutter {
   bool json(std::size_t first) {
     std::vector<Part> values;
     for (std::size_t at = first; at < text_.size(); at = blank(at)) {
+      // kubectl cluster-info dump puts the logs of containers between its lists.
+      if (text_.compare(at, 14, "==== START log") == 0) {
+        const std::size_t over = text_.find("\n==== END log", at);
+        if (over == std::string_view::npos) break;
+        at = std::min(text_.find('\n', over + 1), text_.size());
+        continue;
+      }
       if (text_[at] != '{' && text_[at] != '[') return false;
       const std::size_t end = json_end(at);
       if (end == std::string_view::npos) return false;

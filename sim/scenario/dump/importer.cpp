@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/scenario/dump/dump_items.hpp"
+#include "sim/scenario/dump/usage_table.hpp"
 #include "sim/scenario/manifests/object_reader.hpp"
 #include "sim/scenario/names.hpp"
 
@@ -184,12 +185,21 @@ struct Importer::Impl {
     Taken made;
     made.kind = static_cast<std::size_t>(known - kinds.begin());
     if (kind == "Pod") pod(root, item, made);
-    if (kind == "Node") node();
+    const bool starts_down = kind == "Node" && node();
     if (kind == "PriorityClass") classes.insert(std::string(name));
     if (known->has_template) workloads.emplace(identity, Kept{item.document, root});
     Selection everything = Selection::everything();
     made.text = fmt::format("apiVersion: {}\nkind: {}\n", served, kind);
     write_object(made.text, root, options.keep_all ? everything : known->selection, kind);
+    if (starts_down) {
+      constexpr std::string_view kDown = "    squall.dev/starts-down: 'true'\n";
+      const std::size_t annotations = made.text.find("\n  annotations:\n");
+      if (annotations != std::string::npos) {
+        made.text.insert(annotations + std::string_view("\n  annotations:\n").size(), kDown);
+      } else {
+        made.text.insert(made.text.find("\nmetadata:\n") + std::string_view("\nmetadata:\n").size(), fmt::format("  annotations:\n{}", kDown));
+      }
+    }
     taken.push_back(std::move(made));
     ++report.taken[kind];
   }
@@ -273,7 +283,8 @@ struct Importer::Impl {
     if (pods.spec && pods.spec->priority_class_name) wanted_classes.insert(names.text(pods.spec->priority_class_name));
   }
 
-  void node() {
+  /// True when it does not start healthy.
+  bool node() {
     const k8s::Node& n = reader.own.nodes.back().object;
     const std::string& name = names.text(n.meta.name);
     nodes.insert(name);
@@ -282,9 +293,12 @@ struct Importer::Impl {
       const std::string& text = names.text(image.image);
       if (image.bytes > 0 && text.find('@') == std::string::npos) image_bytes.emplace(text, image.bytes);
     }
-    if (n.ready != k8s::ConditionStatus::kTrue && n.ready_reason) {
-      Report::note(report.changed, "Node", "it was not ready and starts healthy", name);
+    if (n.ready == k8s::ConditionStatus::kTrue || !n.ready_reason) return false;
+    down.insert(name);
+    if (n.ready == k8s::ConditionStatus::kFalse) {
+      Report::note(report.changed, "Node", fmt::format("its kubelet said that it is not ready ({}); it is taken as down", names.text(n.ready_reason)), name);
     }
+    return true;
   }
 
   void pod(Node root, const Item& item, Taken& made) {
@@ -292,9 +306,12 @@ struct Importer::Impl {
     const k8s::Pod& p = manifest.object;
     const std::string name = full_name(names.text(p.meta.ns), names.text(p.meta.name));
     made.node = names.text(p.node_name);
+    std::map<std::string, std::string>& labels = labels_of_pods[name];
+    const Node given = root.find("metadata").find("labels");
+    for (std::size_t i = 0; i < given.size(); ++i) labels.emplace(given.key(i).text(), given.value(i).text());
     const std::string_view phase = root.find("status").find("phase").text();
     ++report.pods_by_phase[phase.empty() ? "Pending" : std::string(phase)];
-    if (p.phase == k8s::PodPhase::kRunning && !p.ready) Report::note(report.changed, "Pod", "it runs and was not ready; it becomes ready", name);
+    if (p.phase == k8s::PodPhase::kRunning && !p.ready) unready.emplace_back(name, made.node);
     if (p.spec->priority_class_name && p.spec->has_priority) priorities.emplace(names.text(p.spec->priority_class_name), p.spec->priority);
     owned(root, item, p);
   }
@@ -526,6 +543,70 @@ struct Importer::Impl {
     }
   }
 
+  /// Those on a node that is down stay as they are; the others' kubelets find nothing wrong with them.
+  void unready_pods() {
+    for (const auto& [name, node] : unready) {
+      if (!down.contains(node)) Report::note(report.changed, "Pod", "it runs and was not ready; it starts ready", name);
+    }
+  }
+
+  // ---- measured use ----
+
+  void table(const std::string& name, std::string_view text) {
+    const Table read = read_table(name, text, diagnostics);
+    ++objects_read;
+    if (!read.is_of_pods) {
+      Report::note(report.objects_left_out, "table", fmt::format("its columns are not those of kubectl top pods: {}", read.columns.substr(0, 80)), name);
+      return;
+    }
+    usage.insert(usage.end(), read.pods.begin(), read.pods.end());
+  }
+
+  /// Pods use what they were measured to use: one entry of `behaviours` for those that have the same labels, with their mean.
+  std::string behaviours() {
+    struct Measured {
+      std::int64_t cpu_milli = 0;
+      std::int64_t memory = 0;
+      std::int64_t count = 0;
+    };
+    std::map<std::string, std::vector<std::string>> spaces;  // of a pod's name
+    for (const auto& [pod, labels] : labels_of_pods) spaces[pod.substr(pod.find('/') + 1)].push_back(pod.substr(0, pod.find('/')));
+    std::map<std::pair<std::string, std::map<std::string, std::string>>, Measured> by_labels;
+    for (const PodUsage& one : usage) {
+      const auto space = spaces.find(one.name);
+      std::string ns = one.ns;
+      if (ns.empty() && space != spaces.end()) {
+        ns = space->second.front();
+        if (std::find(space->second.begin(), space->second.end(), "default") != space->second.end()) ns = "default";
+      }
+      const auto labels = labels_of_pods.find(ns + "/" + one.name);
+      if (labels == labels_of_pods.end()) {
+        Report::note(report.objects_left_out, "measured use", "the pod is not in the dump", full_name(ns, one.name));
+        continue;
+      }
+      std::map<std::string, std::string> match = labels->second;
+      for (const char* own : {"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index", "job-name",
+                              "batch.kubernetes.io/job-name", "controller-uid", "batch.kubernetes.io/controller-uid"}) {
+        match.erase(own);
+      }
+      if (match.empty()) {
+        Report::note(report.objects_left_out, "measured use", "no label tells the pod from others", full_name(ns, one.name));
+        continue;
+      }
+      Measured& sum = by_labels[{ns, match}];
+      sum.cpu_milli += one.cpu_milli;
+      sum.memory += one.memory;
+      ++sum.count;
+    }
+    if (by_labels.empty()) return {};
+    std::string text = "behaviours:  # what kubectl top measured: the mean over the pods of a workload\n";
+    for (const auto& [key, sum] : by_labels) {
+      text += fmt::format("- match:\n    namespace: {}\n    labels:\n", yaml_scalar(key.first, true)) + label_lines(key.second, 6);
+      text += fmt::format("  cpu: {}m\n  memory: {}Ki\n", sum.cpu_milli / sum.count, std::max<std::int64_t>(1, sum.memory / sum.count / 1024));
+    }
+    return text;
+  }
+
   void pods_without_nodes() {
     for (Taken& one : taken) {
       if (one.node.empty() || nodes.contains(one.node)) continue;
@@ -538,7 +619,8 @@ struct Importer::Impl {
 
   // ---- the scenario ----
 
-  std::string head() const {
+  std::string head() {
+    const std::string measured = usage.empty() ? std::string() : behaviours();
     std::string text = "# A cluster as it was, by squall import from:";
     for (const std::string& source : report.sources) text += " " + source.substr(source.rfind('/') + 1);
     text += "\n#\n# Its first second is the cluster's state. Add what goes wrong under `faults`, and what must hold under `expect`.\n";
@@ -552,7 +634,7 @@ struct Importer::Impl {
       text += "images:\n  sizes:\n";
       for (const auto& [image, bytes] : image_bytes) text += fmt::format("    {}: {}Ki\n", yaml_scalar(image, true), (bytes + 1023) / 1024);
     }
-    return text;
+    return text + measured;
   }
 
   std::vector<OutputFile> finish() {
@@ -566,6 +648,7 @@ struct Importer::Impl {
     pods_without_nodes();
     missing_owners();
     missing_classes();
+    unready_pods();
     std::vector<OutputFile> files;
     std::size_t bytes = 0;
     for (const Taken& one : taken) bytes += one.text.size() + 4;
@@ -625,6 +708,10 @@ struct Importer::Impl {
   std::set<std::string> classes;
   std::set<std::string> wanted_classes;
   std::set<std::string> nodes;
+  std::set<std::string> down;
+  std::vector<std::pair<std::string, std::string>> unready;  // pod, node
+  std::vector<PodUsage> usage;
+  std::map<std::string, std::map<std::string, std::string>> labels_of_pods;
   std::map<std::string, std::int64_t> image_bytes;  // by tag
   std::map<std::string, std::uint64_t> of_volumes;
   bool has_control_plane = false;
@@ -637,9 +724,21 @@ Importer::~Importer() = default;
 
 void Importer::read(const std::string& name, std::string_view text) {
   impl_->report.sources.push_back(name);
+  if (is_table(text)) {
+    impl_->table(name, text);
+    return;
+  }
   for_each_item(name, text, impl_->diagnostics, [this](const Item& item) { impl_->object(item); },
                 [this, &name] { Report::note(impl_->report.changed, "list", "it was cut off by a limit: objects are missing", name); });
 }
+
+void Importer::read_page(const std::string& source, const std::string& path, std::string_view text) {
+  std::vector<std::string>& sources = impl_->report.sources;
+  if (sources.empty() || sources.back() != source) sources.push_back(source);
+  for_each_item(path, text, impl_->diagnostics, [this](const Item& item) { impl_->object(item); });
+}
+
+void Importer::not_had(const std::string& list) { Report::note(impl_->report.objects_left_out, "list", "the API server did not give it", list); }
 
 std::vector<OutputFile> Importer::finish() { return impl_->finish(); }
 const Report& Importer::report() const { return impl_->report; }

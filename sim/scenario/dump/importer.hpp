@@ -43,6 +43,10 @@ class Importer {
 
   /// One text of any of the known formats.
   void read(const std::string& name, std::string_view text);
+  /// One page of a list of a live API server, which `source` names.
+  void read_page(const std::string& source, const std::string& path, std::string_view text);
+  /// A list that a live API server did not give: "/api/v1/secrets: 403 Forbidden".
+  void not_had(const std::string& list);
   /// The files, in the order in which to write them. Empty when something is wrong with the input.
   std::vector<OutputFile> finish();
   const Report& report() const;
