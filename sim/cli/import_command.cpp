@@ -3,17 +3,20 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/atomic_file.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/progress.hpp"
+#include "sim/loop/net/cluster_reader.hpp"
 #include "sim/scenario/dump/importer.hpp"
 #include "sim/scenario/manifests.hpp"
 #include "sim/scenario/scenario.hpp"
@@ -30,6 +33,8 @@ constexpr std::size_t kInputBytesMax = std::size_t{4} << 30;
 
 struct Arguments {
   std::vector<std::string> inputs;
+  std::string kubeconfig;
+  std::string context;
   std::string output;
   std::string format = "text";
   std::vector<std::string> pools;
@@ -65,6 +70,22 @@ bool read_text(const std::string& path, std::string& text, sim::scenario::Diagno
   if (failed) diagnostics.error_in(path, fmt::format("cannot be read: {}", std::strerror(error)));
   if (used > kInputBytesMax) diagnostics.error_in(path, "is larger than 4 GiB");
   return !failed && used <= kInputBytesMax;
+}
+
+/// Of a folder all dumps in it and below it (kubectl cluster-info dump --output-directory makes one for each namespace).
+std::vector<std::string> files_of(const std::string& input, sim::scenario::Diagnostics& diagnostics) {
+  std::error_code error;
+  if (!fs::is_directory(input, error)) return sim::scenario::expand_path(input, sim::scenario::Place{}, diagnostics);
+  std::vector<std::string> found;
+  for (fs::recursive_directory_iterator it(input, error), end; !error && it != end; it.increment(error)) {
+    const std::string extension = it->path().extension().string();
+    std::error_code ignored;
+    if (it->is_regular_file(ignored) && (extension == ".yaml" || extension == ".yml" || extension == ".json")) found.push_back(it->path().string());
+  }
+  if (error) diagnostics.error_in(input, fmt::format("cannot be read: {}", error.message()));
+  else if (found.empty()) diagnostics.error_in(input, "the folder holds no .yaml, .yml or .json file");
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 /// "worker=5,cpu=8,memory=32Gi" as an entry of `pools`. Empty, with the reason told, when it is none.
@@ -114,6 +135,10 @@ int import(const Arguments& arguments) {
     if (extension != ".yaml" && extension != ".yml") diagnostics.error_in("-o " + arguments.output, "is no name of a scenario").expected = "a file that ends in .yaml";
     options.name = output.stem().string();
   }
+  if (arguments.inputs.empty() && arguments.kubeconfig.empty()) diagnostics.error_in("squall import", "nothing to import").expected = "files of dumps, or --kubeconfig FILE for a live cluster";
+  if (!arguments.context.empty() && arguments.kubeconfig.empty()) diagnostics.error_in("--context", "needs --kubeconfig FILE");
+  std::optional<sim::loop::ClusterAccess> access;
+  if (!arguments.kubeconfig.empty()) access = sim::loop::read_kubeconfig(arguments.kubeconfig, arguments.context, diagnostics);
   for (const std::string& pool : arguments.pools) options.pools += pool_of(pool, diagnostics);
   std::vector<std::string> files;
   for (const std::string& input : arguments.inputs) {
@@ -121,7 +146,7 @@ int import(const Arguments& arguments) {
       files.push_back(input);
       continue;
     }
-    for (const std::string& file : sim::scenario::expand_path(input, sim::scenario::Place{}, diagnostics)) files.push_back(file);
+    for (const std::string& file : files_of(input, diagnostics)) files.push_back(file);
   }
   if (diagnostics.has_errors()) {
     diagnostics.print(stderr);
@@ -136,6 +161,16 @@ int import(const Arguments& arguments) {
     std::string text;
     if (read_text(files[i], text, diagnostics)) importer.read(files[i] == "-" ? "stdin" : files[i], text);
   }
+  std::vector<std::string> refused;
+  if (access && !diagnostics.has_errors()) {
+    const sim::loop::ClusterReading reading = sim::loop::read_cluster(
+        *access, [&](const std::string& path, const std::string& text) { importer.read_page(arguments.kubeconfig, path, text); },
+        [&](std::size_t done, std::size_t total, const std::string& path) { progress.update(static_cast<double>(done) / static_cast<double>(total), path); }, stop);
+    if (stop.load()) return kInterrupted;
+    refused = reading.refused;
+    if (!reading.error.empty()) diagnostics.error_in(arguments.kubeconfig, reading.error);
+  }
+  for (const std::string& list : refused) importer.not_had(list);
   const std::vector<dump::OutputFile> made = importer.finish();
   progress.finish();
   if (stop.load()) return kInterrupted;
@@ -170,9 +205,9 @@ int import(const Arguments& arguments) {
 void add_import_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("import", "Makes a scenario of a cluster's dumps: its first second is the cluster's state, and what could not be taken over is told");
-  command->add_option("dump", arguments->inputs, "What kubectl get -o yaml or json printed, of any kinds, and helm template: files, folders, patterns; - reads standard input")
-      ->required()
-      ->option_text(" ");
+  command->add_option("dump", arguments->inputs, "What kubectl get -o yaml or json printed, of any kinds, kubectl top pods, helm template: files, folders, patterns; - reads standard input")->option_text(" ");
+  command->add_option("--kubeconfig", arguments->kubeconfig, "Reads a live cluster, as kubectl would (nothing is written to it)")->option_text("FILE");
+  command->add_option("--context", arguments->context, "Of the kubeconfig (default: its current one)")->option_text("NAME");
   command->add_option("-o,--output", arguments->output, "The scenario to write (many objects go into files beside it); - writes one file to standard output")->required()->option_text("FILE");
   command->add_option("--pool", arguments->pools, "Machines for a dump without nodes: NAME=COUNT,cpu=8,memory=32Gi and whatever else a pool may say (may be repeated)")
       ->take_all()
@@ -185,6 +220,7 @@ void add_import_command(CLI::App& app, int& exit_code) {
   command->add_flag("-q,--quiet", arguments->quiet, "Tell nothing");
   command->footer("Exit codes: 0, 1 with --strict when something is missing, 2 the input is wrong, 3 an output cannot be written.\n\n"
                   "Examples: kubectl get nodes,pods,deploy,rs,sts,ds,jobs,cronjobs,svc,pdb,pvc,pv,sc,priorityclasses -A -o yaml | squall import - -o cluster.yaml\n"
+                  "          squall import --kubeconfig ~/.kube/config -o cluster.yaml\n"
                   "          squall import dumps/*.json -o cluster.yaml --strict\n"
                   "          helm template shop ./chart | squall import - --pool worker=6,cpu=8,memory=32Gi -o shop.yaml");
   command->callback([arguments, &exit_code] { exit_code = import(*arguments); });

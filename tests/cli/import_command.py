@@ -9,9 +9,11 @@ usage: import_command.py SQUALL SOURCE_DIR
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
+import time
 
 SQUALL, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 SHOP = SOURCE / "tests/data/import/shop.yaml"
@@ -120,6 +122,52 @@ spec:
     check(harmless["evicted"] == [] and harmless["pending"] == [], f"harmless: {harmless}")
 
 
+def live(folder):
+    """A simulated cluster that squall serves is read like a real one, and the scenario begins as that cluster is."""
+    (folder / "source.yaml").write_text("""apiVersion: squall.dev/v1alpha1
+kind: Scenario
+run: {until: 1h}
+pools:
+  cp: {count: 1, controlPlane: true, cpu: 4, memory: 16Gi}
+  worker: {count: 3, cpu: 8, memory: 32Gi}
+objects: |
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web}
+  spec:
+    replicas: 5
+    selector: {matchLabels: {app: web}}
+    template:
+      metadata: {labels: {app: web}}
+      spec: {containers: [{name: web, image: "nginx:1", resources: {requests: {cpu: 3}}}]}
+""")
+    config = folder / "kubeconfig"
+    server = subprocess.Popen([SQUALL, "serve", folder / "source.yaml", "--kubeconfig", config, "--speed", "100"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(600):
+            if config.exists() and config.stat().st_size > 0:
+                break
+            time.sleep(0.05)
+        time.sleep(1)
+        told = json.loads(squall("import", "--kubeconfig", config, "-o", folder / "live.yaml", "--format", "json").stdout)
+        check(told["takenOver"]["Node"] == 4 and told["takenOver"].get("Deployment") == 1, f"live: {told['takenOver']}")
+        pods = pods_at(folder / "live.yaml", "1s")
+        web = {name: pod for (ns, name), pod in pods.items() if ns == "default"}
+        check(len(web) == 5 and all(status == "Running" for status, _ in web.values()), f"live pods: {web}")
+        check(pods_at(folder / "live.yaml", "20m") == pods, "nothing moves in the imported cluster")
+        text = config.read_text()
+        (folder / "token").write_text(re.sub(r"token: .*", "token: wrong", text))
+        check("401" in squall("import", "--kubeconfig", folder / "token", "-o", folder / "x.yaml", code=2).stderr, "a wrong token")
+        (folder / "name").write_text(text.replace("current-context: ", "current-context: not-"))
+        check("there is no context" in squall("import", "--kubeconfig", folder / "name", "-o", folder / "x.yaml", code=2).stderr, "a wrong context")
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    check("refused" in squall("import", "--kubeconfig", config, "-o", folder / "x.yaml", code=2).stderr, "nobody listens")
+    squall("import", "--kubeconfig", SHOP, "-o", folder / "x.yaml", code=2)
+    squall("import", "-o", folder / "x.yaml", code=2)
+
+
 def kivi(data):
     """Two spread constraints that conflict at six replicas: the published counterexample of a verifier, from the recorded cluster."""
     logs = data / "kivi-c3/examples/c3/logs/setup"
@@ -142,6 +190,7 @@ def main():
         wrong_input(folder)
         fit(folder, cluster)
         what_if(folder, cluster)
+        live(folder)
     data = pathlib.Path(os.environ.get("SQUALL_SHARED_DATA", SOURCE.parent / "shared/data"))
     if not data.is_dir():
         print(f"left out: no recorded clusters at {data}")
