@@ -178,6 +178,15 @@ int import(const Arguments& arguments) {
     diagnostics.print(stderr);
     return kWrongInput;
   }
+  // What one file holds is read once more before it is written: a pool of --pool may have the name of a node.
+  if (made.size() == 1) {
+    sim::scenario::Diagnostics again;
+    if (sim::scenario::read_scenario_text(output.string(), made.back().content, {}, again) == nullptr) {
+      std::fputs("squall import: the scenario would not be valid; nothing is written\n", stderr);
+      again.print(stderr);
+      return kWrongInput;
+    }
+  }
   std::vector<std::string> names;
   if (to_stdout) {
     std::fwrite(made.back().content.data(), 1, made.back().content.size(), stdout);

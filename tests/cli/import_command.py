@@ -71,6 +71,7 @@ def wrong_input(folder):
     check("there is no file" in squall("import", folder / "none.yaml", "-o", folder / "x.yaml", code=2).stderr, "a file that is not there")
     check("ends in .yaml" in squall("import", SHOP, "-o", folder / "x.txt", code=2).stderr, "a wrong name")
     check("did you mean 'memory'" in squall("import", SHOP, "-o", folder / "x.yaml", "--pool", "w=3,memry=1Gi", code=2).stderr, "a wrong pool")
+    check("would not be valid" in squall("import", SHOP, "-o", folder / "x.yaml", "--pool", "w=1,nodeName=worker-1", code=2).stderr, "a pool with the name of a node")
     squall("import", SHOP, "-o", folder / "nowhere/x.yaml", code=3)
 
 
@@ -183,6 +184,31 @@ def kivi(data):
         print("ok: kivi C3: the sixth pod finds no place")
 
 
+def recordings(data):
+    """Recordings of other simulators: what they begin with, and what is scaled later at its time."""
+    with tempfile.TemporaryDirectory() as name:
+        out = pathlib.Path(name) / "trace.yaml"
+        pool = ["--pool", "worker=10,cpu=32,memory=128Gi"]
+        told = json.loads(squall("import", data / "simkube-traces/dsb-scaling.sktrace", *pool, "-o", out, "--format", "json").stdout)
+        check(told["takenOver"] == {"Deployment": 27}, f"trace: {told['takenOver']}")
+        check(out.read_text().count("kind: scale") == 19, f"{out.read_text().count('kind: scale')} changes of scale")  # 46 writes, of which 27 are the beginning
+        running = lambda when: sum(1 for (ns, pod), (status, _) in pods_at(out, when).items() if pod.startswith("social-graph-service-"))
+        check((running("400s"), running("500s")) == (1, 3), "social-graph-service goes from 1 to 3 after 423 s")
+        for trace, kind in [("cronjob", "CronJob"), ("bare-pods", "Pod")]:
+            told = json.loads(squall("import", data / f"simkube-traces/{trace}.sktrace", *pool, "-o", out, "--format", "json").stdout)
+            check(kind in told["takenOver"], f"{trace}: {told['takenOver']}")
+            squall("validate", out)
+        broken = pathlib.Path(name) / "cut.sktrace"
+        broken.write_bytes((data / "simkube-traces/dsb-scaling.sktrace").read_bytes()[:5000])
+        check("cut off" in squall("import", broken, *pool, "-o", out, code=2).stderr, "a trace that is cut off")
+        told = json.loads(squall("import", data / "openb/csv/openb_node_list_all_node.csv", data / "openb/csv/openb_pod_list_default.csv", "-o", out, "--format", "json").stdout)
+        check((told["takenOver"]["Node"], told["takenOver"]["Pod"]) == (1523, 8152), f"openb: {told['takenOver']}")
+        told = json.loads(squall("import", data / "k8s-sims/manifests/nodes-400.yaml", data / "k8s-sims/manifests/pods-400.yaml", "-o", out, "--format", "json").stdout)
+        check((told["takenOver"]["Node"], told["takenOver"]["Pod"]) == (400, 3940), f"k8s-sims: {told['takenOver']}")
+        check(sum(1 for status, node in pods_at(out, "10m").values() if node != "<none>") == 3940, "every pod of k8s-sims finds a place, as in the published run")
+        print("ok: recordings of SimKube, openb and k8s-sims")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -196,6 +222,7 @@ def main():
         print(f"left out: no recorded clusters at {data}")
         sys.exit(1 if failures or os.environ.get("CI") else 77)
     kivi(data)
+    recordings(data)
     sys.exit(1 if failures else 0)
 
 

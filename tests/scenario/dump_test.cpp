@@ -100,6 +100,15 @@ TEST(Import, OfJsonToo) {
   EXPECT_EQ(body(from_json->scenario), body(from_yaml->scenario));
 }
 
+TEST(Import, KeepsAllThatIsAskedFor) {
+  const auto imported = import({{"shop.yaml", file_text("shop.yaml")}}, {}, true);
+  EXPECT_NE(imported->scenario.find("terminationMessagePath"), std::string::npos);
+  EXPECT_EQ(imported->scenario.find("managedFields"), std::string::npos);
+  const auto world = world_after(imported->scenario, 60s);
+  ASSERT_NE(world, nullptr);
+  EXPECT_EQ(pods_of(*world), kShop);
+}
+
 TEST(Import, NodesAreTheDumps) {
   const auto imported = import({{"shop.yaml", file_text("shop.yaml")}});
   const auto world = world_after(imported->scenario, 1s);
@@ -240,6 +249,40 @@ TEST(Import, ABrokenObjectIsLeftOutAlone) {
   EXPECT_EQ(imported->report.objects_left_out.size(), 3u) << dump::report_text(imported->report);
   EXPECT_NE(dump::report_text(imported->report).find("shop.yaml:"), std::string::npos);
   EXPECT_NE(world_after(imported->scenario, 1s), nullptr);
+}
+
+// What a dump of somebody's may hold as well: none of it costs the rest, and all of it is told.
+TEST(Import, OddObjects) {
+  const auto imported = import({{"odd.json", R"({"apiVersion": "v1", "kind": "List", "items": [
+    {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "status": {"capacity": {"cpu": "4", "memory": "8Gi"}}},
+    {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n2"}, "status": {}},
+    {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n3", "labels": [1]}, "status": {"capacity": {"cpu": "-4", "memory": "8Gi"}}},
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "x", "deletionTimestamp": "2026-01-01T00:00:00Z",
+      "ownerReferences": [{"apiVersion": "strimzi.io/v1", "kind": "StrimziPodSet", "name": "k", "uid": "1", "controller": true}]},
+      "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "x"}]}, "status": {"phase": "Running"}},
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "b"}, "spec": {"nodeName": "n2", "containers": [{"name": "c", "image": "x"}]}},
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "c"}, "spec": {"containers": [{"name": "c", "image": "x"}], "priorityClassName": "gold", "priority": 77}},
+    {"apiVersion": "batch/v1beta1", "kind": "CronJob", "metadata": {"name": "cj"}, "spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": {"spec":
+      {"restartPolicy": "Never", "priorityClassName": "silver", "containers": [{"name": "c", "image": "x"}]}}}}}},
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"a": "yes", "b": "012", "c": "1e3", "d": "null", "e": "0x1f", "f": ""}}},
+    {"fsid": "5f0", "health": {}}, {"kind": "Pod"}, 42, null, [], {"apiVersion": "v1", "kind": "Pod", "metadata": "x", "spec": 1, "status": 2}]})"}});
+  ASSERT_FALSE(imported->diagnostics.has_errors()) << imported->diagnostics.format();
+  const dump::Report& report = imported->report;
+  EXPECT_EQ(report.taken.at("Node"), 1u);
+  EXPECT_EQ(report.taken.at("Pod"), 2u);
+  EXPECT_EQ(noted(report.objects_left_out, "Node"), 2u);
+  EXPECT_EQ(noted(report.objects_left_out, "Pod"), 2u);  // b and the one that is none
+  EXPECT_EQ(noted(report.objects_left_out, "output of ceph"), 1u);
+  EXPECT_EQ(noted(report.changed, "Pod", "StrimziPodSet"), 1u);
+  EXPECT_EQ(noted(report.changed, "Pod", "being deleted"), 1u);
+  EXPECT_EQ(noted(report.changed, "CronJob", "batch/v1beta1"), 1u);
+  EXPECT_EQ(noted(report.made, "PriorityClass"), 2u);
+  const auto world = world_after(imported->scenario, 1s);
+  ASSERT_NE(world, nullptr);
+  EXPECT_EQ(pods_of(*world).size(), 2u);
+  const k8s::Service* service = world->api.get(world->api.find<k8s::Service>(world->names.find("default"), world->names.find("s")));
+  ASSERT_NE(service, nullptr);
+  EXPECT_EQ(service->selector.requirements.size(), 6u);
 }
 
 struct ShapeCase {

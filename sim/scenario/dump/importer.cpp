@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/scenario/dump/dump_items.hpp"
+#include "sim/scenario/dump/recordings.hpp"
 #include "sim/scenario/dump/usage_table.hpp"
 #include "sim/scenario/manifests/object_reader.hpp"
 #include "sim/scenario/names.hpp"
@@ -138,6 +139,10 @@ struct Importer::Impl {
     std::string version(root.find("apiVersion").text());
     if (kind.empty()) kind = item.list.kind;
     if (version.empty()) version = item.list.api_version;
+    if (kind.empty() && (root.find("fsid") || root.find("stray") || root.find("pool_name") || (root.find("section") && root.find("level")))) {
+      Report::note(report.objects_left_out, "output of ceph", "Ceph is told by the section ceph of the scenario (docs/scenario.md), which is not made from it", place(root, item));
+      return;
+    }
     if (kind.empty() || version.empty()) {
       Report::note(report.objects_left_out, "object", fmt::format("it has no '{}'", kind.empty() ? "kind" : "apiVersion"), place(root, item));
       return;
@@ -150,6 +155,10 @@ struct Importer::Impl {
     }
     if (kind.ends_with("List") && kind.size() > 4 && root.find("items").is_null()) return;  // an empty one
     ++objects_read;
+    if (kind == "ResourcePatch" && version.starts_with("action.kwok.x-k8s.io/")) {
+      resource_patch(root, item);
+      return;
+    }
     note_time(root, kind);
     one(root, kind, version, item);
   }
@@ -251,12 +260,18 @@ struct Importer::Impl {
       Report::note(report.objects_left_out, kind, why, first.line == 0 ? name : fmt::format("{}, {}:{}:{}", name, first.file, first.line + item.lines_before, first.column));
       return false;
     }
+    if (kind == "Node" && (reader.own.nodes.back().object.capacity.cpu_milli <= 0 || reader.own.nodes.back().object.capacity.memory <= 0)) {
+      Report::note(report.objects_left_out, kind, "it says no cpu or no memory in status.capacity and status.allocatable", name);
+      return false;
+    }
     for (const auto& [field, entry] : reader.unmodelled) {
       if (field == manifests::kUnsimulatedClaim || field == manifests::kUnsimulatedEphemeral || field == manifests::kUnsimulatedTemplates || field == manifests::kUnsimulatedObject) {
         of_volumes[field] += entry.count;
         continue;
       }
-      for (std::size_t i = 0; i < entry.count; ++i) Report::note(report.fields_not_simulated, field, "", name);
+      const std::string_view why = field.find("deletionTimestamp") != std::string::npos ? "it starts as if it was not being deleted" : "";
+      std::vector<Report::Note>& list = why.empty() ? report.fields_not_simulated : report.changed;
+      for (std::size_t i = 0; i < entry.count; ++i) Report::note(list, why.empty() ? std::string_view(field) : std::string_view(kind), why, name);
     }
     for (const auto& [field, entry] : reader.unknown) {
       for (std::size_t i = 0; i < entry.count; ++i) Report::note(report.fields_not_simulated, field, "Kubernetes has no such field in the version that is simulated", name);
@@ -550,6 +565,110 @@ struct Importer::Impl {
     }
   }
 
+  // ---- recordings ----
+
+  struct Seen {
+    std::int64_t replicas = -1;
+    std::uint64_t content = 0;  // without replicas
+    bool is_there = true;
+  };
+
+  /// What stands there at the first instant is the beginning; what is scaled or deleted later becomes a fault at its time.
+  void trace(const Trace& recorded) {
+    if (!recorded.document) return;
+    ++objects_read;
+    TreeEditor editor;
+    Diagnostics none;
+    std::string error;
+    const auto zero = load_text("replicas", "0", none);
+    const auto nothing = load_text("replicas", R"({"spec": {"replicas": null}})", none);
+    editor.keep(zero);
+    editor.keep(nothing);
+    editor.keep(recorded.document);
+    std::map<std::string, Seen> known;
+    std::optional<SimDuration> begin;
+    for (const TraceEvent& event : recorded.events) {
+      if (!begin) begin = event.at;
+      const std::string kind(event.object.find("kind").text());
+      const Node metadata = event.object.find("metadata");
+      const std::string ns = metadata.find("namespace").text().empty() ? "default" : std::string(metadata.find("namespace").text());
+      const std::string object_name(metadata.find("name").text());
+      const std::string identity = fmt::format("{}/{}/{}", kind, ns, object_name);
+      const bool is_scalable = kind == "Deployment" || kind == "StatefulSet" || kind == "ReplicaSet";
+      const std::int64_t replicas = is_scalable ? event.object.find("spec").find("replicas").as_integer().value_or(1) : -1;
+      const auto scaled = [&](std::int64_t to) {
+        trace_fault(event.at, fmt::format("kind: scale\n    workload: {}\n    namespace: {}\n    object: {}\n    replicas: {}", kind, yaml_scalar(ns, true), yaml_scalar(object_name, true), to));
+      };
+      const auto found_at = known.find(identity);
+      if (event.is_deletion) {
+        if (found_at == known.end() || !found_at->second.is_there) continue;
+        static constexpr std::array<std::string_view, 7> kDeletable = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Service"};
+        found_at->second.is_there = false;
+        if (!is_one_of(kind, kDeletable)) {
+          Report::note(report.changed, kind, "it was deleted later in the recording; here it stays", full_name(ns, object_name));
+          continue;
+        }
+        trace_fault(event.at, fmt::format("kind: object-delete\n    objectKind: {}\n    namespace: {}\n    object: {}", kind, yaml_scalar(ns, true), yaml_scalar(object_name, true)));
+        continue;
+      }
+      const std::uint64_t content = content_hash(editor.merge_patch(event.object, nothing->root()));
+      if (found_at != known.end()) {
+        Seen& before = found_at->second;
+        if (!before.is_there) {
+          Report::note(report.changed, kind, "it was deleted and made anew in the recording; here it is deleted", full_name(ns, object_name));
+        } else if (before.replicas != replicas) {
+          scaled(replicas);
+        } else if (before.content != content) {
+          Report::note(report.changed, kind, "it was changed later in the recording; here it stays as it was first", full_name(ns, object_name));
+        }
+        before.replicas = replicas;
+        before.content = content;
+        continue;
+      }
+      known.emplace(identity, Seen{replicas, content, true});
+      Item item;
+      item.document = recorded.document;
+      item.object = event.object;
+      if (event.at > *begin) {
+        if (is_scalable) {
+          // Its pods come at its time.
+          item.object = editor.set_path(event.object, "spec.replicas", zero->root(), error);
+          scaled(replicas);
+        } else {
+          Report::note(report.changed, kind, "it came later in the recording; here it is there from the beginning", full_name(ns, object_name));
+        }
+      }
+      object(item);
+    }
+    for (std::size_t i = 0; i < recorded.lifecycles; ++i) Report::note(report.objects_left_out, "lifecycle of a pod", "how long containers run is told by behaviours (runTime)", "");
+    trace_length = std::max(trace_length, recorded.length);
+    kept_documents.push_back(editor.finish(recorded.document->root()));
+  }
+  void trace_fault(SimDuration at, const std::string& what) { faults += fmt::format("  recorded-{}:\n    at: {}s\n    {}\n", ++fault_count, at / std::chrono::seconds(1), what); }
+
+  void openb(const std::string& name, std::string_view text) {
+    const std::string yaml = openb_to_yaml(name, text, diagnostics);
+    for_each_item(name, yaml, diagnostics, [this](const Item& item) { object(item); });
+    if (text.find("gpu_milli") != std::string_view::npos) {
+      Report::note(report.changed, "list of pods", "a share of a GPU counts as a whole one; all pods come at the beginning and stay", name);
+    }
+  }
+
+  /// One line of a kwokctl recording: what happened to an object after the snapshot.
+  void resource_patch(Node root, const Item& item) {
+    const std::string method(root.find("method").text());
+    const std::string name = full_name(root.find("target").find("namespace").text(), root.find("target").find("name").text());
+    const std::string what(root.find("resource").find("resource").text());
+    const Node made = root.find("template");
+    if (method == "create" && made.is_map()) {
+      Report::note(report.changed, what, "it came later in the recording; here it is there from the beginning", name);
+      Item inner = item;
+      object(made, inner);
+      return;
+    }
+    Report::note(report.objects_left_out, fmt::format("{} of {}", method.empty() ? "patch" : method, what), "what a recording changes later is not replayed", name);
+  }
+
   // ---- measured use ----
 
   void table(const std::string& name, std::string_view text) {
@@ -626,7 +745,8 @@ struct Importer::Impl {
     text += "\n#\n# Its first second is the cluster's state. Add what goes wrong under `faults`, and what must hold under `expect`.\n";
     const std::string told = report_comment(report);
     if (!told.empty()) text += "#\n" + told;
-    text += fmt::format("apiVersion: squall.dev/v1alpha1\nkind: Scenario\nmetadata:\n  name: {}\nrun:\n  until: 1h\n", yaml_scalar(options.name, true));
+    text += fmt::format("apiVersion: squall.dev/v1alpha1\nkind: Scenario\nmetadata:\n  name: {}\nrun:\n  until: {}\n", yaml_scalar(options.name, true),
+                        trace_length > SimDuration::zero() ? fmt::format("{}s", (trace_length + std::chrono::minutes(10)) / std::chrono::seconds(1)) : "1h");
     if (!newest.empty()) text += fmt::format("  start: '{}'\n", newest);
     if (!has_control_plane && options.pools.find("controlPlane") == std::string::npos) text += "controlPlane:\n  external: true\n";
     if (!options.pools.empty()) text += "pools:\n" + options.pools;
@@ -634,6 +754,7 @@ struct Importer::Impl {
       text += "images:\n  sizes:\n";
       for (const auto& [image, bytes] : image_bytes) text += fmt::format("    {}: {}Ki\n", yaml_scalar(image, true), (bytes + 1023) / 1024);
     }
+    if (!faults.empty()) text += "faults:\n" + faults;
     return text + measured;
   }
 
@@ -708,6 +829,10 @@ struct Importer::Impl {
   std::set<std::string> classes;
   std::set<std::string> wanted_classes;
   std::set<std::string> nodes;
+  std::string faults;  // what a recording does later
+  std::uint64_t fault_count = 0;
+  SimDuration trace_length{};
+  std::vector<std::shared_ptr<const Document>> kept_documents;
   std::set<std::string> down;
   std::vector<std::pair<std::string, std::string>> unready;  // pod, node
   std::vector<PodUsage> usage;
@@ -726,6 +851,14 @@ void Importer::read(const std::string& name, std::string_view text) {
   impl_->report.sources.push_back(name);
   if (is_table(text)) {
     impl_->table(name, text);
+    return;
+  }
+  if (is_simkube_trace(text)) {
+    impl_->trace(read_simkube_trace(name, text, impl_->diagnostics));
+    return;
+  }
+  if (is_openb_list(text)) {
+    impl_->openb(name, text);
     return;
   }
   for_each_item(name, text, impl_->diagnostics, [this](const Item& item) { impl_->object(item); },

@@ -21,7 +21,7 @@ namespace sim::scenario::dump {
 
 struct ImportOptions {
   std::string name;            // of the scenario
-  bool keep_all = false;       // also fields and kinds that nothing simulated reads (values of Secrets are left out)
+  bool keep_all = false;       // also fields that nothing simulated reads, but for managedFields
   /// Machines for dumps without nodes: YAML of `pools`, checked by the reader of scenarios.
   std::string pools;
   /// Objects of up to so many bytes stand in the scenario itself, more in files beside it.

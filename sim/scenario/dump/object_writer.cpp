@@ -193,7 +193,8 @@ void write_yaml_map(std::string& to, Node map, const Selection& selection, std::
     const Selection* below = selection.below(key);
     const Node value = map.value(i);
     const bool is_long_annotation = value.text().size() > kAnnotationBytes && path.ends_with(".metadata.annotations");
-    if (below == nullptr || is_long_annotation) {
+    const bool is_of_no_use = key == "managedFields" && path.ends_with(".metadata");
+    if (below == nullptr || is_long_annotation || is_of_no_use) {
       if (value.is_null()) continue;
       std::string full = path;
       full += '.';
