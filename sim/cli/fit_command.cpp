@@ -35,6 +35,7 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::optional<std::uint64_t> seed;
   std::int64_t most = 100'000;
+  bool all_priorities = false;
   std::string format = "text";
 };
 
@@ -91,7 +92,89 @@ std::int64_t upper_bound(const k8s::ApiServer& api, const k8s::Resources& wanted
   return total;
 }
 
+/// All pods come at once: who of each priority finds a place.
+struct OfPriority {
+  std::string classes;
+  std::uint64_t pods = 0;
+  std::uint64_t placed = 0;
+  std::map<std::string, std::uint64_t> why_not;
+};
+
+std::string everything(sim::World& world, const k8s::SchedulerConfig& config, const Arguments& arguments, const std::string& name) {
+  k8s::ApiServer& api = world.api;
+  const k8s::Expansion expansion = k8s::expand_workloads(api);
+  const sim::Symbol mirror = world.names.find("kubernetes.io/config.mirror");
+  std::map<std::pair<sim::Symbol, sim::Symbol>, std::pair<std::int32_t, sim::Symbol>> priorities;
+  for (const k8s::Ref<k8s::Pod> ref : api.all<k8s::Pod>().refs()) {
+    const k8s::Pod& pod = *api.get(ref);
+    if (!pod.is_active() || (mirror && pod.meta.annotations.has(mirror))) continue;  // static pods are where they are
+    priorities.emplace(std::pair{pod.meta.ns, pod.meta.name}, std::pair{pod.spec->priority, pod.spec->priority_class_name});
+    api.update(ref, k8s::Change::kBinding, [](k8s::Pod& p) {
+      p.node = {};
+      p.node_name = p.nominated_node = sim::Symbol{};
+      p.phase = k8s::PodPhase::kPending;
+    });
+  }
+  const k8s::ScheduleResult result = k8s::schedule_all(api, config, world.random);
+  std::map<std::int32_t, OfPriority, std::greater<>> by_priority;
+  std::uint64_t pods = 0;
+  std::uint64_t placed = 0;
+  for (const k8s::PodFate& fate : result.pods) {
+    const auto found = priorities.find({fate.ns, fate.name});
+    if (found == priorities.end()) continue;
+    OfPriority& of = by_priority[found->second.first];
+    const std::string& name_of_class = world.names.text(found->second.second);
+    if (!name_of_class.empty() && of.classes.find(name_of_class) == std::string::npos) of.classes += (of.classes.empty() ? "" : ", ") + name_of_class;
+    ++of.pods;
+    ++pods;
+    if (fate.node) {
+      ++of.placed;
+      ++placed;
+    } else {
+      ++of.why_not[fate.was_preempted ? "it was preempted" : fate.message];
+    }
+  }
+  if (arguments.format != "json") {
+    std::string text = fmt::format("All {} pods of {} come at once: {} find a place on {} nodes, {} do not\n\n  {:>11}  {:>7}  {:>7}  {:>7}  classes\n", pods, name, placed, result.nodes, pods - placed, "priority", "pods", "placed", "without");
+    for (const auto& [priority, of] : by_priority) text += fmt::format("  {:>11}  {:>7}  {:>7}  {:>7}  {}\n", priority, of.pods, of.placed, of.pods - of.placed, of.classes);
+    for (const auto& [priority, of] : by_priority) {
+      for (const auto& [why, count] : of.why_not) text += fmt::format("\n  {} of priority {}: {}", count, priority, why);
+    }
+    for (const std::string& refused : expansion.refused) text += fmt::format("\n  no pods are made of {}", refused);
+    return text + (text.ends_with('\n') ? "" : "\n");
+  }
+  rapidjson::StringBuffer buffer;
+  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
+  writer.SetIndent(' ', 2);
+  writer.StartObject();
+  analysis::field(writer, "schemaVersion", std::uint64_t{1});
+  analysis::field(writer, "scenario", name);
+  analysis::field(writer, "pods", pods);
+  analysis::field(writer, "placed", placed);
+  analysis::key(writer, "priorities");
+  writer.StartArray();
+  for (const auto& [priority, of] : by_priority) {
+    writer.StartObject();
+    analysis::field(writer, "priority", std::int64_t{priority});
+    analysis::field(writer, "classes", of.classes);
+    analysis::field(writer, "pods", of.pods);
+    analysis::field(writer, "placed", of.placed);
+    analysis::key(writer, "whyNot");
+    writer.StartObject();
+    for (const auto& [why, count] : of.why_not) analysis::field(writer, why, count);
+    writer.EndObject();
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.EndObject();
+  return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
+}
+
 int fit(const Arguments& arguments) {
+  if (arguments.all_priorities != arguments.pod.empty()) {
+    std::fputs(arguments.all_priorities ? "squall fit: --all-priorities asks about the pods of the scenario, not about one more\n" : "squall fit: a manifest of the pod is needed (or --all-priorities)\n", stderr);
+    return kWrongInput;
+  }
   const LoadedScenario loaded = load_scenario(arguments.scenario, arguments.overrides, Telling::kErrors);
   if (loaded.spec == nullptr) return kWrongInput;
   chaos::RunOptions options;
@@ -102,6 +185,11 @@ int fit(const Arguments& arguments) {
   sim::World& world = *outcome.world;
   k8s::ApiServer& api = world.api;
 
+  if (arguments.all_priorities) {
+    const std::string told = everything(world, loaded.spec->scheduler, arguments, loaded.name);
+    std::fwrite(told.data(), 1, told.size(), stdout);
+    return kOk;
+  }
   sim::scenario::Diagnostics diagnostics;
   sim::scenario::ManifestSet set;
   const auto document = sim::scenario::load_file(arguments.pod, diagnostics);
@@ -210,7 +298,8 @@ void add_fit_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("fit", "How many more of this pod fit, where, and why not one more");
   command->add_option("scenario", arguments->scenario, "Scenario file, for example one that squall import made")->required()->option_text(" ");
-  command->add_option("pod", arguments->pod, "Manifest of a Pod, or of a workload whose template is taken; - reads standard input")->required()->option_text(" ");
+  command->add_option("pod", arguments->pod, "Manifest of a Pod, or of a workload whose template is taken; - reads standard input")->option_text(" ");
+  command->add_flag("--all-priorities", arguments->all_priorities, "Instead of one more pod: all pods that there are, and that workloads want, come at once; who of each priority finds a place");
   command->add_option("--at", arguments->at, "The instant that is asked about, from the start of the run (default: 1m)")->option_text("TIME")->check([](const std::string& text) {
     const auto span = sim::parse_duration(text);
     return span && *span >= sim::SimDuration::zero() ? std::string() : "'" + text + "' is no time since the start (like 90s or 2h30m)";
@@ -222,6 +311,7 @@ void add_fit_command(CLI::App& app, int& exit_code) {
   command->footer("The scheduler's own plugins decide. Nobody is preempted for the answer; pods that are Pending already are left aside.\n\n"
                   "Examples: squall fit cluster.yaml pod.yaml\n"
                   "          kubectl get deploy web -o yaml | squall fit cluster.yaml - --format json\n"
+                  "          squall fit cluster.yaml --all-priorities\n"
                   "          squall fit cluster.yaml pod.yaml --set scheduler.percentageOfNodesToScore=100 --at 2h");
   command->callback([arguments, &exit_code] { exit_code = fit(*arguments); });
 }

@@ -284,12 +284,17 @@ Answer compare(const Side& without, const Side& with) {
 std::string text_of(const std::vector<std::string>& asked, const Side& with, const Answer& answer, const Arguments& arguments) {
   constexpr std::size_t kShown = 12;
   std::string text = fmt::format("What if at {}: {}\n(looked at for {} after that, beside the same run without)\n\n", arguments.at, fmt::join(asked, "; "), arguments.lasting);
-  const bool is_calm = answer.pending.empty() && answer.fewer.empty() && answer.outages.empty();
-  if (is_calm && answer.lost.empty()) {
+  const auto alerts = std::count_if(answer.outages.begin(), answer.outages.end(), [](const chaos::Outage* outage) { return outage->severity == chaos::Severity::kAlert; });
+  const auto span = [](sim::SimDuration length) { return chaos::format_figure(chaos::Unit::kSeconds, sim::seconds(length)); };
+  if (answer.lost.empty() && answer.pending.empty() && answer.fewer.empty() && answer.outages.empty()) {
     text += "Nothing is evicted, nothing waits, no service is without endpoints.\n";
-  } else if (is_calm) {
-    text += "Every pod that went found a place, and no service was without endpoints.\n";
+  } else {
+    // Outages are sorted by severity and length, pods by priority: the first ones are the worst.
+    text += alerts > 0 ? fmt::format("Users see it: {} outage{}, the longest {}.\n", alerts, alerts == 1 ? "" : "s", span(answer.outages.front()->length())) : "No user sees it.\n";
+    if (!answer.lost.empty()) text += fmt::format("{} pod{} evicted, the most important with priority {}.\n", answer.lost.size(), answer.lost.size() == 1 ? " is" : "s are", answer.lost.front().priority);
+    text += answer.pending.empty() ? "Every pod finds a place.\n" : fmt::format("{} pod{} no place.\n", answer.pending.size(), answer.pending.size() == 1 ? " finds" : "s find");
   }
+  text += "\n";
   for (const std::string& one : with.changes.changed) text += fmt::format("  changed    {}\n", one);
   for (const std::string& one : with.changes.made) text += fmt::format("  made       {}\n", one);
   for (const std::string& one : with.changes.untouched) text += fmt::format("  untouched  {}: it is there already\n", one);
@@ -299,11 +304,11 @@ std::string text_of(const std::vector<std::string>& asked, const Side& with, con
   if (!answer.outages.empty()) text += fmt::format("Outages that the other run has not: {}\n", answer.outages.size());
   for (std::size_t i = 0; i < std::min(answer.outages.size(), kShown); ++i) {
     const chaos::Outage& outage = *answer.outages[i];
-    text += fmt::format("  {:6}  {} {} for {}{}\n", chaos::to_string(outage.severity), outage.subject, chaos::to_string(outage.kind), sim::format_duration(outage.length()), outage.open ? ", and still so" : "");
+    text += fmt::format("  {:6}  {} {} for {}{}\n", chaos::to_string(outage.severity), outage.subject, chaos::to_string(outage.kind), span(outage.length()), outage.open ? ", and still so" : "");
     if (i < 3) {
       for (std::size_t s = 0; s < std::min<std::size_t>(outage.why.steps.size(), 4); ++s) {
         const chaos::CauseStep& step = outage.why.steps[s];
-        text += fmt::format("            {} {}  {}\n", s == 0 ? "why" : " ← ", sim::format_duration(step.time.time_since_epoch()), step.message);
+        text += fmt::format("            {} {}  {}\n", s == 0 ? "why" : " ← ", span(step.time.time_since_epoch()), step.message);
       }
     }
   }

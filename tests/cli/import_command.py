@@ -90,6 +90,17 @@ def fit(folder, cluster):
     check("holds no pod" in squall("fit", cluster, pod, code=2).stderr, "no pod")
 
 
+def all_priorities(cluster):
+    # worker-1 alone takes pods: 3920m, kube-proxy asks for nothing; one web of 2000m and priority 1000 goes first, a second one not, then db has 1920m for 2 x 500m.
+    told = json.loads(squall("fit", cluster, "--all-priorities", "--format", "json").stdout)
+    rows = {row["priority"]: (row["pods"], row["placed"]) for row in told["priorities"]}
+    check(rows[1000] == (3, 1) and rows[2000001000] == (2, 2), f"by priority: {rows}")
+    check([row["priority"] for row in told["priorities"]] == sorted(rows, reverse=True), "the highest first")
+    check("Insufficient cpu" in str(told["priorities"][1]["whyNot"]), f"why not: {told}")
+    check("All 7 pods" in squall("fit", cluster, "--all-priorities").stdout, "the text says it")
+    squall("fit", cluster, code=2)
+
+
 def what_if(folder, cluster):
     told = json.loads(squall("what-if", cluster, "--lose", "node/worker-1", "--format", "json").stdout)
     check({p["pod"] for p in told["evicted"]} >= {"shop/db-0", "shop/web-6d4cf56db6-7xk2m"}, f"evicted: {told['evicted']}")
@@ -215,6 +226,7 @@ def main():
         cluster = import_shop(folder)
         wrong_input(folder)
         fit(folder, cluster)
+        all_priorities(cluster)
         what_if(folder, cluster)
         live(folder)
     data = pathlib.Path(os.environ.get("SQUALL_SHARED_DATA", SOURCE.parent / "shared/data"))
