@@ -317,6 +317,10 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
     found.error = "the scenario has no section 'failures': nothing in it fails by itself, so there is no rare event to hasten";
     return found;
   }
+  if (found.measured_seconds <= 0.0) {
+    found.error = fmt::format("nothing is measured: the warm-up lasts {}, and the run {}", sim::format_duration(scenario.run.warm_up), sim::format_duration(until.time_since_epoch()));
+    return found;
+  }
   std::vector<std::pair<std::size_t, std::string>> watched;
   std::size_t together = 1;
   {

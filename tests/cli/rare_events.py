@@ -57,6 +57,7 @@ class RareEvents(unittest.TestCase):
             (("run", REPAIR, "--copies", 3), "--rare-event"),
             (("run", REPAIR, "--bias", "machines"), "--rare-event"),
             ((*rare, "--settle", "soon"), "'soon' is no duration"),
+            ((*rare, "--until", "1h"), "nothing is measured: the warm-up lasts 1h, and the run 1h"),
             ((*rare, "--copies", 0), "--copies"),
             (("run", REPAIR, "--rare-event", "etc"), "did you mean 'etcd'?"),
             ((*rare, "--bias", "machine"), "there is no failure process 'machine' to bias; there are: machines"),
