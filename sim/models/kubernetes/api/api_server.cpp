@@ -136,15 +136,21 @@ void ApiServer::subscribe(std::initializer_list<Kind> kinds, Watcher& watcher, c
   subscriptions_.push_back(std::move(subscription));
 }
 
+/// In Subscription::kinds, above those of all kinds: its batch is being handled, so that it must not go.
+static constexpr std::uint32_t kDelivering = 1u << 31;
+static_assert(kKindCount < 31);
+
 void ApiServer::unwatch(Watcher& watcher) {
-  // The slot stays: an event that is on its way finds no watcher and does nothing.
   for (const auto& subscription : subscriptions_) {
     if (subscription->watcher == &watcher) {
       subscription->watcher = nullptr;
-      subscription->kinds = 0;
+      subscription->kinds &= kDelivering;
       subscription->pending.clear();
     }
   }
+  // One whose event is on its way stays until then: it finds no watcher and does nothing. Controllers come and go with every change of leader, so the others
+  // must not stay.
+  std::erase_if(subscriptions_, [](const auto& one) { return one->watcher == nullptr && !one->scheduled && one->kinds == 0; });
 }
 
 void ApiServer::notify(WatchEvent::Type type, ObjectRef object, Change changes, std::shared_ptr<const void> last) {
@@ -170,10 +176,15 @@ void ApiServer::deliver(Subscription& subscription) {
   std::vector<WatchEvent> batch;
   batch.swap(subscription.pending);
   subscription.scheduled = false;
+  subscription.kinds |= kDelivering;
   for (const WatchEvent& event : batch) {
-    if (subscription.watcher == nullptr) return;
+    if (subscription.watcher == nullptr) break;
     const ScopedCause because(engine_, event.cause);
     subscription.watcher->on_event(event);
+  }
+  subscription.kinds &= ~kDelivering;
+  if (subscription.watcher == nullptr && !subscription.scheduled) {
+    std::erase_if(subscriptions_, [&subscription](const auto& one) { return one.get() == &subscription; });
   }
 }
 
