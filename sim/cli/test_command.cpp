@@ -124,7 +124,14 @@ analysis::Estimate held_share(const analysis::TestedScenario& tested, double con
 
 std::string result_line(const analysis::TestedScenario& tested, double confidence, bool colour) {
   const auto style = [&](const char* code, const std::string& content) { return colour ? fmt::format("\x1b[{}m{}\x1b[0m", code, content) : content; };
-  if (!tested.error.empty()) return fmt::format("{}  {}\n", style("1;31", "ERROR "), tested.error.starts_with(tested.file) ? tested.error : tested.file + ": " + tested.error);
+  if (!tested.error.empty()) {
+    std::string out = fmt::format("{}  {}\n", style("1;31", "ERROR "), tested.error.starts_with(tested.file) ? tested.error : tested.file + ": " + tested.error);
+    // What its runs have said until it was interrupted.
+    for (const analysis::TestedExpectation& result : tested.expectations) {
+      if (!result.holds()) out += fmt::format("  {} {}: {}", style("1;31", "✗"), style("1", result.name), indented(analysis::violation_text(result)));
+    }
+    return out;
+  }
   const auto failed = static_cast<std::size_t>(std::count_if(tested.expectations.begin(), tested.expectations.end(), [](const auto& one) { return !one.holds(); }));
   const std::size_t total = tested.expectations.size();
   std::string what = "expects nothing";
@@ -217,6 +224,8 @@ int conclude(const std::vector<analysis::TestedScenario>& tested, double confide
   return wrong > 0 ? kWrongInput : failed > 0 ? kExpectationFailed : kOk;
 }
 
+const std::string kInterruptedRun = "interrupted";
+
 /// Runs one scenario under one seed after the other, whoever asks for them.
 class Tester {
  public:
@@ -234,7 +243,7 @@ class Tester {
     tested.file = tested.name = sim::scenario::printable(files_[file].path);
     const auto began = Clock::now();
     if (stop_.load()) {
-      tested.error = "interrupted";
+      tested.error = kInterruptedRun;
       return tested;
     }
     const LoadedScenario& loaded = load(file, Telling::kErrors);
@@ -249,7 +258,7 @@ class Tester {
       options.keep_world = !arguments_.golden.empty() && run == 0;
       const chaos::RunOutcome outcome = chaos::run_scenario(*loaded.spec, tested.seed, options);
       if (!outcome.verdict.complete) {
-        tested.error = "interrupted";
+        tested.error = kInterruptedRun;
       } else {
         analysis::add_verdict(tested, outcome.verdict);
         if (options.keep_world) tested.cannot_write = judge_log(arguments_, files_[file], outcome.world->log, tested);
@@ -375,16 +384,23 @@ class TestJob {
     if (as_they_come) return;
     std::size_t task = 0;
     for (const Stretch& one : stretches) {
+      analysis::TestedScenario& tested = tested_[one.file];
+      bool is_interrupted = false;
       for (std::uint64_t run = one.from; run < one.to; ++run, ++task) {
         analysis::TestedScenario result;
-        if (lines[task].empty()) {
-          result.file = result.name = sim::scenario::printable(tester_.files()[one.file].path);
-          result.error = "interrupted";
+        if (!lines[task].empty()) SIM_CHECK(analysis::read_tested_line(lines[task], result), "processes of one program speak one language");
+        if (lines[task].empty() || result.error == kInterruptedRun) {
+          is_interrupted = true;
         } else {
-          SIM_CHECK(analysis::read_tested_line(lines[task], result), "processes of one program speak one language");
+          analysis::add_runs(tested, result);
         }
-        analysis::add_runs(tested_[one.file], result);
       }
+      if (!is_interrupted || !tested.error.empty()) continue;
+      // There is no verdict, but what the complete runs say is kept.
+      tested.file = sim::scenario::printable(tester_.files()[one.file].path);
+      if (tested.name.empty()) tested.name = tested.file;
+      tested.error = kInterruptedRun;
+      if (tested.runs > 0) tested.error += fmt::format(" after {} of {} runs; all expectations hold in {} of them", tested.runs, one.to, tested.held);
     }
   }
 

@@ -245,6 +245,24 @@ class ManyRuns(unittest.TestCase):
             collect(json.loads(squall(*arguments, "-q", "--format", "json").stdout))
             self.assertEqual([name for name in sorted(names) if f"`{name}`" not in text and f"`{name}[]`" not in text], [])
 
+    def test_an_interrupted_test_tells_what_its_runs_have_said(self):
+        frail = self.folder / "frail.yaml"
+        frail.write_text(FRAIL)
+        for form in ["text", "json"]:
+            process = subprocess.Popen([SQUALL, "test", frail, "--replications", "1000000", "--format", form, "-q", "--junit", self.folder / "j.xml"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(4)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 130)
+            if form == "json":
+                one = json.loads(out)[0]
+                self.assertEqual(one["verdict"], "error")
+                self.assertTrue(0 < one["runsHeld"] < one["runs"] < 1000000, one)
+            else:
+                self.assertRegex(out, r"ERROR .*interrupted after \d+ of 1000000 runs; all expectations hold in \d+ of them")
+                self.assertRegex(out, r"quorum: in \d+ of \d+ runs, first with seed")
+        self.assertIn("interrupted after", (self.folder / "j.xml").read_text())
+
     def test_interrupted_shards_leave_nothing(self):
         process = subprocess.Popen([SQUALL, "run", SMALL, "--until", "20000d", "--replications", "1000000", "--shard", "0/2", "-o", self.folder / "i", "--jobs", "1"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
