@@ -249,11 +249,12 @@ void run_side_by_side(const sim::scenario::ScenarioSpec& scenario, const RareEve
   }
 }
 
-/// How many replications live in one process: many of a small world, whose run costs less than a fork; few of a large one, whose memory counts.
-std::size_t side_by_side(std::size_t nodes) {
+/// How many replications live in one process: many of a small world, whose run costs less than a fork; few of a large one, whose memory counts. Half of what a
+/// process has to do at most, so that there is an answer when somebody stops it half way.
+std::size_t side_by_side(std::size_t nodes, std::size_t replications) {
   constexpr std::size_t kNodes = 400;
   constexpr std::size_t kMost = 16;
-  return std::clamp<std::size_t>(kNodes / std::max<std::size_t>(nodes, 1), 1, kMost);
+  return std::clamp<std::size_t>(kNodes / std::max<std::size_t>(nodes, 1), 1, std::clamp<std::size_t>((replications + 1) / 2, 1, kMost));
 }
 
 // What an interval needs to be trusted.
@@ -326,7 +327,7 @@ RareEvents estimate_rare_events(const sim::scenario::ScenarioSpec& scenario, con
   {
     chaos::LiveRun live(scenario, plan_of(scenario), options.first_seed);
     // Services have a history once they serve.
-    together = side_by_side(live.world().api.all<sim::k8s::Node>().size());
+    together = side_by_side(live.world().api.all<sim::k8s::Node>().size(), options.replications / std::max<std::size_t>(options.jobs, 1));
     live.world().engine.run_until(std::min(until, SimTime(std::max<sim::SimDuration>(scenario.run.warm_up, std::chrono::minutes(10)))), options.stop);
     const std::vector<std::string> subjects = live.subjects();
     if (std::find(subjects.begin(), subjects.end(), options.subject) == subjects.end()) {
