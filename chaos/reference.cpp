@@ -81,6 +81,7 @@ Files of Chaos Mesh and LitmusChaos are faults as they are (kind `chaos-mesh`): 
 | the network of machines | `network-partition`, `network-impair`; of Ceph's two networks `ceph-network` |
 | the network, names and HTTP of pods | `chaos-mesh` (NetworkChaos, DNSChaos, HTTPChaos) |
 | kube-apiserver, kube-scheduler, kube-controller-manager, etcd | `process-kill`, `process-hang`, `leader-loss`, `certificate-expiry` with `certificate` |
+| API servers that are slow | `api-overload` (requests queue, are late or refused); beneath them `disk-slow` of etcd and `network-impair` between its members (no leader, writes that time out); one that answers nobody: `process-hang` |
 | etcd | `disk-slow`, `etcd-quota`, `etcd-member` (defragmentation, lost data, moved leader), `network-impair` between its members, `chaos-mesh` IOChaos |
 | kubelets | `process-kill` with `component: kubelet`, `certificate-expiry`, `clock-skew` |
 | clocks | `clock-skew`; of kube-controller-manager alone `chaos-mesh` TimeChaos |
@@ -90,7 +91,7 @@ Files of Chaos Mesh and LitmusChaos are faults as they are (kind `chaos-mesh`): 
 | Ceph: daemons | `container-kill`, `pod-kill` of Rook's pods (mon, mgr, osd, mds, rgw); its machines with `target.leaderOf: ceph-mon`, `ceph-mgr`, `ceph-mds` |
 | people | `drain`, `cordon`, `planned-maintenance` (two of them at once: two faults), `node-delete`, `object-delete` (a PodDisruptionBudget too), `scale`, `node-taint`, `node-label`, `workload-edit`, `drop-caches` |
 
-Not modelled: disks other than etcd's, Ceph's and nodes' first ones; NetworkPolicies; names outside of the cluster (an upstream of DNS): nothing in the simulated world asks for
+Not modelled: the loss of the data of a majority of etcd's members, and a restore from a snapshot (refused by name); an API server that is late or wrong without a reason; disks other than etcd's, Ceph's and nodes' first ones; NetworkPolicies; names outside of the cluster (an upstream of DNS): nothing in the simulated world asks for
 one; errors of memory and processors that no crash follows.
 )";
 

@@ -5,10 +5,11 @@ Takes the scenarios that are expected to fail (label `expected: fails`) and have
 time. Found: some finding breaks one of the expectations that the scenario breaks with its own faults. Not measured: scenarios that fail without any
 fault (there is nothing to find), and those whose only broken expectations are about their own faults.
 
-usage: hunt_catalogue.py SQUALL SOURCE_DIR [--time-budget 10m | --tries N[,M...]] [--only NAME...] [--jobs N] [--at-least N]
+usage: hunt_catalogue.py SQUALL SOURCE_DIR [--time-budget 10m | --tries N[,M...]] [--only NAME...] [--skip NAME...] [--story-kinds] [--jobs N] [--at-least N]
 
 With several numbers of tries the next one is for what the one before did not find. The last table has a line for each: the try that found it, how many there were,
-and the processor time for search and shrinking together.
+and the processor time for search and shrinking together. --story-kinds: only the kinds of faults that the scenario has itself, so that what is found is its story, or nearly;
+to whom, when and in which combination the hunter is not told.
 """
 import argparse
 import json
@@ -30,9 +31,10 @@ def processor_seconds():
 
 
 def broken_by(squall, file, folder, *more):
+    """The expectations that the scenario breaks, and the kinds of its faults."""
     run(squall, "run", file, "--quiet", "-o", folder, *more)
     summary = json.loads((folder / "summary.json").read_text())
-    return {o["name"] for o in summary["objectives"] if not o["held"]}
+    return {o["name"] for o in summary["objectives"] if not o["held"]}, sorted({f["kind"] for f in summary["faults"]})
 
 
 def main():
@@ -42,6 +44,8 @@ def main():
     parser.add_argument("--time-budget", default="10m")
     parser.add_argument("--tries", help="instead of a time: the answer is then the same on every machine")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--skip", nargs="*", default=[])
+    parser.add_argument("--story-kinds", action="store_true")
     parser.add_argument("--findings", default="6", help="how many are shrunk")
     parser.add_argument("--jobs", help="children at once; without it, one for each processor")
     parser.add_argument("--at-least", type=int, default=0)
@@ -52,11 +56,12 @@ def main():
         folder = pathlib.Path(folder)
         for file in sorted((arguments.source / "scenarios").glob("*.yaml")):
             text = file.read_text()
-            if not re.search(r"^\s+expected:\s*fails\s*$", text, re.MULTILINE) or (arguments.only and file.stem not in arguments.only):
+            if not re.search(r"^\s+expected:\s*fails\s*$", text, re.MULTILINE) or (arguments.only and file.stem not in arguments.only) or file.stem in arguments.skip:
                 continue
-            known = broken_by(arguments.squall, file, folder / file.stem)
+            known, kinds = broken_by(arguments.squall, file, folder / file.stem)
             out = folder / (file.stem + "-hunt")
             survey = run(arguments.squall, "hunt", file, "--without-faults", "--survey", "--quiet", "--format", "json")
+            only = ["--kinds", ",".join(kinds)] if arguments.story_kinds else []
             if survey.returncode != 0:
                 rows.append((file.stem, "not measured", survey.stderr.strip().splitlines()[-1] if survey.stderr.strip() else "no survey"))
                 continue
@@ -66,9 +71,13 @@ def main():
                 rows.append((file.stem, "not measured", "fails without any fault: " + ", ".join(sorted(already & known))))
                 continue
             measured += 1
+            if only and (refusal := run(arguments.squall, "hunt", file, "--without-faults", *only, "--survey", "--quiet")).returncode == 2:
+                measured -= 1
+                rows.append((file.stem, "not measured", refusal.stderr.strip().splitlines()[0]))
+                continue
             for limit in limits:
                 began = processor_seconds()
-                result = run(arguments.squall, "hunt", file, "--without-faults", *limit, "--findings", arguments.findings, "--verify-seeds", "3",
+                result = run(arguments.squall, "hunt", file, "--without-faults", *only, *limit, "--findings", arguments.findings, "--verify-seeds", "3",
                              *(["--jobs", arguments.jobs] if arguments.jobs else []), "--quiet", "-o", out)
                 seconds = f"; {processor_seconds() - began:.0f} s"
                 hunt = json.loads((out / "hunt.json").read_text()) if (out / "hunt.json").exists() else {"findings": [], "tries": 0}
