@@ -18,7 +18,7 @@ struct KindEntry {
   void (ObjectReader::*read)(Yaml object);
 };
 using R = ObjectReader;
-constexpr std::array<KindEntry, 24> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
+constexpr std::array<KindEntry, 25> kKinds = {{{"", "v1", "Node", Kind::kNode, &R::node},
                                                {"", "v1", "Pod", Kind::kPod, &R::pod},
                                                {"", "v1", "Service", Kind::kService, &R::service},
                                                {"", "v1", "Namespace", Kind::kNamespace, &R::name_space},
