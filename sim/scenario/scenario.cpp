@@ -318,7 +318,8 @@ class Checker {
     bool any_pool = false;
     for (const PoolSpec& pool : spec_.pools) any_pool = any_pool || (pool.control_plane && pool.count > 0);
     const bool any_manifest = std::any_of(spec_.objects.nodes.begin(), spec_.objects.nodes.end(), [&](const Manifest<k8s::Node>& m) {
-      return role && m.object.meta.labels.has(role);
+      const Symbol old_role = spec_.names->find("node-role.kubernetes.io/master");
+      return (role && m.object.meta.labels.has(role)) || (old_role && m.object.meta.labels.has(old_role));
     });
     if (spec_.control_plane.external) {
       if (any_pool) diagnostics_.error(spec_.place_of("controlPlane"), "controlPlane.external excludes pools with controlPlane: true");

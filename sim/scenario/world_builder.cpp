@@ -24,6 +24,9 @@ namespace sim::scenario {
 
 namespace {
 
+/// Up to Kubernetes 1.23 kubeadm's nodes had this one beside the newer one, up to 1.19 alone.
+constexpr std::string_view kOldControlPlaneLabel = "node-role.kubernetes.io/master";
+
 /// Of a Node manifest: its machine is off when the run begins, and the object stays as it is written.
 constexpr std::string_view kStartsDown = "squall.dev/starts-down";
 
@@ -236,8 +239,7 @@ class Builder {
                t.key == well_known_.disk_pressure || t.key == well_known_.pid_pressure || t.key == well_known_.network_unavailable;
       });
     }
-    const Symbol role = names_.intern(kControlPlaneLabel);
-    const bool is_control_plane = node.meta.labels.has(role);
+    const bool is_control_plane = node.meta.labels.has(names_.intern(kControlPlaneLabel)) || node.meta.labels.has(names_.intern(kOldControlPlaneLabel));
     register_node(std::move(node), is_control_plane);
     if (!starts_down) return;
     const CauseId down = world_.log.record("DownAtStart", fmt::format("host/{}", name), fmt::format("{} was down when the cluster was recorded", name));

@@ -217,6 +217,18 @@ TEST(Import, ANodeThatIsDownStartsDown) {
   EXPECT_EQ(ready("worker-2"), k8s::ConditionStatus::kUnknown);
 }
 
+// kubeadm's label for control planes up to Kubernetes 1.19.
+TEST(Import, ControlPlanesOfOldClusters) {
+  const auto imported = import({{"old.yaml", "apiVersion: v1\nkind: NodeList\nitems:\n- metadata: {name: m, labels: {node-role.kubernetes.io/master: ''}}\n  status: {capacity: {cpu: '4', memory: 8Gi}}\n"
+                                             "- metadata: {name: w}\n  status: {capacity: {cpu: '4', memory: 8Gi}}\n"}});
+  ASSERT_FALSE(imported->diagnostics.has_errors()) << imported->diagnostics.format();
+  EXPECT_EQ(imported->scenario.find("external"), std::string::npos);
+  const auto world = world_after(imported->scenario, 1s);
+  ASSERT_NE(world, nullptr);
+  EXPECT_EQ(world->control_plane.member_count(), 1u);
+  EXPECT_TRUE(pods_of(*world).contains("kube-system/etcd-m m Running"));
+}
+
 TEST(Import, MeasuredUse) {
   const auto imported = import({{"shop.yaml", file_text("shop.yaml")},
                                 {"top.txt", "NAMESPACE   NAME                   CPU(cores)   MEMORY(bytes)\nshop        web-6d4cf56db6-7xk2m   100m         100Mi\nshop        web-6d4cf56db6-vq8lp   300m         300Mi\n"
@@ -283,6 +295,16 @@ TEST(Import, OddObjects) {
   const k8s::Service* service = world->api.get(world->api.find<k8s::Service>(world->names.find("default"), world->names.find("s")));
   ASSERT_NE(service, nullptr);
   EXPECT_EQ(service->selector.requirements.size(), 6u);
+}
+
+TEST(Import, AsManyReasonsAsObjects) {
+  std::vector<dump::Report::Note> notes;
+  for (int i = 0; i < 5000; ++i) dump::Report::note(notes, "Pod", std::to_string(i), "first");
+  EXPECT_EQ(notes.size(), 1001u);
+  EXPECT_EQ(notes.back().count, 4000u);
+  dump::Report report;
+  report.objects_left_out = notes;
+  EXPECT_NE(dump::report_text(report).find("and 961 more"), std::string::npos);
 }
 
 struct ShapeCase {

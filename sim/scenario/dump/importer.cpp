@@ -303,7 +303,7 @@ struct Importer::Impl {
     const k8s::Node& n = reader.own.nodes.back().object;
     const std::string& name = names.text(n.meta.name);
     nodes.insert(name);
-    if (n.meta.labels.has(names.intern(kControlPlaneLabel))) has_control_plane = true;
+    if (n.meta.labels.has(names.intern(kControlPlaneLabel)) || n.meta.labels.has(names.intern("node-role.kubernetes.io/master"))) has_control_plane = true;
     for (const k8s::NodeImage& image : n.images) {
       const std::string& text = names.text(image.image);
       if (image.bytes > 0 && text.find('@') == std::string::npos) image_bytes.emplace(text, image.bytes);

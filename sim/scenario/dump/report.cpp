@@ -14,6 +14,10 @@ void Report::note(std::vector<Note>& list, std::string_view what, std::string_vi
     ++one.count;
     return;
   }
+  // A broken dump of a large cluster has as many reasons as objects.
+  constexpr std::size_t kNotesMax = 1000;
+  constexpr std::string_view kOther = "other reasons";
+  if (list.size() >= kNotesMax && why != kOther) return note(list, "object", kOther, first);
   list.push_back(Note{std::string(what), std::string(why), 1, first});
 }
 
@@ -47,7 +51,13 @@ std::string wrapped(const std::string& words, std::string_view indent, std::size
 void notes(std::string& text, std::string_view title, const std::vector<Report::Note>& list, std::string_view prefix) {
   if (list.empty()) return;
   text += fmt::format("{}{}\n", prefix, title);
-  for (const Report::Note& one : list) {
+  constexpr std::size_t kShown = 40;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Report::Note& one = list[i];
+    if (i == kShown) {
+      text += fmt::format("{}  and {} more, which --format json tells\n", prefix, list.size() - kShown);
+      return;
+    }
     text += fmt::format("{}  {} {}", prefix, one.count, one.what);
     if (!one.why.empty()) text += fmt::format(": {}", one.why);
     if (!one.first.empty()) text += fmt::format(" ({}{})", one.count == 1 ? "" : "first: ", one.first);
