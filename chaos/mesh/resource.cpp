@@ -104,6 +104,8 @@ void read_resource(Node root, std::vector<std::shared_ptr<const Resource>>& to, 
     sim::scenario::detail::missing_key(root, "spec", found->name, reader);
   } else {
     resource->spec = found->read(spec, reader);
+    // Nothing is left out without a word, whatever a kind's reader forgot to say.
+    if (resource->spec == nullptr && diagnostics.error_count() == before) diagnostics.error(spec, fmt::format("this is no spec of a {}", found->name));
   }
   if (diagnostics.error_count() == before && resource->spec != nullptr) to.push_back(std::move(resource));
 }

@@ -54,8 +54,12 @@ bool read_options(Node node, CpuStressor& to, Reader& reader) {
       to.disk_workers = number;
     } else if (name == "--timeout" || name == "-t") {
       const std::optional<SimDuration> timeout = is_number ? std::optional<SimDuration>(std::chrono::seconds(number)) : parse_go_duration(value);
-      if (timeout) to.timeout = timeout;
-      else good = false;
+      if (timeout) {
+        to.timeout = timeout;
+      } else {
+        reader.diagnostics.error(where, fmt::format("'{}' is no time to stop after", option)).expected = "--timeout 60, --timeout 60s";
+        good = false;
+      }
     } else {
       reader.diagnostics.error(where, fmt::format("{}stress-ng's option '{}'", kNotModelled, option)).expected = "--cpu N, --cpu-load P, --timeout T, --hdd N";
       good = false;
