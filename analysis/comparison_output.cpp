@@ -186,8 +186,7 @@ std::string comparison_text(const Comparison& comparison, bool colour, int width
       out += fmt::format("      {} {:>10}  {}\n", k == 0 ? "   " : "←  ", instant(steps[k].time), cut(message, width - 24));
       if (k > 0) continue;
       for (const chaos::CauseStep& also : d.outage.why.contributing) {
-        const std::string from = also.fault.empty() || also.fault == d.outage.why.fault ? "" : fmt::format("  ← {}", also.fault);
-        out += fmt::format("        + {:>10}  {}{}\n", instant(also.time), cut(fmt::format("{}: {}", also.subject, also.message.empty() ? also.kind : also.message), width - 26 - from.size()), from);
+        out += fmt::format("        + {:>10}  {}\n", instant(also.time), contributing_line(also, d.outage.why.fault, width - 26));
       }
     }
   }

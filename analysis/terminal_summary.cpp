@@ -47,9 +47,7 @@ void write_why(std::string& out, const chaos::Why& why, const Style& style, std:
     ++shown;
     if (i == 0) {
       for (const chaos::CauseStep& also : why.contributing) {
-        const std::string from = also.fault.empty() || also.fault == why.fault ? "" : fmt::format("  ← {}", also.fault);
-        const std::string what = also.message.empty() ? fmt::format("{} {}", also.kind, also.subject) : fmt::format("{}: {}", also.subject, also.message);
-        out += fmt::format("{}  + {:>10}  {}{}\n", margin, at(also.time), cut(what, room > from.size() + 20 ? room - from.size() : 20), from);
+        out += fmt::format("{}  + {:>10}  {}\n", margin, at(also.time), contributing_line(also, why.fault, room));
       }
     }
   }

@@ -26,4 +26,13 @@ std::string cut(std::string_view content, std::size_t width) {
   return std::string(content);
 }
 
+std::string contributing_line(const chaos::CauseStep& also, std::string_view fault, std::size_t width) {
+  constexpr std::size_t kLeast = 20;
+  const std::string from = also.fault.empty() || also.fault == fault ? "" : fmt::format("  ← {}", also.fault);
+  const std::string name = also.subject.substr(also.subject.rfind('/') + 1);  // all of it where there is no '/'
+  const bool is_named = also.message.find(name) != std::string::npos;
+  const std::string what = also.message.empty() ? fmt::format("{} {}", also.kind, also.subject) : is_named ? also.message : fmt::format("{}: {}", also.subject, also.message);
+  return cut(what, width > from.size() + kLeast ? width - from.size() : kLeast) + from;
+}
+
 }  // namespace analysis

@@ -65,7 +65,7 @@ void add_query_command(CLI::App& app, int& exit_code) {
   command->add_option("--set", arguments->overrides, "Overrides a value: path=value (may be repeated)")->take_all()->expected(1)->allow_extra_args(false);
   command->add_option("-n,--namespace", arguments->name_space, "Only this namespace (default: all)");
   command->add_option("--format", arguments->format, "text for people, json for programs")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
-  command->footer("Example: squall query scenarios/incident-2-shared.yaml --at 3h ceph status");
+  command->footer("Example: squall query scenarios/incident-2-colocated.yaml --at 3h ceph status");
   command->add_flag("-s", arguments->dash_s, "After ceph: its status, as `ceph -s`");
   command->callback([arguments, &exit_code] {
     if (arguments->dash_s) arguments->words.emplace_back("-s");
