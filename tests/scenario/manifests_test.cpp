@@ -68,6 +68,29 @@ TEST(Manifests, PodAfterDefaultingAndAdmission) {
   EXPECT_EQ(s.tolerations[0].seconds, 300);
 }
 
+TEST(Manifests, PodLevelRequestsThatOnlyTheLimitsName) {
+  // What v1.36.3's defaulting makes of them, then the scheduler's sum.
+  struct Case {
+    const char* pod;
+    const char* container;
+    std::int64_t cpu_milli, mebibytes;
+  };
+  for (const Case& c : {Case{"limits: {cpu: 2, memory: 1Gi}", "{}", 2000, 1024}, Case{"limits: {cpu: 2}", "{requests: {cpu: 500m}}", 500, 0},
+                        Case{"limits: {cpu: 2}", "{requests: {cpu: 0}}", 0, 0}, Case{"limits: {cpu: 2, memory: 2Gi}", "{limits: {cpu: 1}}", 1000, 2048},
+                        Case{"requests: {cpu: 1}, limits: {cpu: 3, memory: 1Gi}", "{}", 1000, 1024},
+                        Case{"requests: {cpu: 1}, limits: {memory: 1Gi}", "{requests: {memory: 512Mi}}", 1000, 512},
+                        Case{"requests: {}, limits: {cpu: 1}", "{}", 1000, 0}, Case{"requests: {}", "{requests: {cpu: 1}}", 1000, 0}}) {
+    SCOPED_TRACE(fmt::format("{} over {}", c.pod, c.container));
+    const Decoded d(pod(fmt::format("  resources: {{{}}}\n  containers: [{{name: c, image: i, resources: {}}}]\n", c.pod, c.container)));
+    ASSERT_EQ(d.set.pods.size(), 1u) << d.diagnostics.format();
+    const k8s::PodSpec& spec = *d.set.pods[0].object.spec;
+    EXPECT_EQ(spec.requests.cpu_milli, c.cpu_milli);
+    EXPECT_EQ(spec.requests.memory, c.mebibytes << 20);
+  }
+  const Decoded huge(pod("  resources: {limits: {cpu: 1, hugepages-2Mi: 8Mi}}\n  containers: [{name: c, image: i, resources: {limits: {hugepages-2Mi: 4Mi}}}]\n"));
+  EXPECT_EQ(huge.set.pods.at(0).object.spec->requests.of(huge.names.find("hugepages-2Mi")), 8ll << 20) << "what containers ask for does not stand in for hugepages";
+}
+
 TEST(Manifests, ImagesAndPullPolicies) {
   struct Case {
     const char* image;

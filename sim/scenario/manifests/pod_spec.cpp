@@ -1,6 +1,8 @@
 #include "sim/scenario/manifests/object_reader.hpp"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "sim/models/kubernetes/api/admission.hpp"
 
@@ -14,6 +16,23 @@ constexpr Names kPodFields[] = {"volumes", "initContainers", "containers", "ephe
                                 "subdomain", "affinity", "schedulerName", "tolerations", "hostAliases", "priorityClassName", "priority", "dnsConfig",
                                 "readinessGates", "runtimeClassName", "enableServiceLinks", "preemptionPolicy", "overhead", "topologySpreadConstraints",
                                 "setHostnameAsFQDN", "os", "hostUsers", "schedulingGates", "resourceClaims", "resources", "hostnameOverride", "workloadRef"};
+
+bool names_it(const PodSpec& spec, bool Container::*resource) {
+  const auto names = [&](const Container& container) { return container.*resource; };
+  return std::any_of(spec.containers.begin(), spec.containers.end(), names) || std::any_of(spec.init_containers.begin(), spec.init_containers.end(), names);
+}
+
+/// The API server's default for a resource that only the pod-level limits name: what the containers request together, which needs nothing here, or
+/// the limit where none of them requests it; of hugepages always the limit. Source: pkg/apis/core/v1/defaults.go (defaultPodRequests).
+void default_pod_requests(Resources& requests, const Resources& limits, bool cpu, bool memory, const Interner& names) {
+  if (cpu) requests.cpu_milli = limits.cpu_milli;
+  if (memory) requests.memory = limits.memory;
+  for (const NamedAmount& limit : limits.other) {
+    const auto same = [&](const NamedAmount& request) { return request.name == limit.name; };
+    const bool given = std::any_of(requests.other.begin(), requests.other.end(), same);
+    if (!given && names.text(limit.name).starts_with("hugepages-")) requests.set(limit.name, limit.amount);
+  }
+}
 
 }  // namespace
 
@@ -54,11 +73,11 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
   spec->scheduler_name = symbol(node, "schedulerName");
   for (const Yaml gate : maps(node, "schedulingGates")) spec->scheduling_gates.push_back(symbol(gate, "name"));
   spec->overhead = resources(map(node, "overhead"));
-  if (const Yaml amounts = map(node, "resources"); map(amounts, "requests")) {
-    spec->pod_level_requests = resources(map(amounts, "requests"));
-  } else if (map(amounts, "limits")) {
-    spec->pod_level_requests = resources(map(amounts, "limits"));  // requests := limits holds for the pod level too
-  }
+  const Yaml amounts = map(node, "resources");
+  Given requested;
+  Given limited;
+  Resources pod_requests = resources(map(amounts, "requests"), &requested);
+  const Resources pod_limits = resources(map(amounts, "limits"), &limited);
   for (const Yaml volume : maps(node, "volumes")) {
     if (const Yaml claim = map(volume, "persistentVolumeClaim"); claim) {
       if (const Symbol name = symbol(claim, "claimName")) spec->volumes.push_back(PodVolume{symbol(volume, "name"), name, nullptr});
@@ -95,6 +114,11 @@ std::shared_ptr<const PodSpec> ObjectReader::pod_spec(Yaml node, bool of_templat
   not_simulated(node.find("resourceClaims"), "resourceClaims");
   if (const Symbol runtime_class = symbol(node, "runtimeClassName")) with_runtime_class.push_back({spec, runtime_class, node.find("runtimeClassName").place()});
   apply_pod_defaults(*spec, well_known);
+  if (map(amounts, "requests").size() != 0 || map(amounts, "limits").size() != 0) {
+    default_pod_requests(pod_requests, pod_limits, limited.cpu && !requested.cpu && !names_it(*spec, &Container::has_cpu_request),
+                         limited.memory && !requested.memory && !names_it(*spec, &Container::has_memory_request), names);
+    spec->pod_level_requests = std::move(pod_requests);
+  }
   finish_pod_spec(*spec);
   return spec;
 }
