@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -252,6 +253,13 @@ struct Answer {
   std::vector<std::tuple<std::string, std::int64_t, std::int64_t>> fewer;  // workload, ready without, ready with
 };
 
+/// Whether `other`, of the run without the change, is the same outage and no shorter. What happens to one thing moves the grid of timers of another by milliseconds.
+bool is_as_bad(const chaos::Outage& other, const chaos::Outage& outage) {
+  constexpr sim::SimDuration kAlike = std::chrono::seconds(5);
+  return other.kind == outage.kind && other.subject == outage.subject && other.start <= outage.end && outage.start <= other.end &&
+         outage.length() <= other.length() + std::max(kAlike, other.length() / 10);
+}
+
 Answer compare(const Side& without, const Side& with) {
   Answer answer;
   std::set<std::string> also;
@@ -267,7 +275,7 @@ Answer compare(const Side& without, const Side& with) {
   }
   for (const chaos::Outage& outage : with.outcome.verdict.outages) {
     const bool is_new = std::none_of(without.outcome.verdict.outages.begin(), without.outcome.verdict.outages.end(),
-                                     [&](const chaos::Outage& other) { return other.kind == outage.kind && other.subject == outage.subject && other.start == outage.start; });
+                                     [&](const chaos::Outage& other) { return is_as_bad(other, outage); });
     if (is_new) answer.outages.push_back(&outage);
   }
   std::stable_sort(answer.outages.begin(), answer.outages.end(), [](const chaos::Outage* a, const chaos::Outage* b) {

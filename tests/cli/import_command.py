@@ -105,6 +105,10 @@ def what_if(folder, cluster):
     told = json.loads(squall("what-if", cluster, "--lose", "node/worker-1", "--format", "json").stdout)
     check({p["pod"] for p in told["evicted"]} >= {"shop/db-0", "shop/web-6d4cf56db6-7xk2m"}, f"evicted: {told['evicted']}")
     check(any(w["workload"] == "Deployment/shop/web" for w in told["fewerReady"]), f"fewer: {told['fewerReady']}")
+    # What breaks in both runs is no answer: the other node's own outage begins some milliseconds earlier or later.
+    both = json.loads(squall("what-if", SOURCE / "scenarios/serve-small.yaml", "--lose", "node/worker-2", "--format", "json").stdout)
+    subjects = {o["subject"] for o in both["outages"]}
+    check("Node/worker-2" in subjects and "Node/worker-1" not in subjects, f"outages of the change alone: {subjects}")
     by_zone = json.loads(squall("what-if", cluster, "--lose", "zone/zone-a", "--format", "json").stdout)
     check({p["pod"] for p in by_zone["evicted"]} == {p["pod"] for p in told["evicted"]}, "zone-a is worker-1")
     check("there is no node 'worker-9'" in squall("what-if", cluster, "--lose", "node/worker-9", code=2).stderr, "no such node")
