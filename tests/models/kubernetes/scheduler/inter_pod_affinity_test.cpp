@@ -214,5 +214,47 @@ TEST(InterPodAffinity, Hints) {
   EXPECT_FALSE(worth(Action::kPodDelete, &hating, nullptr));
 }
 
+TEST(InterPodAffinity, HintsKnowNoLabelsOfNamespaces) {
+  // What the hint of v1.36.3 says of the same pods: Filter follows the namespace's labels, the hint does not.
+  Affine c;
+  Namespace team;
+  team.meta.name = c.name("team");
+  team.meta.labels = c.labels({{"env", "prod"}});
+  c.api.create(std::move(team));
+  struct Case {
+    std::string_view name;
+    std::optional<LabelSelector> namespaces;
+    bool worth;
+  };
+  LabelSelector without;
+  without.requirements = {c.requirement("env", SelectorOperator::kDoesNotExist, {})};
+  const Case cases[] = {{"a label of the other's namespace", c.selector({{"env", "prod"}}), false},
+                        {"all namespaces", LabelSelector{}, true},
+                        {"the pod's own", std::nullopt, false},
+                        {"those without a label", without, true}};
+  int serial = 0;
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    PodAffinityTerm term = c.term(kZone, {{"app", "db"}});
+    term.namespace_selector = one.namespaces;
+    const std::string suffix = std::to_string(serial++);
+    const Ref<Pod> near = c.pod("near" + suffix, c.with({term}), {{"app", "db"}});
+    const Ref<Pod> apart = c.pod("apart" + suffix, c.with({}, {term}), {{"app", "db"}});
+    const Ref<Pod> plain = c.pod("plain" + suffix, c.spec(), {{"app", "db"}}, {}, "team");
+    const auto state = c.state();
+    const auto worth = [&](Ref<Pod> ref, Action action, const PodView* before, const PodView* after) {
+      return state->cycle.affinity().is_worth_retrying(state->cache.pod(ref.slot), ClusterEvent{action, nullptr, nullptr, Symbol{}, before, after});
+    };
+    const Labels db = c.labels({{"app", "db"}});
+    const PodSpec nothing = c.spec();
+    const PodSpec refuses = c.with({}, {term});
+    const PodView other{Ref<Pod>{77, 1}, c.name("team"), &db, &nothing, true};
+    const PodView hating{Ref<Pod>{78, 1}, c.name("default"), &db, &refuses, true};
+    EXPECT_EQ(worth(near, Action::kPodAdd, nullptr, &other), one.worth);
+    EXPECT_EQ(worth(apart, Action::kPodDelete, &other, nullptr), one.worth);
+    EXPECT_EQ(worth(plain, Action::kPodDelete, &hating, nullptr), one.worth);
+  }
+}
+
 }  // namespace
 }  // namespace sim::k8s::scheduling::test

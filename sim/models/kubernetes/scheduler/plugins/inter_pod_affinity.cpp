@@ -15,6 +15,14 @@ PodTerm incoming(const PodAffinityTerm& term, Symbol ns, const Labels& labels, c
   return result;
 }
 
+/// As the queueing hints ask it, which know of no namespace's labels: a namespace selector matches where it matches none of them.
+bool matches_without_namespaces(const PodTerm& term, Symbol ns, const Labels& labels, const Interner& names) {
+  if (term.matches_nothing) return false;
+  const bool listed = std::binary_search(term.namespaces.begin(), term.namespaces.end(), ns);
+  if (!listed && !(term.has_namespace_selector && term.namespace_selector.matches(Labels{}, names))) return false;
+  return term.selector.matches(labels, names);
+}
+
 }  // namespace
 
 bool InterPodAffinity::all_match(const std::vector<PodTerm>& terms, Symbol ns, const Labels& labels, const ApiServer& api) {
@@ -196,7 +204,7 @@ const std::vector<std::int64_t>& InterPodAffinity::scores(const std::vector<Node
 
 bool InterPodAffinity::is_worth_retrying(const PodInfo& pod, const ClusterEvent& event) const {
   if (event.action == Action::kNodeTaint) return true;  // registered by the scheduler itself, without a hint
-  const ApiServer& api = cache_.api();
+  const Interner& names = cache_.api().names();
   const Affinity* affinity = pod.spec->affinity.get();
   static const std::vector<PodAffinityTerm> kNone;
   const auto& wanted = affinity == nullptr ? kNone : affinity->required_pod_affinity;
@@ -223,7 +231,7 @@ bool InterPodAffinity::is_worth_retrying(const PodInfo& pod, const ClusterEvent&
   const Labels& own = cache_.index().labels(pod.identity);
   const auto all_of = [&](const std::vector<PodAffinityTerm>& terms, Symbol ns, const Labels& labels) {
     return !terms.empty() && std::all_of(terms.begin(), terms.end(), [&](const PodAffinityTerm& term) {
-      return PodTerm::of(term, pod.ns, own).matches(ns, labels, api);
+      return matches_without_namespaces(PodTerm::of(term, pod.ns, own), ns, labels, names);
     });
   };
   if (before != nullptr && after != nullptr) {
@@ -235,7 +243,7 @@ bool InterPodAffinity::is_worth_retrying(const PodInfo& pod, const ClusterEvent&
   if (!before->spec->affinity) return false;
   const std::vector<PodAffinityTerm>& theirs = before->spec->affinity->required_pod_anti_affinity;
   return !theirs.empty() && std::all_of(theirs.begin(), theirs.end(), [&](const PodAffinityTerm& term) {
-    return PodTerm::of(term, before->ns, *before->labels).matches(pod.ns, own, api);
+    return matches_without_namespaces(PodTerm::of(term, before->ns, *before->labels), pod.ns, own, names);
   });
 }
 
