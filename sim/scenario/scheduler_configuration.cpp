@@ -424,7 +424,7 @@ class ConfigurationReader {
     if (added.is_null()) return;
     expect(added, "addedAffinity", {"requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"});
     auto affinity = std::make_shared<k8s::Affinity>();
-    manifests::ObjectReader(names_, diagnostics_).node_affinity(added, *affinity);
+    manifests::ObjectReader(names_, diagnostics_).node_affinity(added, *affinity, false);
     current().added_affinity = std::move(affinity);
   }
 

@@ -528,6 +528,14 @@ TEST(Manifests, NodeSelectorRequirementsAreCheckedAsTheApiServerDoes) {
     EXPECT_NE(decoded.diagnostics.format().find(message), std::string::npos) << term << "\n" << decoded.diagnostics.format();
   }
   EXPECT_TRUE(Decoded(with("{matchFields: [{key: metadata.name, operator: In, values: [a]}], matchExpressions: [{key: rank, operator: Lt, values: [\"5\"]}]}")).diagnostics.empty());
+  // Of preferred terms it looks at keys and operators, not at values.
+  const auto preferred = [](const std::string& expression) {
+    return Decoded(pod("  containers: [{name: c, image: i}]\n  affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: "
+                       "[{weight: 1, preference: {matchExpressions: [" + expression + "]}}]}}\n")).diagnostics.format();
+  };
+  EXPECT_EQ(preferred("{key: rank, operator: Gt, values: [\"-5\"]}"), "");
+  EXPECT_EQ(preferred("{key: rank, operator: In, values: [a b]}"), "");
+  EXPECT_NE(preferred("{key: rank, operator: Gt, values: [a, b]}").find("Gt and Lt take one value"), std::string::npos);
 }
 
 TEST(Manifests, StorageCapacityBelongsToTheClassesOfItsDriver) {

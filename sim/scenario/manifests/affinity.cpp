@@ -6,8 +6,8 @@
 
 namespace sim::scenario::manifests {
 
-NodeSelectorTerm ObjectReader::node_term(Yaml node) {
-  return NodeSelectorTerm{expressions(node, "matchExpressions", true), expressions(node, "matchFields", true)};
+NodeSelectorTerm ObjectReader::node_term(Yaml node, Values values) {
+  return NodeSelectorTerm{expressions(node, "matchExpressions", true, values), expressions(node, "matchFields", true)};
 }
 
 std::vector<PodAffinityTerm> ObjectReader::affinity_terms(Yaml parent, std::string_view key, bool weighted) {
@@ -45,16 +45,16 @@ std::vector<PodAffinityTerm> ObjectReader::affinity_terms(Yaml parent, std::stri
   return result;
 }
 
-void ObjectReader::node_affinity(Yaml nodes, Affinity& into) {
+void ObjectReader::node_affinity(Yaml nodes, Affinity& into, bool of_pod) {
   if (const Yaml required = map(nodes, "requiredDuringSchedulingIgnoredDuringExecution"); required) {
     into.has_required_node_affinity = true;
-    for (const Yaml term : maps(required, "nodeSelectorTerms")) into.required_node_terms.push_back(node_term(term));
+    for (const Yaml term : maps(required, "nodeSelectorTerms")) into.required_node_terms.push_back(node_term(term, of_pod ? Values::kLabels : Values::kReadable));
     if (into.required_node_terms.empty()) impossible(required, "required node affinity needs at least one of 'nodeSelectorTerms'");
   }
   for (const Yaml term : maps(nodes, "preferredDuringSchedulingIgnoredDuringExecution")) {
     PreferredNodeTerm preferred;
     preferred.weight = integer_or(term, "weight", 1, 1, 100);
-    preferred.term = node_term(map(term, "preference"));
+    preferred.term = node_term(map(term, "preference"), of_pod ? Values::kAny : Values::kReadable);
     into.preferred_node_terms.push_back(std::move(preferred));
   }
 }

@@ -126,9 +126,15 @@ struct ObjectReader {
 
   // Parts of objects.
   Labels labels(Yaml parent, std::string_view key, bool are_labels = true);
-  std::vector<Requirement> expressions(Yaml parent, std::string_view key, bool of_nodes);
+  /// How strictly the values of an expression are looked at.
+  enum class Values : std::uint8_t {
+    kLabels,    // each could be a label's value
+    kAny,       // as the API server takes them in preferred node affinity
+    kReadable,  // kLabels, and Gt and Lt compare with a number: what a KubeSchedulerConfiguration needs
+  };
+  std::vector<Requirement> expressions(Yaml parent, std::string_view key, bool of_nodes, Values values = Values::kLabels);
   /// What the API server checks of an expression's key and values.
-  void check_requirement(Yaml node, const Requirement& requirement, bool of_fields);
+  void check_requirement(Yaml node, const Requirement& requirement, bool of_fields, Values values);
   LabelSelector selector_of(Yaml node);
   std::optional<LabelSelector> optional_selector(Yaml parent, std::string_view key);
   struct Given {
@@ -138,9 +144,9 @@ struct ObjectReader {
   Resources resources(Yaml node, Given* given = nullptr);
   std::optional<Probe> probe(Yaml parent, std::string_view key);
   Container container(Yaml node, bool is_init);
-  NodeSelectorTerm node_term(Yaml node);
-  /// The required and preferred terms of a nodeAffinity.
-  void node_affinity(Yaml nodes, Affinity& into);
+  NodeSelectorTerm node_term(Yaml node, Values values = Values::kLabels);
+  /// The required and preferred terms of a pod's nodeAffinity, or of the scheduler's addedAffinity.
+  void node_affinity(Yaml nodes, Affinity& into, bool of_pod = true);
   TopologySpreadConstraint spread_constraint(Yaml node);
   std::vector<PodAffinityTerm> affinity_terms(Yaml parent, std::string_view key, bool weighted);
   std::shared_ptr<const Affinity> affinity(Yaml parent);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sim/models/kubernetes/api/integer_text.hpp"
+
 namespace sim::scenario::manifests {
 
 namespace {
@@ -36,7 +38,7 @@ Labels ObjectReader::labels(Yaml parent, std::string_view key, bool are_labels) 
   return result;
 }
 
-std::vector<Requirement> ObjectReader::expressions(Yaml parent, std::string_view key, bool of_nodes) {
+std::vector<Requirement> ObjectReader::expressions(Yaml parent, std::string_view key, bool of_nodes, Values values) {
   std::vector<Requirement> result;
   for (const Yaml node : maps(parent, key)) {
     Requirement requirement;
@@ -54,13 +56,13 @@ std::vector<Requirement> ObjectReader::expressions(Yaml parent, std::string_view
     if (takes_none && !requirement.values.empty()) impossible(node.find("values"), "Exists and DoesNotExist take no values");
     if (!takes_none && requirement.values.empty() && !node.find("operator").is_null()) impossible(node, "this operator needs 'values'");
     if (takes_one && requirement.values.size() > 1) impossible(node.find("values"), "Gt and Lt take one value");
-    check_requirement(node, requirement, key == "matchFields");
+    check_requirement(node, requirement, key == "matchFields", values);
     result.push_back(std::move(requirement));
   }
   return result;
 }
 
-void ObjectReader::check_requirement(Yaml node, const Requirement& requirement, bool of_fields) {
+void ObjectReader::check_requirement(Yaml node, const Requirement& requirement, bool of_fields, Values values) {
   if (of_fields) {
     // ValidateNodeFieldSelectorRequirement
     if (requirement.key && names.text(requirement.key) != "metadata.name") {
@@ -72,11 +74,18 @@ void ObjectReader::check_requirement(Yaml node, const Requirement& requirement, 
     return;
   }
   if (requirement.key && !is_label_key(names.text(requirement.key))) impossible(node.find("key"), fmt::format("'{}' is no valid label key", names.text(requirement.key)));
+  if (values == Values::kAny) return;  // the scheduler stumbles over them (plugins/node_affinity.hpp)
+  const bool compares = requirement.op == SelectorOperator::kGt || requirement.op == SelectorOperator::kLt;
   for (const Symbol value : requirement.values) {
-    if (is_label_value(names.text(value))) continue;
+    if (is_label_value(names.text(value))) {
+      if (values == Values::kReadable && compares && !parse_integer(names.text(value))) {
+        impossible(node.find("values"), fmt::format("'{}' is no number", names.text(value))).expected = "an integer, for Gt and Lt";
+      }
+      continue;
+    }
     Diagnostic& d = impossible(node.find("values"), fmt::format("'{}' is no valid label value", names.text(value)));
     d.expected = "at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";
-    if (requirement.op == SelectorOperator::kGt || requirement.op == SelectorOperator::kLt) d.hint = "so there are no negative numbers for Gt and Lt";
+    if (compares) d.hint = "so there are no negative numbers for Gt and Lt";
   }
 }
 

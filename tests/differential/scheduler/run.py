@@ -100,6 +100,9 @@ def first_difference(ours, theirs, node_names, tally):
     if theirs.get("problem"):
         return ("oracle", None, theirs["problem"])
     tally.cycles += 1
+    if theirs.get("failed"):
+        tally.messages += 1
+        return None if ours.get("message") == theirs["message"] and not ours.get("node") else ("error of a plugin", ours.get("node") or ours.get("message"), theirs["message"])
     if plain(ours.get("preFilter")) != plain(theirs.get("preFilter")):
         return ("preFilter", ours.get("preFilter"), theirs.get("preFilter"))
     for name in node_names:
@@ -148,6 +151,7 @@ def compare(squall, oracle, cluster, tally):
     question = dict(cluster)
     question["cycles"] = [{"pod": c["pod"], "attempt": c["attempt"], "offset": c.get("preemption", {}).get("offset", 0)} for c in ours]
     answer = oracle.ask(question)
+    answer["cycles"] = answer["cycles"] or []  # null when the first one failed
     names = [o["metadata"]["name"] for o in cluster["objects"] if o["kind"] == "Node"]
     tally.clusters += 1
     tally.pods += len({c["pod"] for c in ours})

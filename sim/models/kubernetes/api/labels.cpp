@@ -1,20 +1,14 @@
 #include "sim/models/kubernetes/api/labels.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "sim/models/kubernetes/api/integer_text.hpp"
 
 namespace sim::k8s {
 
 namespace {
 
 bool by_key(const Labels::Pair& pair, Symbol key) { return pair.key < key; }
-
-std::optional<std::int64_t> parse_int(const std::string& text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 }  // namespace
 
@@ -51,8 +45,8 @@ bool Requirement::matches(const Labels& labels, const Interner& names) const {
     case SelectorOperator::kGt:
     case SelectorOperator::kLt: {
       if (!value || values.size() != 1) return false;
-      const auto left = parse_int(names.text(*value));
-      const auto right = parse_int(names.text(values.front()));
+      const auto left = parse_integer(names.text(*value));
+      const auto right = parse_integer(names.text(values.front()));
       if (!left || !right) return false;
       return op == SelectorOperator::kGt ? *left > *right : *left < *right;
     }

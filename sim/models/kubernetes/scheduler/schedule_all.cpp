@@ -382,7 +382,7 @@ ScheduleResult schedule_all(ApiServer& api, const SchedulerConfig& config, const
     }
     fate.message = decision.message;
     if (decision.rejectors == 0) {
-      state.queue.remove(ref.slot);  // no nodes at all: nothing will change that
+      state.queue.remove(ref.slot);  // an error (no nodes at all, unreadable preferences): hardly anything will change that
       continue;
     }
     state.queue.failed(ref.slot, decision.rejectors, now, CauseId{});

@@ -430,6 +430,15 @@ Decision SchedulingCycle::decide(PodSlot slot, SimTime now, std::uint32_t attemp
     decision.node = feasible_.front();
     return decision;
   }
+  // Asked also where only the score of NodeAffinity is off.
+  if (profile().weights.node_affinity != 0 || has(Plugin::kNodeAffinity)) {
+    const std::string why = node_affinity::unreadable_preference(*pod.spec, names_);
+    if (!why.empty()) {
+      decision = Decision{};
+      decision.message = fmt::format("running PreScore plugin \"NodeAffinity\": {}", why);
+      return decision;
+    }
+  }
   score(pod);
   const std::size_t winner = select_host(totals_, winners_);
   decision.node = feasible_[winner];

@@ -58,6 +58,8 @@ type cycleOutput struct {
 	Node       string                 `json:"node,omitempty"`
 	Preemption *preemptionOutput      `json:"preemption,omitempty"`
 	Message    string                 `json:"message,omitempty"`
+	// The cycle ended with an error of a plugin, not with a verdict.
+	Failed bool `json:"failed,omitempty"`
 	// Of the oracle itself: the real choice lay outside the set of equals. Never seen unless the oracle is wrong.
 	Problem string `json:"problem,omitempty"`
 }
@@ -112,7 +114,10 @@ func (w *world) run(input cycleInput) (*cycleOutput, error) {
 	}
 	fitError, isFitError := err.(*framework.FitError)
 	if err != nil && !isFitError {
-		return nil, err
+		// As handleSchedulingFailure tells it; the pod is tried again after a back-off. What each plugin says of the nodes is not asked.
+		output.Message = err.Error()
+		output.Failed = true
+		return output, nil
 	}
 
 	// What each plugin says, asked one by one with the same state.

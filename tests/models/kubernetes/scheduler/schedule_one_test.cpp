@@ -138,6 +138,50 @@ TEST(SchedulingCycle, PreferredNodeAffinityIsNormalisedToTheLargest) {
   EXPECT_EQ(totals[1] - totals[2], 36);   // 18 = 100 * 7 / 37
 }
 
+TEST(SchedulingCycle, PreferencesThatCannotBeReadEndTheCycle) {
+  // Messages of v1.36.3.
+  Cluster c;
+  c.node("n0");
+  const Ref<Node> n1 = c.node("n1");
+  struct Case {
+    SelectorOperator op;
+    std::string_view value;
+    std::string message;
+  };
+  const std::string not_a_label =
+      "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+      "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+  const std::string where = "running PreScore plugin \"NodeAffinity\": [1].matchExpressions[0].values[0]";
+  const std::string number = ": for 'Gt', 'Lt' operators, the value must be an integer";
+  const Case cases[] = {{SelectorOperator::kGt, "5", ""},
+                        {SelectorOperator::kLt, "many", where + ": Invalid value: \"many\"" + number},
+                        {SelectorOperator::kGt, "", where + ": Invalid value: \"\"" + number},
+                        {SelectorOperator::kGt, "99999999999999999999", where + ": Invalid value: \"99999999999999999999\"" + number},
+                        {SelectorOperator::kGt, "-5", where + "[rank]: Invalid value: \"-5\": " + not_a_label},
+                        {SelectorOperator::kIn, "many", ""},
+                        {SelectorOperator::kIn, "a b", where + "[rank]: Invalid value: \"a b\": " + not_a_label}};
+  std::vector<Ref<Pod>> pods;
+  for (const Case& one : cases) {
+    auto affinity = std::make_shared<Affinity>();
+    affinity->preferred_node_terms = {PreferredNodeTerm{30, NodeSelectorTerm{}},
+                                      PreferredNodeTerm{7, NodeSelectorTerm{{c.requirement("rank", one.op, {one.value})}, {}}}};
+    PodSpec spec = c.spec();
+    spec.affinity = affinity;
+    pods.push_back(c.pod("p" + std::to_string(pods.size()), spec));
+  }
+  const auto state = c.state();
+  for (std::size_t i = 0; i < pods.size(); ++i) {
+    SCOPED_TRACE(cases[i].value);
+    const Decision decision = state->cycle.schedule(pods[i].slot, SimTime{}, 1);
+    EXPECT_EQ(decision.message, cases[i].message);
+    EXPECT_EQ(decision.node == kNoNode, !cases[i].message.empty());
+    EXPECT_EQ(decision.rejectors, PluginSet{0}) << "an error, which goes through the back-off of errors";
+  }
+  c.api.update(n1, Change::kTaints, [&](Node& node) { node.unschedulable = true; });
+  const auto one_node = c.state();
+  EXPECT_NE(one_node->cycle.schedule(pods[1].slot, SimTime{}, 1).node, kNoNode) << "a node that is the only one is not scored";
+}
+
 TEST(SchedulingCycle, TheMessageCountsReasonsAndSaysWhetherPreemptionHelps) {
   Cluster c;
   const std::vector<Taint> taints = {Taint{c.api.well_known().control_plane_taint, Symbol{}, TaintEffect::kNoSchedule}};

@@ -1,6 +1,12 @@
 #include "sim/models/kubernetes/scheduler/plugins/node_affinity.hpp"
 
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <string_view>
+
+#include "sim/models/kubernetes/api/integer_text.hpp"
 
 namespace sim::k8s::scheduling::node_affinity {
 
@@ -36,7 +42,64 @@ std::int64_t sum_of_matches(const std::vector<PreferredNodeTerm>& terms, const L
   return sum;
 }
 
+constexpr std::size_t kLabelValueMax = 63;
+
+bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/// As Go's %q writes it, but for characters that cannot be printed.
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+/// Why the text can be no label's value; empty when it can.
+std::string label_value_problem(std::string_view text) {
+  std::string problem;
+  if (text.size() > kLabelValueMax) problem = fmt::format("must be no more than {} bytes", kLabelValueMax);
+  const auto may = [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; };
+  if (text.empty() || (is_alnum(text.front()) && is_alnum(text.back()) && std::all_of(text.begin(), text.end(), may))) return problem;
+  if (!problem.empty()) problem += "; ";
+  problem +=
+      "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+      "(e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+  return problem;
+}
+
 }  // namespace
+
+std::string unreadable_preference(const PodSpec& pod, const Interner& names) {
+  if (!pod.affinity) return {};
+  std::vector<std::string> problems;
+  const auto add = [&](std::string problem) {
+    if (std::find(problems.begin(), problems.end(), problem) == problems.end()) problems.push_back(std::move(problem));
+  };
+  const std::vector<PreferredNodeTerm>& terms = pod.affinity->preferred_node_terms;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    if (terms[i].weight == 0) continue;
+    const std::vector<Requirement>& expressions = terms[i].term.match_expressions;
+    for (std::size_t j = 0; j < expressions.size(); ++j) {
+      const Requirement& requirement = expressions[j];
+      const bool compares = requirement.op == SelectorOperator::kGt || requirement.op == SelectorOperator::kLt;
+      for (std::size_t k = 0; compares && k < requirement.values.size(); ++k) {
+        const std::string& value = names.text(requirement.values[k]);
+        if (parse_integer(value)) continue;
+        add(fmt::format("[{}].matchExpressions[{}].values[{}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer", i, j, k, quoted(value)));
+      }
+      for (std::size_t k = 0; k < requirement.values.size(); ++k) {
+        const std::string& value = names.text(requirement.values[k]);
+        const std::string problem = label_value_problem(value);
+        if (problem.empty()) continue;
+        add(fmt::format("[{}].matchExpressions[{}].values[{}][{}]: Invalid value: {}: {}", i, j, k, names.text(requirement.key), quoted(value), problem));
+      }
+    }
+  }
+  if (problems.size() < 2) return problems.empty() ? std::string() : problems.front();
+  return fmt::format("[{}]", fmt::join(problems, ", "));
+}
 
 bool has_required(const PodSpec& pod) {
   return !pod.node_selector.empty() || (pod.affinity && pod.affinity->has_required_node_affinity);

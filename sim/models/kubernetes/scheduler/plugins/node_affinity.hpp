@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "sim/models/kubernetes/scheduler/cluster_event.hpp"
@@ -18,6 +19,9 @@ bool matches_required(const PodSpec& pod, const Labels& labels, Symbol node, con
 /// False: every node matches.
 bool has_required(const PodSpec& pod);
 bool has_preferred(const PodSpec& pod, const Affinity* added);
+/// PreScore: why the preferred terms cannot be read; empty when they can. The API server takes any value there ("-5" and "many" for Gt too), and the whole
+/// cycle of such a pod ends with an error as soon as two nodes fit.
+std::string unreadable_preference(const PodSpec& pod, const Interner& names);
 
 StatusId filter(const PodSpec& pod, const Affinity* added, const Labels& labels, Symbol node, const Interner& names);
 /// PreFilter: the only nodes that can match, by name, when every required term names some (sorted by text); an empty
