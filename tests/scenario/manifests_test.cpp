@@ -192,7 +192,7 @@ TEST(Manifests, NodeOfADump) {
       "status:\n  capacity: {cpu: '64', memory: 262144Mi, pods: '110', ephemeral-storage: 1Ti, nvidia.com/gpu: '8'}\n"
       "  allocatable: {cpu: 63500m, memory: 260000Mi, pods: '110'}\n"
       "  conditions:\n  - {type: MemoryPressure, status: 'True'}\n  - {type: Ready, status: 'True', reason: KubeletReady}\n"
-      "  images: [{names: ['nginx@sha256:ab', 'nginx:1.27'], sizeBytes: 70000000}]\n");
+      "  images: [{names: ['nginx@sha256:ab', 'nginx:1.27', redis], sizeBytes: 70000000}]\n");
   ASSERT_TRUE(d.diagnostics.empty()) << d.diagnostics.format();
   const k8s::Node& n = d.set.nodes.at(0).object;
   EXPECT_TRUE(n.unschedulable);
@@ -203,9 +203,10 @@ TEST(Manifests, NodeOfADump) {
   EXPECT_EQ(n.ready, k8s::ConditionStatus::kTrue);
   EXPECT_TRUE(n.memory_pressure);
   // Pods name an image by tag or by digest.
-  ASSERT_EQ(n.images.size(), 2u);
+  ASSERT_EQ(n.images.size(), 3u);
   EXPECT_EQ(d.name(n.images[0].image), "nginx@sha256:ab");
   EXPECT_EQ(d.name(n.images[1].image), "nginx:1.27");
+  EXPECT_EQ(d.name(n.images[2].image), "redis") << "ImageLocality compares with what stands there";
 }
 
 // What a dump says of preemptions and evictions that are under way.

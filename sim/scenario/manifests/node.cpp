@@ -1,7 +1,5 @@
 #include "sim/scenario/manifests/object_reader.hpp"
 
-#include "sim/models/kubernetes/api/admission.hpp"
-
 namespace sim::scenario::manifests {
 
 void ObjectReader::node(Yaml object) {
@@ -38,12 +36,13 @@ void ObjectReader::node(Yaml object) {
     }
   }
   for (const Yaml entry : maps(status, "images")) {
-    // An image is listed by digest and by tag; pods name either.
+    // An image is listed by digest and by tag; pods name either. The scheduler compares with these names as they are, and asks for "nginx:latest" where a
+    // pod says "nginx": a name without a tag, which no container runtime reports, attracts no pod.
     const std::vector<Symbol> known = strings(entry, "names");
     NodeImage image;
     image.bytes = integer_or(entry, "sizeBytes", 0, 0, INT64_MAX);
     for (const Symbol name : known) {
-      image.image = intern(normalised_image(names.text(name)));
+      image.image = name;
       n.images.push_back(image);
     }
   }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sim/core/check.hpp"
+#include "sim/models/kubernetes/api/admission.hpp"
 #include "sim/models/kubernetes/kubelet/kubelets_impl.hpp"
 
 namespace sim::k8s {
@@ -165,7 +166,7 @@ void Kubelets::Impl::start() {
       // What a node of a dump says that it has.
       const Node* object = api.get(node.ref);
       if (object != nullptr) {
-        for (const NodeImage& image : object->images) node.images->add(image.image);
+        for (const NodeImage& image : object->images) node.images->add(api.names().intern(normalised_image(api.names().text(image.image))));
       }
       for (const Ref<Pod> ref : node.bound) {
         const Pod& pod = api.all<Pod>().at(ref);
