@@ -147,6 +147,9 @@ class ServicesChecker {
   void run() {
     for (const ServiceSpec& service : spec_.platform.services) check(service);
     for (const VmPoolSpec& vms : spec_.platform.vms) check(vms);
+    for (const ServiceSpec& service : spec_.platform.services) {
+      if (!service.service.text.empty()) behind_[full_name(service.service.text)].push_back(&service);
+    }
     circle(&ServiceSpec::needs, "need", "neither would ever answer");
     circle(&ServiceSpec::waits_for, "wait at their start for", "neither would ever start");
   }
@@ -214,6 +217,11 @@ class ServicesChecker {
     providers(service.probes_need, what);
     for (const CacheSpec& cache : service.caches) {
       provider(cache.in, what);
+      if (cache.in.text == service.name || cache.in.text == cache.name) {
+        Diagnostic& d = diagnostics_.error(cache.in.where, fmt::format("{} keeps answers of '{}' in '{}' {}", what, cache.name, cache.in.text,
+                                                                       cache.in.text == service.name ? "itself" : "itself, which is away when they are wanted"));
+        d.expected = "another service that keeps them, such as memcached";
+      }
       if (std::any_of(service.needs.begin(), service.needs.end(), [&](const Reference& need) { return need.text == cache.name; })) continue;
       std::vector<std::string> needs;
       for (const Reference& need : service.needs) needs.push_back(need.text);
@@ -238,6 +246,7 @@ class ServicesChecker {
       diagnostics_.error(service.service.where, fmt::format("there is no Service '{}'", service.service.text)).hint = did_you_mean(service.service.text, known);
       return;
     }
+    enough_members(service, what);
     std::vector<std::string> makers;
     const ManifestSet& set = spec_.objects;
     made_by(set.stateful_sets, "StatefulSet", service, makers);
@@ -255,6 +264,26 @@ class ServicesChecker {
       diagnostics_.error(service.where, fmt::format("{}: members of mode {} keep their names, and the pods of {} do not", what, services::to_string(service.mode), makers[lasting])).expected =
           "pods of a StatefulSet";
     }
+  }
+
+  /// A count of members that its workloads do not have is one that it never reaches, unless somebody scales them.
+  void enough_members(const ServiceSpec& service, const std::string& what) {
+    const ManifestSet& set = spec_.objects;
+    std::vector<std::string> many;
+    made_by(set.daemon_sets, "DaemonSet", service, many);
+    if (!many.empty()) return;
+    std::int64_t count = 0;
+    const auto add = [&](const auto& list) {
+      for (const auto& m : list) {
+        if (selects(service, m.object.meta.ns, m.object.pod_template.labels)) count += m.object.replicas;
+      }
+    };
+    add(set.stateful_sets);
+    add(set.deployments);
+    add(set.replica_sets);
+    for (const Manifest<k8s::Pod>& m : set.pods) count += selects(service, m.object.meta.ns, m.object.meta.labels) ? 1 : 0;
+    if (count == 0 || count >= service.members_min) return;
+    diagnostics_.warning(service.where, fmt::format("{} answers with {} members, and its workloads have {}: it never answers until somebody scales them", what, service.members_min, count));
   }
 
   void of_mode(const ServiceSpec& service, const std::string& what) {
@@ -312,6 +341,21 @@ class ServicesChecker {
     }
   }
 
+  static std::string full_name(const std::string& service) { return service.find('/') == std::string::npos ? "default/" + service : service; }
+
+  /// The services that it names: also by the Service (namespace/name) that their pods stand behind, and what it hands on to.
+  std::vector<const ServiceSpec*> named_by(const ServiceSpec& service, std::vector<Reference> ServiceSpec::*list) const {
+    std::vector<const ServiceSpec*> result;
+    for (const Reference& need : service.*list) {
+      if (const auto found = by_name_.find(need.text); found != by_name_.end()) result.push_back(found->second);
+      else if (const auto behind = behind_.find(need.text); behind != behind_.end()) result.insert(result.end(), behind->second.begin(), behind->second.end());
+    }
+    if (list == &ServiceSpec::needs && service.proxy) {
+      if (const auto found = by_name_.find(service.proxy->backend.text); found != by_name_.end()) result.push_back(found->second);
+    }
+    return result;
+  }
+
   void circle(std::vector<Reference> ServiceSpec::*needs, std::string_view verb, std::string_view outcome) {
     std::set<std::string> done;
     for (const ServiceSpec& start : spec_.platform.services) {
@@ -328,10 +372,8 @@ class ServicesChecker {
     if (std::find(path.begin(), path.end(), service.name) != path.end()) return &service;
     if (!done.insert(service.name).second) return nullptr;
     path.push_back(service.name);
-    for (const Reference& need : service.*needs) {
-      const auto found = by_name_.find(need.text);
-      if (found == by_name_.end()) continue;
-      if (const ServiceSpec* circle = walk(*found->second, needs, done, path)) return circle;
+    for (const ServiceSpec* next : named_by(service, needs)) {
+      if (const ServiceSpec* circle = walk(*next, needs, done, path)) return circle;
     }
     path.pop_back();
     return nullptr;
@@ -341,6 +383,7 @@ class ServicesChecker {
   const Interner& names_;
   Diagnostics& diagnostics_;
   std::map<std::string, const ServiceSpec*> by_name_;
+  std::map<std::string, std::vector<const ServiceSpec*>> behind_;  // by namespace/name of their Service
   std::vector<std::string> known_;
   std::map<std::string, const ServiceSpec*> operations_;
 };

@@ -275,6 +275,23 @@ TEST(Services, TokensAreGoodForAWhileWithoutWhoGaveThem) {
   EXPECT_EQ(api->why.fault, "gone");
 }
 
+/// What keeps the answers may need who asks for them: their common end is told once, not for ever.
+TEST(Services, ACacheThatNeedsWhoUsesItEndsWithIt) {
+  std::string services = all_services();
+  const std::string cache = "service: os/cache";
+  services.replace(services.find(cache), cache.size(), cache + ", needs: [api]");
+  const RunOutcome outcome = run(platform(services, R"(faults:
+  gone: {kind: pod-unready, at: 10m, duration: 8m, target: {namespace: os, selector: {app: auth}}}
+  proxies: {kind: pod-unready, at: 16m, duration: 1m, target: {namespace: os, selector: {app: proxy}}}
+)"));
+  for (const char* subject : {"platform/api", "platform/cache"}) {
+    const Outage* found = longest(outcome, OutageKind::kPlatformServiceDown, subject);
+    ASSERT_NE(found, nullptr) << log_text(outcome);
+    EXPECT_EQ(found->start, at(15min));
+    EXPECT_EQ(found->why.fault, "gone");
+  }
+}
+
 TEST(Services, WithoutItsQueueAnApiReadsOn) {
   const RunOutcome outcome = run(platform(all_services(), "faults:\n  gone: {kind: pod-unready, at: 10m, duration: 5m, target: {namespace: os, selector: {app: mq}}}\n"));
   EXPECT_EQ(longest(outcome, OutageKind::kPlatformServiceDown, "platform/api"), nullptr);

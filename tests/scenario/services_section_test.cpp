@@ -92,6 +92,11 @@ const WrongCase kWrong[] = {
     {"a proxy of what has no members to choose", "services:\n  api: {mode: proxy, service: os/api, proxy: {backend: db}}\n  db: {service: os/db}\n", {"of mode quorum, and 'db' is of mode stateless"}},
     {"a circle of needs", "services:\n  api: {service: os/api, needs: [db]}\n  db: {service: os/db, needs: [api]}\n", {"services need each other: api -> db -> api: neither would ever answer"}},
     {"a circle of gates", "services:\n  api: {service: os/api, waitsFor: [db]}\n  db: {service: os/db, waitsFor: [api]}\n", {"wait at their start for each other", "neither would ever start"}},
+    {"a circle by way of a Service", "services:\n  api: {service: os/api, needs: [os/db]}\n  db: {service: os/db, needs: [api]}\n", {"services need each other: api -> db -> api: neither would ever answer"}},
+    {"a service that needs its own Service", "services:\n  api: {service: os/api, needs: [os/api]}\n", {"services need each other: api -> api"}},
+    {"a circle by way of a proxy", "services:\n  db: {like: galera, service: os/db, needs: [front]}\n  front: {like: maxscale, service: os/api, proxy: {backend: db}}\n", {"services need each other: db -> front -> db"}},
+    {"a cache in itself", "services:\n  api: {service: os/api, needs: [db], caches: {db: {in: api}}}\n  db: {service: os/db}\n", {"test.yaml:34:57: error:", "service 'api' keeps answers of 'db' in 'api' itself"}},
+    {"a cache in what is away", "services:\n  api: {service: os/api, needs: [db], caches: {db: {in: db}}}\n  db: {service: os/db}\n", {"keeps answers of 'db' in 'db' itself, which is away when they are wanted"}},
     {"a cache of what is not needed", "services:\n  api: {service: os/api, caches: {db: {in: db}}}\n  db: {service: os/db}\n", {"keeps answers of 'db', which it does not need"}},
     {"an operation twice", "services:\n  api: {service: os/api, operations: {go: {}}}\n  db: {service: os/db, operations: {go: {}}}\n", {"operation 'go' is offered by 'api' already"}},
     {"a wrong weight", "services:\n  db: {like: galera, service: os/db, quorum: {weights: {db-0: \"300\"}}}\n", {"'300' is no weight of db-0", "0 to 255"}},
@@ -109,6 +114,12 @@ TEST(ServicesSection, SaysWhatIsWrongAndWhere) {
     EXPECT_NE(told.find("error"), std::string::npos) << told;
     for (const std::string& part : c.told) EXPECT_NE(told.find(part), std::string::npos) << part << "\n" << told;
   }
+}
+
+TEST(ServicesSection, TellsOfMembersThatThereAreNot) {
+  EXPECT_NE(problems("services:\n  db: {service: os/db, minMembers: 4}\n").find("test.yaml:34:3: warning: service 'db' answers with 4 members, and its workloads have 3"), std::string::npos)
+      << problems("services:\n  db: {service: os/db, minMembers: 4}\n");
+  EXPECT_EQ(problems("services:\n  db: {service: os/db, minMembers: 3}\n"), "");
 }
 
 }  // namespace

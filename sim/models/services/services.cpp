@@ -514,15 +514,21 @@ void Services::changed(std::size_t index, bool up, CauseId cause) {
 // ---- status ---------------------------------------------------------------------------------------------------------
 
 void Services::keeps_down(std::size_t group, CauseId reason) {
-  // No circle: the reader refuses those of needs, and a proxy hands on to what hands on to nobody.
-  const Group& it = *groups_[group];
-  if (it.provider == SIZE_MAX || it.status.up || it.mode == nullptr) return;
-  contribute(it.status.cause, reason);
-  for (const std::size_t proxy : it.proxies) keeps_down(proxy, reason);
-  for (const std::size_t needy : providers_[it.provider]->needed_by) keeps_down(needy, reason);
-  for (const std::size_t operation : providers_[it.provider]->operations) {
-    if (!operations_[operation].status.up) contribute(operations_[operation].status.cause, reason);
-  }
+  // The reader refuses circles of needs and proxies. A cache may close one (what keeps the answers needs who asks): who is being told is not told again.
+  std::vector<std::size_t> path;
+  const auto tell = [&](const auto& again, std::size_t index) -> void {
+    const Group& it = *groups_[index];
+    if (it.provider == SIZE_MAX || it.status.up || it.mode == nullptr || std::find(path.begin(), path.end(), index) != path.end()) return;
+    path.push_back(index);
+    contribute(it.status.cause, reason);
+    for (const std::size_t proxy : it.proxies) again(again, proxy);
+    for (const std::size_t needy : providers_[it.provider]->needed_by) again(again, needy);
+    for (const std::size_t operation : providers_[it.provider]->operations) {
+      if (!operations_[operation].status.up) contribute(operations_[operation].status.cause, reason);
+    }
+    path.pop_back();
+  };
+  tell(tell, group);
 }
 
 void Services::contribute(CauseId down, CauseId reason) {
