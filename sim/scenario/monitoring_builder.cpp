@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "sim/models/monitoring/monitoring.hpp"
 #include "sim/models/monitoring/promql/evaluator.hpp"
@@ -236,6 +237,12 @@ class Checker {
 
  private:
   void rules() {
+    struct FromFiles {
+      Place where;
+      std::size_t first;
+      std::size_t last;
+    };
+    std::vector<FromFiles> from_files;
     auto set = std::make_shared<RuleSet>();
     const std::vector<std::string>& built_in = monitoring::built_in_rule_names();
     std::vector<Reference> wanted = section_.rules;
@@ -253,12 +260,35 @@ class Checker {
         d.hint = did_you_mean(reference.text, built_in);
         continue;
       }
+      const std::size_t first = set->groups().size();
       for (const std::string& path : expand_path(beside(reference, spec_.file), reference.where, diagnostics_)) {
         read_rule_file(path, reference.where, *set, diagnostics_);
       }
+      from_files.push_back({reference.where, first, set->groups().size()});
     }
     set->check_metrics();
+    for (const FromFiles& files : from_files) silent_rules(files.where, std::span(set->groups()).subspan(files.first, files.last - files.first));
     section_.rule_set = std::move(set);
+  }
+
+  /// An alert over a metric that nobody exports is silent for that reason alone, which must not be taken for a result of the run.
+  void silent_rules(const Place& where, std::span<const RuleGroup> groups) {
+    constexpr std::size_t kNamed = 5;
+    std::size_t alerts = 0;
+    std::size_t silent = 0;
+    std::vector<std::string> named;
+    for (const RuleGroup& group : groups) {
+      for (const Rule& rule : group.rules) {
+        alerts += rule.is_alert ? 1 : 0;
+        if (!rule.is_alert || rule.not_modelled.empty()) continue;
+        if (++silent <= kNamed) named.push_back(fmt::format("{} ({})", rule.name, fmt::join(rule.not_modelled, ", ")));
+      }
+    }
+    if (silent == 0) return;
+    if (silent > kNamed) named.emplace_back("...");
+    Diagnostic& d = diagnostics_.warning(where, fmt::format("{} of {} alerts of these files ask for metrics that Squall does not export, and never fire, or not as they would: {}", silent, alerts,
+                                                            fmt::join(named, ", ")));
+    d.hint = "`squall query SCENARIO rules` lists all of them";
   }
 
   void stateful_set(const Reference& reference) {

@@ -159,6 +159,27 @@ groups:
       << diagnostics.format();
 }
 
+/// Who tries a rule out must learn that it is silent for want of its metric, not because all is well.
+TEST(RuleFiles, AlertsOverMetricsThatNobodyExportsAreTold) {
+  const Folder folder;
+  const std::string rules = R"(groups:
+- name: a
+  rules:
+  - {record: mine, expr: my_total / 2}
+  - {alert: Known, expr: up == 0}
+  - {alert: Direct, expr: my_own_metric > 5 or up == 0}
+  - {alert: Recorded, expr: mine > 5}
+)";
+  const std::string path = folder.write("rules.yaml", rules);
+  const std::string text = told("monitoring: {rules: [" + path + "]}\n");
+  EXPECT_NE(text.find("s.yaml:6:22: warning: 2 of 3 alerts of these files ask for metrics that Squall does not export, and never fire, or not as they would: "
+                      "Direct (my_own_metric), Recorded (mine)"),
+            std::string::npos)
+      << text;
+  const std::string known = folder.write("known.yaml", "groups: [{name: a, rules: [{alert: Known, expr: up == 0}]}]\n");
+  EXPECT_EQ(told("monitoring: {rules: [" + known + "]}\n"), "");
+}
+
 TEST(RuleFiles, SayWhatIsWrongAtItsPlace) {
   const Folder folder;
   const std::string path = folder.write("rules.yaml", R"(groups:
