@@ -212,6 +212,12 @@ class Checker {
       if (pool.cpu_milli <= 0) diagnostics_.error(pool.where, fmt::format("{} has no cpu", what));
       if (pool.memory <= 0) diagnostics_.error(pool.where, fmt::format("{} has no memory", what));
       if (pool.reserved.cpu_milli >= pool.cpu_milli) diagnostics_.error(pool.where, fmt::format("{} reserves all of its cpu", what));
+      // kubeadm's manifests ask for 250m (kube-apiserver), 200m (kube-controller-manager), 100m (kube-scheduler) and 100m (etcd).
+      constexpr std::int64_t kStaticPodsCpuMilli = 650;
+      if (pool.control_plane && pool.cpu_milli > 0 && pool.cpu_milli - pool.reserved.cpu_milli < kStaticPodsCpuMilli) {
+        diagnostics_.warning(pool.where, fmt::format("{} has {}m of CPU for pods, and the control plane's own ask for {}m: a kubelet would refuse some of them (OutOfcpu); here they run at full speed", what,
+                                                     pool.cpu_milli - pool.reserved.cpu_milli, kStaticPodsCpuMilli));
+      }
       if (pool.reserved.memory + spec_.kubelet.hard_eviction_memory >= pool.memory) {
         diagnostics_.error(pool.where, fmt::format("{} has no allocatable memory: reserved memory and the eviction threshold take all of it", what));
       }

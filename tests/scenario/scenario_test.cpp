@@ -317,6 +317,15 @@ TEST(Scenario, WhatCannotBeIsTold) {
   }
 }
 
+/// What the model does not refuse and a kubelet would is not silent.
+TEST(Scenario, AControlPlaneWithoutTheCpuThatItsPodsAskForIsTold) {
+  const std::string head = "apiVersion: squall.dev/v1alpha1\nkind: Scenario\npools: {c: {controlPlane: true, cpu: ";
+  const Read small = read(head + "1, reserved: {cpu: 500m}}}\n");
+  EXPECT_NE(small.spec, nullptr) << small.text;
+  EXPECT_NE(small.text.find("warning: pool 'c' has 500m of CPU for pods, and the control plane's own ask for 650m"), std::string::npos) << small.text;
+  EXPECT_EQ(read(head + "650m}}\n").text, "");
+}
+
 TEST(Scenario, AVeryLongChainOfElementsIsNoTrouble) {
   std::string text = with("topology:\n  e0: {kind: rack}\n");
   for (int i = 1; i < 20'000; ++i) text += fmt::format("  e{}: {{kind: rack, in: e{}}}\n", i, i - 1);
