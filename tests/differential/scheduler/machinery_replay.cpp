@@ -6,6 +6,7 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/models/kubernetes/scheduler/node_tree.hpp"
@@ -178,7 +179,17 @@ class Question {
       for (std::size_t j = 0; j < of_node.size(); ++j) candidate.victims.push_back(slot_of("default", of_node.item(j).text()));
       candidates.push_back(std::move(candidate));
     }
-    return fmt::format("{{\"answer\": {}}}", quoted(names_.text(DefaultPreemption(state_->cache).pick(candidates, SimTime{}).name)));
+    // Of candidates that are equal the real one takes the first that its map happens to give, Squall the first by name: equal are two that still go by their names when those are exchanged.
+    const DefaultPreemption plugin(state_->cache);
+    const PreemptionCandidate best = plugin.pick(candidates, SimTime{});
+    std::vector<std::string> equal{names_.text(best.name)};
+    for (const PreemptionCandidate& other : candidates) {
+      if (other.name == best.name) continue;
+      std::vector<PreemptionCandidate> exchanged{best, other};
+      std::swap(exchanged[0].name, exchanged[1].name);
+      if (plugin.pick(exchanged, SimTime{}).name == best.name) equal.push_back(names_.text(other.name));
+    }
+    return fmt::format("{{\"answer\": {}}}", strings(equal));
   }
 
   std::string victims() {

