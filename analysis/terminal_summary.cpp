@@ -53,11 +53,6 @@ void write_why(std::string& out, const chaos::Why& why, const Style& style, std:
   }
 }
 
-std::string figure_line(const chaos::Measure& measure) {
-  return fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
-                     chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
-}
-
 void write_objectives(std::string& out, const chaos::Verdict& verdict, const Style& style, std::size_t width) {
   if (verdict.expectations.empty()) return;
   out += style.bold("  Objectives\n");
@@ -68,10 +63,10 @@ void write_objectives(std::string& out, const chaos::Verdict& verdict, const Sty
     const chaos::Why* told = nullptr;
     for (const chaos::Measure& measure : result.measures) {
       if (measure.held) {
-        out += fmt::format("       {}\n", style.dim(figure_line(measure)));
+        out += fmt::format("       {}\n", style.dim(measure_line(measure)));
         continue;
       }
-      out += fmt::format("       {}{}\n", style.bad(figure_line(measure)),
+      out += fmt::format("       {}{}\n", style.bad(measure_line(measure)),
                          measure.first_violation ? fmt::format(", first at {}", at(*measure.first_violation)) : "");
       if (told != nullptr && is_same(*told, measure.why)) {
         out += fmt::format("       {}\n", style.dim("why        as above"));

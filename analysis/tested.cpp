@@ -14,8 +14,7 @@ std::string describe_violation(const chaos::ExpectationResult& result) {
   if (!result.not_judged.empty()) return "not judged: " + result.not_judged;
   for (const chaos::Measure& measure : result.measures) {
     if (measure.held) continue;
-    out += fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
-                       chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
+    out += measure_line(measure);
     if (measure.first_violation) out += fmt::format(", first at {}", instant(*measure.first_violation));
     out += '\n';
     bool is_first = true;

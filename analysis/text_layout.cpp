@@ -26,6 +26,11 @@ std::string cut(std::string_view content, std::size_t width) {
   return std::string(content);
 }
 
+std::string measure_line(const chaos::Measure& measure) {
+  return fmt::format("{} {} {}, measured {}", measure.name, chaos::to_string(measure.comparison),
+                     chaos::format_figure(measure.unit, measure.bound), chaos::format_figure(measure.unit, measure.measured));
+}
+
 std::string contributing_line(const chaos::CauseStep& also, std::string_view fault, std::size_t width) {
   constexpr std::size_t kLeast = 20;
   const std::string from = also.fault.empty() || also.fault == fault ? "" : fmt::format("  ← {}", also.fault);
