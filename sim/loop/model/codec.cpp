@@ -70,7 +70,7 @@ Json source_json(const std::shared_ptr<const SourceDocument>& source) {
 std::string node_address(std::uint64_t uid) { return fmt::format("192.168.{}.{}", uid / 250 % 250, uid % 250 + 1); }
 std::string pod_address(std::uint32_t serial) { return fmt::format("10.{}.{}.{}", 128 + serial / 62'500 % 120, serial / 250 % 250, serial % 250 + 1); }
 
-void set_condition(Json& status, std::string_view type, std::string_view value, std::string_view reason, std::string_view message, const std::string& now) {
+Json& set_condition(Json& status, std::string_view type, std::string_view value, std::string_view reason, std::string_view message, const std::string& now) {
   Json& conditions = status["conditions"];
   for (Json& condition : conditions.items()) {
     if (condition.at("type").text() != type) continue;
@@ -86,12 +86,13 @@ void set_condition(Json& status, std::string_view type, std::string_view value, 
     } else {
       condition.set("message", message);
     }
-    return;
+    return condition;
   }
   Json condition = Json::object({{"type", type}, {"status", value}, {"lastTransitionTime", now}});
   if (!reason.empty()) condition.set("reason", reason);
   if (!message.empty()) condition.set("message", message);
   conditions.push_back(std::move(condition));
+  return conditions.items().back();
 }
 
 const Json* find_condition(const Json& document, std::string_view type) {

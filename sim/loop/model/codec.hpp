@@ -49,8 +49,8 @@ Json resources_json(const k8s::Resources& amounts, const Interner& names);
 Json source_json(const std::shared_ptr<const k8s::SourceDocument>& source);
 std::string node_address(std::uint64_t uid);
 std::string pod_address(std::uint32_t serial);
-/// Sets the condition of that type; its time changes only when its status does.
-void set_condition(Json& status, std::string_view type, std::string_view value, std::string_view reason, std::string_view message, const std::string& now);
+/// Sets the condition of that type and gives it; its time changes only when its status does.
+Json& set_condition(Json& status, std::string_view type, std::string_view value, std::string_view reason, std::string_view message, const std::string& now);
 const Json* find_condition(const Json& document, std::string_view type);
 /// A count that Go leaves out when it is 0.
 void set_count(Json& to, std::string_view key, std::int64_t value);

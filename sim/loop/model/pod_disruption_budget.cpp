@@ -20,14 +20,12 @@ void BudgetCodec::render(const PodDisruptionBudget& budget, Json& document, Rend
     status.set("desiredHealthy", budget.desired_healthy);
     status.set("expectedPods", budget.expected_pods);
     const bool allowed = budget.disruptions_allowed > 0;
-    set_condition(status, "DisruptionAllowed", budget.sync_failed.empty() && allowed ? "True" : "False",
-                  !budget.sync_failed.empty() ? "SyncFailed" : allowed ? "SufficientPods" : "InsufficientPods", budget.sync_failed, context.time(context.world.engine.now()));
+    Json& condition = set_condition(status, "DisruptionAllowed", budget.sync_failed.empty() && allowed ? "True" : "False",
+                                    !budget.sync_failed.empty() ? "SyncFailed" : allowed ? "SufficientPods" : "InsufficientPods", budget.sync_failed,
+                                    context.time(context.world.engine.now()));
     // A metav1.Condition: its message is there also when it is empty (clients that check for it refuse the budget otherwise), and it says of which generation it speaks.
-    for (Json& condition : status["conditions"].items()) {
-      if (condition.at("type").text() != "DisruptionAllowed") continue;
-      condition.set_default("message", "");
-      set_count(condition, "observedGeneration", static_cast<std::int64_t>(budget.observed_generation));
-    }
+    condition.set_default("message", "");
+    set_count(condition, "observedGeneration", static_cast<std::int64_t>(budget.observed_generation));
   }
   for (const std::string_view key : {"currentHealthy", "desiredHealthy", "expectedPods"}) status.set_default(key, 0);
   Json disrupted = Json::object();
