@@ -12,23 +12,15 @@
 #include "sim/models/world.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/scenario.hpp"
+#include "sim/scenario/yaml_text.hpp"
 
 namespace chaos::hunt {
 
 namespace {
 
+using sim::scenario::yaml_quoted;
 using std::chrono::hours;
 using std::chrono::minutes;
-
-/// A YAML scalar that is read as the string that it is.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
 
 /// What the rules look at.
 struct Scene {
@@ -73,7 +65,7 @@ void add_workloads(Scene& scene) {
     if constexpr (requires { object.replicas; }) workload.replicas = object.replicas;
     add_needed_labels(scene, object.pod_template);
     for (const auto& label : object.pod_template.labels) {
-      workload.selector += fmt::format("{}{}: {}", workload.selector.empty() ? "" : ", ", quoted(world.names.text(label.key)), quoted(world.names.text(label.value)));
+      workload.selector += fmt::format("{}{}: {}", workload.selector.empty() ? "" : ", ", yaml_quoted(world.names.text(label.key)), yaml_quoted(world.names.text(label.value)));
     }
     if (!workload.selector.empty()) scene.workloads.push_back(std::move(workload));
   });
@@ -106,7 +98,7 @@ Scene look(sim::World& world, const sim::scenario::ScenarioSpec& scenario) {
 using Actions = std::vector<Action>;
 
 Action on_node(const std::string& kind, const std::string& node, std::optional<SimDuration> length, const std::string& more = {}) {
-  return {kind, node, fmt::format("target: {{nodes: [{}]}}{}{}", quoted(node), more.empty() ? "" : ", ", more), length, "duration", node, false};
+  return {kind, node, fmt::format("target: {{nodes: [{}]}}{}{}", yaml_quoted(node), more.empty() ? "" : ", ", more), length, "duration", node, false};
 }
 
 void each_machine(const Scene& scene, const std::string& kind, std::optional<SimDuration> length, Actions& to, const std::string& more = {}) {
@@ -117,7 +109,7 @@ void each_workload(const Scene& scene, const std::string& kind, std::optional<Si
                    const std::string& more = {}) {
   for (const Scene::Workload& workload : scene.workloads) {
     to.push_back({kind, workload.ns + "/" + workload.name,
-                  fmt::format("target: {{namespace: {}, selector: {{{}}}{}{}}}{}{}", quoted(workload.ns), workload.selector, target_more.empty() ? "" : ", ",
+                  fmt::format("target: {{namespace: {}, selector: {{{}}}{}{}}}{}{}", yaml_quoted(workload.ns), workload.selector, target_more.empty() ? "" : ", ",
                               target_more, more.empty() ? "" : ", ", more),
                   length, "duration", {}, false});
   }
@@ -125,7 +117,7 @@ void each_workload(const Scene& scene, const std::string& kind, std::optional<Si
 
 /// The workload itself, as the faults name it that change objects.
 std::string object_fields(const Scene::Workload& workload) {
-  return fmt::format("workload: {}, namespace: {}, object: {}", workload.kind, quoted(workload.ns), quoted(workload.name));
+  return fmt::format("workload: {}, namespace: {}, object: {}", workload.kind, yaml_quoted(workload.ns), yaml_quoted(workload.name));
 }
 
 /// The image of the first container with a tag that nobody pushed; empty: it has none.
@@ -156,7 +148,7 @@ const Rule kRules[] = {
          to.push_back(std::move(action));
        }
        for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
-         if (nodes.size() > 1) to.push_back({"planned-maintenance", "pool " + pool, fmt::format("target: {{pool: {}}}, action: reboot", quoted(pool)), std::nullopt, "duration", {}, false});
+         if (nodes.size() > 1) to.push_back({"planned-maintenance", "pool " + pool, fmt::format("target: {{pool: {}}}, action: reboot", yaml_quoted(pool)), std::nullopt, "duration", {}, false});
        }
      }},
     {"element-down",
@@ -164,7 +156,7 @@ const Rule kRules[] = {
        const sim::topology::Topology& topology = s.world.topology;
        for (const sim::topology::ElementId id : topology.all()) {
          if (topology.kind(id) == sim::topology::ElementKind::kHost || topology.dependents(id).empty()) continue;
-         to.push_back({"element-down", topology.name(id), fmt::format("elements: [{}]", quoted(topology.name(id))), minutes(30), "duration", {}, false});
+         to.push_back({"element-down", topology.name(id), fmt::format("elements: [{}]", yaml_quoted(topology.name(id))), minutes(30), "duration", {}, false});
        }
      }},
     {"network-partition", [](const Scene& s, Actions& to) { each_machine(s, "network-partition", minutes(15), to); }},
@@ -258,7 +250,7 @@ const Rule kRules[] = {
        if (s.world.registries == nullptr) return;
        for (std::size_t i = 0; i < s.world.registries->size(); ++i) {
          const std::string& host = s.world.registries->host(i);
-         to.push_back({"registry", host, fmt::format("registry: {}", quoted(host)), hours(1), "duration", {}, false});
+         to.push_back({"registry", host, fmt::format("registry: {}", yaml_quoted(host)), hours(1), "duration", {}, false});
        }
      }},
     {"disk-slow",
@@ -274,15 +266,15 @@ const Rule kRules[] = {
        // Nodes that were installed on one day have certificates that end on one day.
        if (!s.nodes.empty()) {
          std::string all;
-         for (const std::string& node : s.nodes) all += (all.empty() ? "" : ", ") + quoted(node);
+         for (const std::string& node : s.nodes) all += (all.empty() ? "" : ", ") + yaml_quoted(node);
          to.push_back({"certificate-expiry", "all nodes", fmt::format("target: {{nodes: [{}]}}", all), hours(1), "duration", {}, true});
        }
        for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
-         if (!nodes.empty()) to.push_back({"certificate-expiry", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(1), "duration", {}, true});
+         if (!nodes.empty()) to.push_back({"certificate-expiry", "pool " + pool, fmt::format("target: {{pool: {}}}", yaml_quoted(pool)), hours(1), "duration", {}, true});
        }
        if (s.members.empty()) return;
        std::string members;
-       for (const std::string& node : s.members) members += (members.empty() ? "" : ", ") + quoted(node);
+       for (const std::string& node : s.members) members += (members.empty() ? "" : ", ") + yaml_quoted(node);
        for (const char* certificate : {"kube-scheduler", "kube-controller-manager", "kube-apiserver", "apiserver-etcd-client", "etcd-peer"}) {
          to.push_back({"certificate-expiry", certificate, fmt::format("target: {{nodes: [{}]}}, certificate: {}", members, certificate), hours(1), "duration", {}, false});
        }
@@ -309,7 +301,7 @@ const Rule kRules[] = {
            to.push_back({"workload-edit", fmt::format("{}/{} without {}", workload.ns, workload.name, rule), fmt::format("{}, drop: {}", object_fields(workload), rule), hours(1), "duration", {}, false});
          }
          const std::string image = mistyped_image(s, workload);
-         if (!image.empty()) to.push_back({"workload-edit", fmt::format("{}/{} image", workload.ns, workload.name), fmt::format("{}, image: {}", object_fields(workload), quoted(image)), hours(1), "duration", {}, false});
+         if (!image.empty()) to.push_back({"workload-edit", fmt::format("{}/{} image", workload.ns, workload.name), fmt::format("{}, image: {}", object_fields(workload), yaml_quoted(image)), hours(1), "duration", {}, false});
        }
      }},
     {"node-label",
@@ -320,14 +312,14 @@ const Rule kRules[] = {
          for (const std::string& node : s.nodes) {
            const sim::k8s::Ref<sim::k8s::Node> ref = s.world.api.find<sim::k8s::Node>(sim::Symbol{}, s.world.names.find(node));
            if (!ref || !s.world.api.all<sim::k8s::Node>().at(ref).meta.labels.find(s.world.names.find(label))) continue;
-           Action action = on_node("node-label", node, hours(1), fmt::format("label: {}", quoted(label)));
+           Action action = on_node("node-label", node, hours(1), fmt::format("label: {}", yaml_quoted(label)));
            action.element = fmt::format("{} off {}", label, node);
            to.push_back(std::move(action));
-           all += (all.empty() ? "" : ", ") + quoted(node);
+           all += (all.empty() ? "" : ", ") + yaml_quoted(node);
            ++count;
          }
          // kubectl label nodes --all KEY-
-         if (count > 1) to.push_back({"node-label", label + " off all nodes", fmt::format("target: {{nodes: [{}]}}, label: {}", all, quoted(label)), hours(1), "duration", {}, false});
+         if (count > 1) to.push_back({"node-label", label + " off all nodes", fmt::format("target: {{nodes: [{}]}}, label: {}", all, yaml_quoted(label)), hours(1), "duration", {}, false});
        }
      }},
     {"api-overload",
@@ -343,7 +335,7 @@ const Rule kRules[] = {
      [](const Scene& s, Actions& to) {
        for (const std::string& node : s.nodes) to.push_back(on_node("cordon", node, hours(2)));
        for (const auto& [pool, nodes] : s.scenario.nodes_of_pools()) {
-         if (nodes.size() > 1) to.push_back({"cordon", "pool " + pool, fmt::format("target: {{pool: {}}}", quoted(pool)), hours(2), "duration", {}, false});
+         if (nodes.size() > 1) to.push_back({"cordon", "pool " + pool, fmt::format("target: {{pool: {}}}", yaml_quoted(pool)), hours(2), "duration", {}, false});
        }
      }},
     {"node-taint",

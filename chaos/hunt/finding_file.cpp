@@ -5,35 +5,23 @@
 #include <algorithm>
 
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/yaml_text.hpp"
 
 namespace chaos::hunt {
 
 namespace {
 
 using sim::scenario::Node;
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      default: out += c;
-    }
-  }
-  return out + '"';
-}
+using sim::scenario::yaml_quoted;
 
 /// A value in flow style, as it was.
 std::string flow(Node node) {
   if (node.is_null()) return "null";
-  if (node.is_scalar()) return node.is_plain() && !node.is_string() ? std::string(node.text()) : quoted(node.text());
+  if (node.is_scalar()) return node.is_plain() && !node.is_string() ? std::string(node.text()) : yaml_quoted(node.text());
   std::string out(1, node.is_map() ? '{' : '[');
   for (std::size_t i = 0; i < node.size(); ++i) {
     if (i > 0) out += ", ";
-    out += node.is_map() ? quoted(node.key(i).text()) + ": " + flow(node.value(i)) : flow(node.item(i));
+    out += node.is_map() ? yaml_quoted(node.key(i).text()) + ": " + flow(node.value(i)) : flow(node.item(i));
   }
   return out + (node.is_map() ? '}' : ']');
 }
@@ -78,7 +66,7 @@ struct Tree {
     for (const auto& [name, tree] : entries) {
       out += std::string(indent, ' ');
       const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'; });
-      out += (plain ? name : quoted(name)) + ":";
+      out += (plain ? name : yaml_quoted(name)) + ":";
       if (tree.entries.empty()) {
         out += " " + tree.value + "\n";
       } else {
@@ -98,7 +86,7 @@ void add_entries(Tree& tree, const char* section, Node own, const std::vector<st
       const std::string name(own.item(i).find("name").text());
       if (std::find(removed.begin(), removed.end(), name) == removed.end()) list += "\n- " + flow(own.item(i));
     }
-    for (const auto& [name, text] : added) list += fmt::format("\n- {{name: {}, {}}}", quoted(name), text);
+    for (const auto& [name, text] : added) list += fmt::format("\n- {{name: {}, {}}}", yaml_quoted(name), text);
     tree.set({section}, list.empty() ? "[]" : list);
     return;
   }
@@ -147,7 +135,7 @@ std::string text_without_faults(const sim::scenario::ScenarioSpec& spec, const s
   Tree tree;
   tree.set({"apiVersion"}, "squall.dev/v1alpha1");
   tree.set({"kind"}, "Scenario");
-  tree.set({"extends"}, quoted(file_name));
+  tree.set({"extends"}, yaml_quoted(file_name));
   add_entries(tree, "faults", spec.faults, faults, {});
   if (!expectations_out.empty()) add_entries(tree, "expect", spec.expect, expectations_out, {});
   std::string out;
@@ -180,13 +168,13 @@ std::string finding_yaml(const Finding& finding, const Hunter& hunter, const sim
   Tree tree;
   tree.set({"apiVersion"}, "squall.dev/v1alpha1");
   tree.set({"kind"}, "Scenario");
-  tree.set({"extends"}, quoted(context.extends));
-  tree.set({"metadata", "name"}, quoted(fmt::format("{}-finding-{}", context.scenario, context.number)));
+  tree.set({"extends"}, yaml_quoted(context.extends));
+  tree.set({"metadata", "name"}, yaml_quoted(fmt::format("{}-finding-{}", context.scenario, context.number)));
   std::string what;
   for (const PlannedFault& fault : trial) what += (what.empty() ? "" : ", and ") + in_words(hunter.actions()[fault.action], fault);
-  tree.set({"metadata", "description"}, quoted(fmt::format("Found by squall hunt: {} breaks {}.", what, finding.crash.empty() ? fmt::format("{}", fmt::join(broken, ", ")) : "the simulation")));
+  tree.set({"metadata", "description"}, yaml_quoted(fmt::format("Found by squall hunt: {} breaks {}.", what, finding.crash.empty() ? fmt::format("{}", fmt::join(broken, ", ")) : "the simulation")));
   tree.set({"metadata", "labels", "expected"}, "fails");
-  tree.set({"metadata", "labels", "eventLogHash"}, quoted(finding.hash));
+  tree.set({"metadata", "labels", "eventLogHash"}, yaml_quoted(finding.hash));
   tree.set({"run", "seed"}, fmt::format("{}", context.seed));
   for (const std::string& text : context.overrides) {
     if (const auto parsed = sim::scenario::parse_override(text)) tree.set(path_steps(parsed->path), parsed->value);

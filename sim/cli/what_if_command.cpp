@@ -24,6 +24,7 @@
 #include "sim/models/world.hpp"
 #include "sim/scenario/apply.hpp"
 #include "sim/scenario/scenario.hpp"
+#include "sim/scenario/yaml_text.hpp"
 
 namespace cli {
 
@@ -221,8 +222,8 @@ std::optional<std::string> loss_fault(const std::string& text, const sim::World&
     }
     return std::nullopt;
   }
-  if (kind == "node") return fmt::format("{{kind: node-crash, at: {}, target: {{nodes: [\"{}\"]}}}}", at, name);
-  return fmt::format("{{kind: element-down, at: {}, elements: [\"{}\"]}}", at, name);
+  if (kind == "node") return fmt::format("{{kind: node-crash, at: {}, target: {{nodes: [{}]}}}}", at, sim::scenario::yaml_quoted(name));
+  return fmt::format("{{kind: element-down, at: {}, elements: [{}]}}", at, sim::scenario::yaml_quoted(name));
 }
 
 std::optional<std::string> scale_fault(const std::string& text, const std::string& at, std::string& problem) {
@@ -243,7 +244,7 @@ std::optional<std::string> scale_fault(const std::string& text, const std::strin
   for (const auto& [given, full] : std::vector<std::pair<std::string, std::string>>{{"deployment", "Deployment"}, {"deploy", "Deployment"}, {"statefulset", "StatefulSet"}, {"sts", "StatefulSet"}, {"replicaset", "ReplicaSet"}, {"rs", "ReplicaSet"}}) {
     if (kind == given) kind = full;
   }
-  return fmt::format("{{kind: scale, at: {}, workload: {}, namespace: \"{}\", object: \"{}\", replicas: {}}}", at, kind, parts.size() == 3 ? parts[1] : "default", parts.back(), text.substr(equals + 1));
+  return fmt::format("{{kind: scale, at: {}, workload: {}, namespace: {}, object: {}, replicas: {}}}", at, kind, sim::scenario::yaml_quoted(parts.size() == 3 ? parts[1] : "default"), sim::scenario::yaml_quoted(parts.back()), text.substr(equals + 1));
 }
 
 struct Answer {

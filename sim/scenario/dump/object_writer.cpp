@@ -7,6 +7,7 @@
 #include <cctype>
 
 #include "sim/core/check.hpp"
+#include "sim/scenario/yaml_text.hpp"
 
 namespace sim::scenario::dump {
 
@@ -109,26 +110,6 @@ std::string kind_of_volume(Node item) {
 
 constexpr std::size_t kAnnotationBytes = 256;  // what the reader of manifests looks at
 
-std::string double_quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\t': out += "\\t"; break;
-      case '\r': out += "\\r"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out + '"';
-}
-
 }  // namespace
 
 std::string yaml_scalar(std::string_view text, bool is_string) {
@@ -136,7 +117,7 @@ std::string yaml_scalar(std::string_view text, bool is_string) {
   if (is_plain_string(text)) return std::string(text);
   const bool is_one_line = std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (is_one_line && text.find('\'') == std::string_view::npos) return fmt::format("'{}'", text);
-  return double_quoted(text);
+  return yaml_quoted(text);
 }
 
 void write_yaml(std::string& to, Node node, const Selection& selection, std::size_t indent, const std::string& path, FieldCounts& left_out) {
