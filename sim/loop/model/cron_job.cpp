@@ -1,5 +1,6 @@
 #include <algorithm>
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -30,15 +31,7 @@ void CronJobCodec::render(const CronJob& job, Json& document, RenderContext& con
 }
 
 Change CronJobCodec::apply_spec(CronJob& to, CronJob& from, const Json&, RenderContext&) {
-  to.schedule = from.schedule;
-  to.time_zone = from.time_zone;
-  to.starting_deadline_seconds = from.starting_deadline_seconds;
-  to.concurrency = from.concurrency;
-  to.suspend = from.suspend;
-  to.successful_history = from.successful_history;
-  to.failed_history = from.failed_history;
-  to.job_template = from.job_template;
-  to.job_labels = from.job_labels;
+  take_spec(to, from);
   return Change::kSpec;
 }
 

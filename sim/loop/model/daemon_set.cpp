@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -26,11 +27,7 @@ void DaemonSetCodec::render(const DaemonSet& set, Json& document, RenderContext&
 }
 
 Change DaemonSetCodec::apply_spec(DaemonSet& to, DaemonSet& from, const Json&, RenderContext&) {
-  if (to.pod_template.hash != from.pod_template.hash) to.pod_template = from.pod_template;
-  to.on_delete = from.on_delete;
-  to.max_unavailable = from.max_unavailable;
-  to.max_surge = from.max_surge;
-  to.min_ready_seconds = from.min_ready_seconds;
+  take_spec(to, from);
   return Change::kSpec;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -48,17 +49,8 @@ void DeploymentCodec::render(const Deployment& d, Json& document, RenderContext&
 }
 
 Change DeploymentCodec::apply_spec(Deployment& to, Deployment& from, const Json&, RenderContext&) {
-  to.replicas = from.replicas;
   to.selector = from.selector;
-  // An unchanged template stays the one that its ReplicaSets were made of.
-  if (to.pod_template.hash != from.pod_template.hash) to.pod_template = from.pod_template;
-  to.recreate = from.recreate;
-  to.max_surge = from.max_surge;
-  to.max_unavailable = from.max_unavailable;
-  to.min_ready_seconds = from.min_ready_seconds;
-  to.progress_deadline_seconds = from.progress_deadline_seconds;
-  to.revision_history_limit = from.revision_history_limit;
-  to.paused = from.paused;
+  take_spec(to, from);
   return Change::kSpec;
 }
 

@@ -1,4 +1,5 @@
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -43,10 +44,7 @@ void BudgetCodec::render(const PodDisruptionBudget& budget, Json& document, Rend
 }
 
 Change BudgetCodec::apply_spec(PodDisruptionBudget& to, PodDisruptionBudget& from, const Json&, RenderContext&) {
-  to.selector = from.selector;
-  to.min_available = from.min_available;
-  to.max_unavailable = from.max_unavailable;
-  to.always_allow_unhealthy = from.always_allow_unhealthy;
+  take_spec(to, from);
   return Change::kSpec;
 }
 

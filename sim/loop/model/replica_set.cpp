@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -30,10 +31,8 @@ void ReplicaSetCodec::render(const ReplicaSet& set, Json& document, RenderContex
 }
 
 Change ReplicaSetCodec::apply_spec(ReplicaSet& to, ReplicaSet& from, const Json& document, RenderContext&) {
-  to.replicas = from.replicas;
   to.selector = from.selector;
-  if (to.pod_template.hash != from.pod_template.hash) to.pod_template = from.pod_template;
-  to.min_ready_seconds = from.min_ready_seconds;
+  take_spec(to, from);
   const Json& annotations = document.at({"metadata", "annotations"});
   const auto number = [&](std::string_view key, std::int64_t& value) {
     const std::string& text = annotations.at(key).text();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/api/take_spec.hpp"
 #include "sim/models/kubernetes/controllers/pod_factory.hpp"
 #include "sim/models/world.hpp"
 
@@ -32,14 +33,7 @@ void StatefulSetCodec::render(const StatefulSet& set, Json& document, RenderCont
 }
 
 Change StatefulSetCodec::apply_spec(StatefulSet& to, StatefulSet& from, const Json&, RenderContext&) {
-  to.replicas = from.replicas;
-  to.start_ordinal = from.start_ordinal;
-  if (to.pod_template.hash != from.pod_template.hash) to.pod_template = from.pod_template;
-  to.on_delete = from.on_delete;
-  to.partition = from.partition;
-  to.min_ready_seconds = from.min_ready_seconds;
-  to.deletes_claims_when_deleted = from.deletes_claims_when_deleted;
-  to.deletes_claims_when_scaled = from.deletes_claims_when_scaled;
+  take_spec(to, from);
   return Change::kSpec;
 }
 

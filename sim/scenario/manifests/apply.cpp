@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/models/kubernetes/api/take_spec.hpp"
+
 namespace sim::scenario {
 
 using namespace sim::k8s;  // the objects are what this file is about
@@ -17,51 +19,18 @@ class Applier {
       to.unschedulable = from.unschedulable;
       to.taints = from.taints;
     });
-    change(set_.deployments, [](const Deployment& from, Deployment& to, bool keeps) {
-      if (!keeps) to.replicas = from.replicas;
-      to.pod_template = from.pod_template;
-      to.recreate = from.recreate;
-      to.max_surge = from.max_surge;
-      to.max_unavailable = from.max_unavailable;
-      to.min_ready_seconds = from.min_ready_seconds;
-      to.progress_deadline_seconds = from.progress_deadline_seconds;
-      to.revision_history_limit = from.revision_history_limit;
-      to.paused = from.paused;
-    });
-    change(set_.stateful_sets, [](const StatefulSet& from, StatefulSet& to, bool keeps) {
-      if (!keeps) to.replicas = from.replicas;
-      to.pod_template = from.pod_template;
-      to.on_delete = from.on_delete;
-      to.partition = from.partition;
-      to.min_ready_seconds = from.min_ready_seconds;
-    });
-    change(set_.replica_sets, [](const ReplicaSet& from, ReplicaSet& to, bool keeps) {
-      if (!keeps) to.replicas = from.replicas;
-      to.pod_template = from.pod_template;
-    });
-    change(set_.daemon_sets, [](const DaemonSet& from, DaemonSet& to, bool) {
-      to.pod_template = from.pod_template;
-      to.on_delete = from.on_delete;
-      to.max_unavailable = from.max_unavailable;
-      to.max_surge = from.max_surge;
-      to.min_ready_seconds = from.min_ready_seconds;
-    });
-    change(set_.cron_jobs, [](const CronJob& from, CronJob& to, bool) {
-      to.schedule = from.schedule;
-      to.time_zone = from.time_zone;
-      to.starting_deadline_seconds = from.starting_deadline_seconds;
-      to.concurrency = from.concurrency;
-      to.suspend = from.suspend;
-      to.successful_history = from.successful_history;
-      to.failed_history = from.failed_history;
-      to.job_template = from.job_template;
-    });
-    change(set_.budgets, [](const PodDisruptionBudget& from, PodDisruptionBudget& to, bool) {
-      to.selector = from.selector;
-      to.min_available = from.min_available;
-      to.max_unavailable = from.max_unavailable;
-      to.always_allow_unhealthy = from.always_allow_unhealthy;
-    });
+    const auto scaled = [](const auto& from, auto& to, bool keeps) {
+      const auto replicas = to.replicas;
+      take_spec(to, from);
+      if (keeps) to.replicas = replicas;
+    };
+    const auto whole = [](const auto& from, auto& to, bool) { take_spec(to, from); };
+    change(set_.deployments, scaled);
+    change(set_.stateful_sets, scaled);
+    change(set_.replica_sets, scaled);
+    change(set_.daemon_sets, whole);
+    change(set_.cron_jobs, whole);
+    change(set_.budgets, whole);
     change(set_.priority_classes, [](const PriorityClass& from, PriorityClass& to, bool) {
       to.global_default = from.global_default;
     });
