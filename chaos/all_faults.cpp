@@ -46,6 +46,7 @@ const FaultKinds& all_faults() {
     add_node_delete(list);
     add_object_delete(list);
     add_scale(list);
+    add_rollout(list);
     add_workload_edit(list);
     add_node_taint(list);
     add_node_label(list);

@@ -89,7 +89,7 @@ Files of Chaos Mesh and LitmusChaos are faults as they are (kind `chaos-mesh`): 
 | registries and images | `registry`, `workload-edit` with `image` |
 | Ceph: disks, flags, networks | `ceph-disk`, `ceph-flag`, `ceph-network` |
 | Ceph: daemons | `container-kill`, `pod-kill` of Rook's pods (mon, mgr, osd, mds, rgw); its machines with `target.leaderOf: ceph-mon`, `ceph-mgr`, `ceph-mds` |
-| people | `drain`, `cordon`, `planned-maintenance` (two of them at once: two faults), `node-delete`, `object-delete` (a PodDisruptionBudget too), `scale`, `node-taint`, `node-label`, `workload-edit`, `drop-caches` |
+| people | `drain`, `cordon`, `planned-maintenance` (two of them at once: two faults), `node-delete`, `object-delete` (a PodDisruptionBudget too), `scale`, `rollout`, `node-taint`, `node-label`, `workload-edit`, `drop-caches` |
 
 Not modelled: the loss of the data of a majority of etcd's members, and a restore from a snapshot (refused by name); an API server that is late or wrong without a reason; disks other than etcd's, Ceph's and nodes' first ones; NetworkPolicies; names outside of the cluster (an upstream of DNS): nothing in the simulated world asks for
 one; errors of memory and processors that no crash follows.

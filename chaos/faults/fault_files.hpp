@@ -42,6 +42,7 @@ void add_pod_unready(FaultKinds& kinds);
 void add_process_hang(FaultKinds& kinds);
 void add_process_kill(FaultKinds& kinds);
 void add_registry_fault(FaultKinds& kinds);
+void add_rollout(FaultKinds& kinds);
 void add_scale(FaultKinds& kinds);
 void add_workload_edit(FaultKinds& kinds);
 

@@ -28,7 +28,7 @@ World::World(WorldConfig config)
       scheduler_client(api),
       controllers_client(api),
       scheduler(engine, log, random, api, config.scheduler, &scheduler_client),
-      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client}, kubelets, storage, config.controllers),
+      controllers(k8s::ControllerContext{engine, log, random, api, &controllers_client, config.controllers.kube_api_qps, static_cast<double>(config.controllers.kube_api_burst)}, kubelets, storage, config.controllers),
       api_load_config_(std::move(config.api_load)) {}
 
 /// A leader that is cut off neither writes nor hears anything, and does not know yet that it leads nobody.

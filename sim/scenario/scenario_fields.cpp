@@ -379,6 +379,8 @@ void describe(Fields<k8s::ControllerManagerConfig>& fields) {
       .add("largeClusterSizeThreshold", &C::large_cluster_size_threshold, 0, 1'000'000, "Nodes of a zone above which it is large.")
       .fraction("unhealthyZoneThreshold", &C::unhealthy_zone_threshold, "Share of not ready nodes from which a zone is unhealthy.")
       .add("terminatedPodGCThreshold", &C::terminated_pod_gc_threshold, -1, 1'000'000'000, "Ended pods that are kept; 0 or less: all.")
+      .add("kubeAPIQPS", &C::kube_api_qps, 0.1, 1'000'000.0, "Requests a second that each controller's own client sends to the API server (--kube-api-qps); the garbage collector's twice as many.")
+      .add("kubeAPIBurst", &C::kube_api_burst, 1, 1'000'000, "Requests that it may send at once after a pause (--kube-api-burst).")
       .rule([](const C& c, Node node, Reader& reader) {
         if (c.node_monitor_period <= SimDuration::zero()) reader.diagnostics.error(node.find("nodeMonitorPeriod"), "must be longer than 0s");
         if (c.node_monitor_grace_period < c.node_monitor_period) {

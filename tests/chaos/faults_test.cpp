@@ -84,6 +84,8 @@ const FaultCase kFaultCases[] = {
     {"object-delete of a namespace", "{kind: object-delete, at: 2m, objectKind: Namespace, object: shop}", "Deleted", "", 4, false},
     {"scale to nothing", "{kind: scale, at: 2m, duration: 5m, workload: Deployment, namespace: shop, object: web, replicas: 0}", "ServiceHasNoEndpoints", "Service/shop/web"},
     {"scale of a StatefulSet", "{kind: scale, at: 2m, duration: 5m, workload: StatefulSet, namespace: shop, object: db, replicas: 3}", "SuccessfulCreate", "", 2},
+    {"rollout of a Deployment", "{kind: rollout, at: 2m, namespace: shop, objects: [web]}", "SuccessfulCreate", "", 1, true},
+    {"rollout of a StatefulSet", "{kind: rollout, at: 2m, workload: StatefulSet, namespace: shop}", "SuccessfulCreate", "", 1, true},
     {"node-taint", "{kind: node-taint, at: 2m, duration: 5m, target: {pool: workers}, taint: \"maintenance=yes:NoExecute\"}", "FailedScheduling", "", 4},
 };
 

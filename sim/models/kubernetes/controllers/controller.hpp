@@ -29,6 +29,8 @@ struct ControllerContext {
   const Randomness& random;
   ApiServer& api;
   ApiClient* way = nullptr;  ///< of the controller-manager to the API; none: nothing cuts it off
+  double client_qps = 20;    ///< --kube-api-qps: requests a second of each controller's own client
+  double client_burst = 30;  ///< --kube-api-burst
 
   ApiClient& client() const { return way != nullptr ? *way : api.direct_client(); }
 };
@@ -37,6 +39,8 @@ struct ControllerContext {
 class ClientBudget {
  public:
   ClientBudget(Engine& engine, double qps = 20, double burst = 30) : engine_(engine), qps_(qps), burst_(burst), tokens_(burst) {}
+  /// The budget of one controller; `factor`: of its requests a second (the garbage collector has twice the others').
+  explicit ClientBudget(const ControllerContext& context, double factor = 1) : ClientBudget(context.engine, factor * context.client_qps, context.client_burst) {}
   /// Takes one token, even one that is not there yet. Returns how long the call waits for it.
   SimDuration take();
   /// How long until a token is there.

@@ -20,6 +20,8 @@ struct ControllerManagerConfig {
   std::size_t large_cluster_size_threshold = 50;
   double unhealthy_zone_threshold = 0.55;
   std::int64_t terminated_pod_gc_threshold = 12500;
+  double kube_api_qps = 20;  // of each controller's own client
+  std::int64_t kube_api_burst = 30;
   /// The wall-clock time (UTC) at which the run begins: what CronJobs compute their schedules from.
   std::int64_t start_unix_seconds = kDefaultStartUnixSeconds;
 };

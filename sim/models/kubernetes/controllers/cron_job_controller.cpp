@@ -32,7 +32,7 @@ class CronJobController final : public Controller, public Watcher {
         api_(context.api),
         client_(context.client()),
         start_(start_unix_seconds),
-        budget_(context.engine),
+        budget_(context),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }) {
     client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();

@@ -27,7 +27,7 @@ constexpr SimDuration kStaleConditionTimeout = 2min;   // stalePodDisruptionTime
 class DisruptionController final : public Controller, public Watcher {
  public:
   explicit DisruptionController(const ControllerContext& context)
-      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
     client_.on_availability([this] {
       if (!running_ || !client_.writable()) return;
       const std::set<ObjectRef> blocked = std::exchange(blocked_, {});

@@ -30,7 +30,7 @@ constexpr std::size_t kCausesMax = 64;
 class EndpointsController final : public Controller, public Watcher {
  public:
   explicit EndpointsController(const ControllerContext& context)
-      : engine_(context.engine), log_(context.log), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+      : engine_(context.engine), log_(context.log), api_(context.api), client_(context.client()), budget_(context), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
     client_.on_availability([this] {
       if (!running_ || !client_.writable()) return;
       const std::set<ObjectRef> blocked = std::exchange(blocked_, {});

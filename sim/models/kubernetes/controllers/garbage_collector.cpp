@@ -52,7 +52,7 @@ class GarbageCollector final : public Controller, public Watcher {
       : engine_(context.engine),
         api_(context.api),
         client_(context.client()),
-        budget_(context.engine, 40, 30),
+        budget_(context, 2),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }) {
     client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();

@@ -81,7 +81,7 @@ NodeLifecycleController::NodeLifecycleController(const ControllerContext& contex
       heartbeats_(heartbeats),
       config_(config),
       timing_(timing),
-      budget_(context.engine, timing.client_qps, timing.client_burst),
+      budget_(context),
       workers_(std::max<std::size_t>(1, timing.workers)),
       look_timer_(context.engine) {
   heartbeats_.on_heartbeat([this](Ref<Node> node) { on_heartbeat(node); });

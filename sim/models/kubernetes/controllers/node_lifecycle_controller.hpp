@@ -41,8 +41,6 @@ struct NodeLifecycleTiming {
   SimDuration taint_pass{std::chrono::milliseconds(100)};   // NodeEvictionPeriod
   SimDuration request_time{std::chrono::milliseconds(10)};  // one write, as seen in the measured trace of reference 7.8
   std::size_t workers = 8;
-  double client_qps = 20;
-  double client_burst = 30;
 };
 
 enum class ZoneState : std::uint8_t { kInitial, kNormal, kFullDisruption, kPartialDisruption };

@@ -24,7 +24,7 @@ namespace {
 class PersistentVolumeController final : public Controller, public Watcher {
  public:
   explicit PersistentVolumeController(const ControllerContext& context)
-      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
+      : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context), queue_(context.engine, budget_, [this](ObjectRef key) { sync(key); }) {
     client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired() && running_ && client_.writable()) look_at_all();
     });

@@ -28,7 +28,7 @@ constexpr SimDuration kQuarantine = 40s;  // quarantineTime
 class PodGcController final : public Controller, public Watcher {
  public:
   PodGcController(const ControllerContext& context, const ControllerManagerConfig& config)
-      : engine_(context.engine), api_(context.api), client_(context.client()), threshold_(config.terminated_pod_gc_threshold), budget_(context.engine), pass_(context.engine) {}
+      : engine_(context.engine), api_(context.api), client_(context.client()), threshold_(config.terminated_pod_gc_threshold), budget_(context), pass_(context.engine) {}
   ~PodGcController() override { stop(); }
 
   std::string_view name() const override { return "pod-garbage-collector-controller"; }

@@ -37,7 +37,7 @@ std::optional<SimDuration> stays_for(const std::vector<Taint>& taints, const std
 
 class TaintEvictionController final : public Controller, public Watcher {
  public:
-  explicit TaintEvictionController(const ControllerContext& context) : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context.engine) {
+  explicit TaintEvictionController(const ControllerContext& context) : engine_(context.engine), api_(context.api), client_(context.client()), budget_(context) {
     client_.on_availability([this] {
       if (!running_ || !client_.writable()) return;
       const std::set<Ref<Pod>> waiting = std::exchange(waiting_, {});

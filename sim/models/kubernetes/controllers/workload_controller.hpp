@@ -67,13 +67,13 @@ class WorkloadController : public Controller, public Watcher {
   }
 
  protected:
-  explicit WorkloadController(const ControllerContext& context, double qps = 20, double burst = 30)
+  explicit WorkloadController(const ControllerContext& context)
       : engine_(context.engine),
         log_(context.log),
         random_(context.random),
         api_(context.api),
         client_(context.client()),
-        budget_(context.engine, qps, burst),
+        budget_(context),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }),
         pods_(context.api, T::kKind) {
     // The API server outlives its controllers but cannot forget a listener: the token tells whether this one is still there.

@@ -22,7 +22,7 @@ void DomainSums::begin(std::size_t domains, std::int32_t value) {
 }
 
 void DomainSums::count(NodeIndex node, std::uint32_t domain) {
-  if (counted_.size() <= node) counted_.resize(node + 1, false);
+  if (counted_.size() <= node) counted_.resize(std::max<std::size_t>(node + 1, 2 * counted_.size()), false);
   counted_[node] = true;
   if (by_domain_[domain] != kAbsent) return;
   by_domain_[domain] = 0;

@@ -295,9 +295,8 @@ TEST_F(NodeLifecycle, ScaledRunOfTheRealController) {
   const std::vector<Ref<Node>> nodes = add_nodes(30, "a", 10);
   ControllerManagerConfig config;
   config.node_eviction_rate = 0.5;
-  NodeLifecycleTiming timing;
-  timing.client_burst = 1;
-  begin(config, timing);
+  world.client_burst = 1;
+  begin(config);
   run_to(100s);
   for (std::size_t i = 0; i < 20; ++i) crash(nodes[i], 1s);
   run_to(3000s);

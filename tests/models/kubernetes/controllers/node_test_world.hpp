@@ -66,7 +66,13 @@ struct NodeTestWorld {
   ApiServer api{engine, log, names};
   FakeHeartbeats heartbeats;
 
-  ControllerContext context() { return ControllerContext{engine, log, random, api}; }
+  double client_burst = 30;
+
+  ControllerContext context() {
+    ControllerContext context{engine, log, random, api};
+    context.client_burst = client_burst;
+    return context;
+  }
   Symbol sym(std::string_view text) { return names.intern(text); }
 
   Ref<Node> add_node(std::string_view name, std::string_view zone = "") {

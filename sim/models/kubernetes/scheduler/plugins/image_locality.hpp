@@ -15,15 +15,23 @@ class ImageLocality {
  public:
   /// Looks up the pod's images. False: no node has any of them, so every node scores 0.
   bool prepare(const PodSpec& pod, const Cache& cache);
-  std::int64_t score(NodeIndex node) const;
-
+  std::int64_t score(NodeIndex node) const {
+    if (by_images_.empty()) return score_one_by_one(node);
+    std::size_t there = 0;
+    for (std::size_t i = 0; i < images_.size(); ++i) there |= std::size_t{images_[i].state->is_on(node)} << i;
+    return by_images_[there];
+  }
 
  private:
   struct Known {
     const ImageState* state;
     std::int64_t worth;  // its size, scaled by the share of nodes that have it
   };
+  std::int64_t score_of(std::int64_t worth) const;
+  std::int64_t score_one_by_one(NodeIndex node) const;
+
   std::vector<Known> images_;
+  std::vector<std::int64_t> by_images_;  // by which of few images are there (bit i: image i); empty when they are many
   std::int64_t containers_ = 0;
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 
 #include "sim/core/math.hpp"
@@ -12,6 +11,12 @@
 namespace sim::k8s::scheduling {
 
 namespace {
+
+/// math.Round of what is not negative.
+std::int64_t rounded(double value) {
+  const auto whole = static_cast<std::int64_t>(value);
+  return whole + (value - static_cast<double>(whole) >= 0.5 ? 1 : 0);
+}
 
 constexpr std::int64_t kHostnameSkew = 3;
 constexpr std::int64_t kZoneSkew = 5;
@@ -212,12 +217,12 @@ bool PodTopologySpread::pre_score(const PodInfo& pod, const std::vector<NodeInde
   if (soft_.empty()) return false;
   // With the system's defaults a node without a zone still spreads over hosts.
   needs_all_keys_ = !pod.spec->topology_spread.empty() || defaults_ != nullptr;
-  ignored_.assign(feasible.size(), false);
+  ignored_.assign(feasible.size(), 0);
   sums_.assign(feasible.size(), 0);
   std::size_t ignored = 0;
   for (std::size_t i = 0; i < feasible.size(); ++i) {
     if (needs_all_keys_ && !has_all_keys(soft_, feasible[i])) {
-      ignored_[i] = true;
+      ignored_[i] = 1;
       ++ignored;
     }
   }
@@ -230,7 +235,7 @@ bool PodTopologySpread::pre_score(const PodInfo& pod, const std::vector<NodeInde
       sum_up(key_of(What::kOnNode, soft_, constraint), constraint, [&](DomainSums& sums) { sums.begin(cache_.index_end(), 0); },
              [](NodeIndex node) { return std::uint32_t{node}; });
       for (std::size_t i = 0; i < feasible.size(); ++i) {
-        if (ignored_[i] || column.domain(feasible[i]) == kNoDomain) continue;
+        if (ignored_[i] != 0 || column.domain(feasible[i]) == kNoDomain) continue;
         sums_[i] += static_cast<double>(constraint.sums->at(feasible[i])) * weight + skew;
       }
       continue;
@@ -250,41 +255,52 @@ bool PodTopologySpread::pre_score(const PodInfo& pod, const std::vector<NodeInde
       }
     };
     sum_up(key_of(What::kSoft, soft_, constraint), constraint, reset, [&](NodeIndex node) { return constraint.sums->counts(node) ? place_of(node) : kNoDomain; });
-    // Of all domains only those of feasible nodes have a weight.
+    // Of all domains only those of feasible nodes have a weight. All are seen after a few nodes, as a rule.
     is_seen_.assign(std::size_t{unlabelled} + 1, false);
     std::size_t values = 0;
-    for (std::size_t i = 0; i < feasible.size(); ++i) {
-      if (ignored_[i]) continue;
+    for (std::size_t i = 0; i < feasible.size() && values <= unlabelled; ++i) {
+      if (ignored_[i] != 0) continue;
       const std::uint32_t place = place_of(feasible[i]);
       if (!is_seen_[place]) ++values;
       is_seen_[place] = true;
     }
     const double weight = math::log(static_cast<double>(values + 2));
+    weighted_.resize(unlabelled);
+    for (std::uint32_t domain = 0; domain < unlabelled; ++domain) weighted_[domain] = static_cast<double>(constraint.sums->at(domain)) * weight + skew;
     for (std::size_t i = 0; i < feasible.size(); ++i) {
-      if (ignored_[i] || column.domain(feasible[i]) == kNoDomain) continue;
-      sums_[i] += static_cast<double>(constraint.sums->at(column.domain(feasible[i]))) * weight + skew;
+      const std::uint32_t domain = column.domain(feasible[i]);
+      if (ignored_[i] != 0 || domain == kNoDomain) continue;
+      sums_[i] += weighted_[domain];
     }
   }
   raw_.resize(feasible.size());
-  for (std::size_t i = 0; i < feasible.size(); ++i) raw_[i] = static_cast<std::int64_t>(std::round(sums_[i]));
+  least_ = std::numeric_limits<std::int64_t>::max();
+  most_ = 0;
+  for (std::size_t i = 0; i < feasible.size(); ++i) {
+    raw_[i] = rounded(sums_[i]);
+    if (ignored_[i] != 0) continue;
+    least_ = std::min(least_, raw_[i]);
+    most_ = std::max(most_, raw_[i]);
+  }
   return true;
 }
 
 const std::vector<std::int64_t>& PodTopologySpread::scores(const std::vector<NodeIndex>& feasible) {
-  std::int64_t least = std::numeric_limits<std::int64_t>::max();
-  std::int64_t most = 0;
-  for (std::size_t i = 0; i < feasible.size(); ++i) {
-    if (ignored_[i]) continue;
-    least = std::min(least, raw_[i]);
-    most = std::max(most, raw_[i]);
-  }
   scratch_.resize(feasible.size());
+  // Few sums among thousands of nodes: each is divided once, as a rule.
+  struct Divided {
+    std::int64_t sum = -1;
+    std::int64_t score = 0;
+  };
+  std::array<Divided, 64> known{};
   for (std::size_t i = 0; i < feasible.size(); ++i) {
-    if (ignored_[i]) {
+    if (ignored_[i] != 0) {
       scratch_[i] = 0;
-    } else {
-      scratch_[i] = most == 0 ? kMaxNodeScore : kMaxNodeScore * (most + least - raw_[i]) / most;
+      continue;
     }
+    Divided& one = known[static_cast<std::size_t>(raw_[i]) % known.size()];
+    if (raw_[i] != one.sum) one = {raw_[i], most_ == 0 ? kMaxNodeScore : kMaxNodeScore * (most_ + least_ - raw_[i]) / most_};
+    scratch_[i] = one.score;
   }
   return scratch_;
 }

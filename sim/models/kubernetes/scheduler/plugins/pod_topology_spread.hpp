@@ -84,8 +84,11 @@ class PodTopologySpread {
   std::vector<Constraint> hard_;
   std::vector<Constraint> soft_;
   bool needs_all_keys_ = false;
-  std::vector<bool> ignored_;
+  std::vector<std::uint8_t> ignored_;  // bytes: looked at several times for each of thousands of nodes
   std::vector<bool> is_seen_;  // by domain
+  std::vector<double> weighted_;  // by domain
+  std::int64_t least_ = 0;        // of raw_, without those that are ignored
+  std::int64_t most_ = 0;
   std::vector<std::int64_t> raw_;
   std::vector<std::int64_t> scratch_;
   std::vector<double> sums_;
