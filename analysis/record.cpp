@@ -38,6 +38,10 @@ class Figures {
   Figure& last() { return shape_->figures.back(); }
   void fill(const Verdict& v) {
     for (const AvailabilityStats& stats : v.components) add(stats.subject + " availability", Unit::kRatio, true, stats.availability);
+    for (const chaos::RequestStats& stats : v.requests) {
+      add(stats.subject + " requests answered", Unit::kRatio, true, stats.success);
+      add(stats.subject + " p99", Unit::kSeconds, false, stats.p99);
+    }
     add("longest outage of a component", Unit::kSeconds, false, longest(v.components));
     add("longest outage of a service", Unit::kSeconds, false, longest(v.services));
     double down = 0.0;

@@ -135,6 +135,21 @@ void write_availability(Writer& writer, const chaos::AvailabilityStats& stats) {
   writer.EndObject();
 }
 
+void write_requests(Writer& writer, const chaos::RequestStats& stats) {
+  writer.StartObject();
+  field(writer, "subject", stats.subject);
+  field(writer, "requests", stats.requests);
+  field(writer, "answered", stats.success);
+  field(writer, "answeredAtWorst", stats.lowest);
+  field(writer, "noEndpoints", stats.failed[0]);
+  field(writer, "refused", stats.failed[1]);
+  field(writer, "noAnswer", stats.failed[2]);
+  field(writer, "givenUp", stats.failed[3]);
+  field(writer, "p50Seconds", stats.p50);
+  field(writer, "p99Seconds", stats.p99);
+  writer.EndObject();
+}
+
 void write_faults(Writer& writer, const chaos::Verdict& verdict) {
   writer.StartArray();
   for (const chaos::FaultRun& fault : verdict.faults) {
@@ -198,6 +213,12 @@ std::string summary_json(const RunReport& report) {
   writer.StartArray();
   for (const chaos::AvailabilityStats& stats : verdict.components) write_availability(writer, stats);
   writer.EndArray();
+  if (!verdict.requests.empty()) {
+    key(writer, "requests");
+    writer.StartArray();
+    for (const chaos::RequestStats& stats : verdict.requests) write_requests(writer, stats);
+    writer.EndArray();
+  }
   key(writer, "nodes");
   write_availability(writer, verdict.nodes);
   key(writer, "pods");

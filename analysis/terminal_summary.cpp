@@ -207,6 +207,20 @@ void write_services(std::string& out, const chaos::Verdict& verdict, const Style
   out += '\n';
 }
 
+void write_requests(std::string& out, const chaos::Verdict& verdict, const Style& style) {
+  if (verdict.requests.empty()) return;
+  out += style.bold("  Requests") + style.dim("                                    answered   at worst       p50       p99\n");
+  constexpr std::size_t kShown = 16;
+  for (std::size_t i = 0; i < std::min(kShown, verdict.requests.size()); ++i) {
+    const chaos::RequestStats& stats = verdict.requests[i];
+    const std::string row = fmt::format("   {:<40} {:>9.4f} % {:>8.2f} % {:>9} {:>9}", cut(stats.subject, 40), stats.success * 100.0, stats.lowest * 100.0,
+                                        sim::humanize(sim::from_seconds(stats.p50)), sim::humanize(sim::from_seconds(stats.p99)));
+    out += (stats.success >= 0.9999 ? row : style.warn(row)) + "\n";
+  }
+  if (verdict.requests.size() > kShown) out += style.dim(fmt::format("   … {} more in summary.json\n", verdict.requests.size() - kShown));
+  out += '\n';
+}
+
 }  // namespace
 
 std::string terminal_summary(const RunReport& report, bool colour, int width_asked) {
@@ -242,6 +256,7 @@ std::string terminal_summary(const RunReport& report, bool colour, int width_ask
   write_outages(out, verdict, style, width);
   write_monitoring(out, verdict, style);
   write_services(out, verdict, style);
+  write_requests(out, verdict, style);
   out += fmt::format("  {}\n", style.dim("eventLogHash " + outcome.event_log_hash));
   return out;
 }

@@ -17,6 +17,7 @@ const ExpectationKinds& all_checks() {
     add_event(list);
     add_ceph(list);
     add_registry(list);
+    add_requests(list);
     add_platform(list);
     add_detection(list);
     return list;

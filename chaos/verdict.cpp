@@ -52,6 +52,7 @@ const char* to_string(OutageKind kind) {
     case OutageKind::kVmsStopped: return "vms-stopped";
     case OutageKind::kVmsUnreachable: return "vms-unreachable";
     case OutageKind::kReplicasMissing: return "replicas-missing";
+    case OutageKind::kRequestsFailing: return "requests-failing";
   }
   return "";
 }

@@ -116,8 +116,9 @@ enum class OutageKind : std::uint8_t {
   kVmsStopped,             ///< some VMs of tenants do not run, or hang
   kVmsUnreachable,         ///< all run, and some are reached by nobody
   kReplicasMissing,        ///< a workload has fewer available replicas than it wants, for longer than self-healing takes
+  kRequestsFailing,        ///< fewer of the users' requests are answered than is acceptable
 };
-inline constexpr OutageKind kLastOutageKind = OutageKind::kReplicasMissing;
+inline constexpr OutageKind kLastOutageKind = OutageKind::kRequestsFailing;
 const char* to_string(OutageKind kind);  // "service-down", "node-not-ready" ...
 
 /// Who was told of an outage, and how long after it began.
@@ -157,6 +158,17 @@ struct AvailabilityStats {
   SimDuration degraded{};       // Services: 0 < share < 1
   std::optional<std::int64_t> serving_min;  // Services: fewest serving endpoints
   bool never_up = false;        // it was not available at any time: availability 0
+};
+
+/// Requests of users to a Service, over the run without its warm-up.
+struct RequestStats {
+  std::string subject;      // "Traffic/shop"
+  double requests = 0.0;    // mean number; retries are not counted
+  double success = 1.0;     // share that was answered
+  double lowest = 1.0;      // the same in the worst time
+  double failed[4] = {};    // shares: no endpoints, refused, no answer, too much to do
+  double p50 = 0.0;         // seconds, of those that were answered
+  double p99 = 0.0;
 };
 
 // ---- Lanes --------------------------------------------------------------------------------------------------------
@@ -231,6 +243,7 @@ struct Verdict {
   DetectionStats detection;
   std::vector<AvailabilityStats> services;      // by subject
   std::vector<AvailabilityStats> components;    // "kube-apiserver (read)", "kube-apiserver (write)", "etcd", "kube-scheduler", "kube-controller-manager"
+  std::vector<RequestStats> requests;           // in the scenario's order
   AvailabilityStats nodes;                      // all nodes together: availability = share of node time that was Ready
   std::uint64_t pods_pending_long = 0;          // how many waits longer than the threshold
   SimDuration pods_pending_longest{};

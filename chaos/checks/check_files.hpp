@@ -16,6 +16,7 @@ void add_nodes_not_ready(ExpectationKinds& kinds);
 void add_platform(ExpectationKinds& kinds);
 void add_pods_pending(ExpectationKinds& kinds);
 void add_registry(ExpectationKinds& kinds);
+void add_requests(ExpectationKinds& kinds);
 void add_service(ExpectationKinds& kinds);
 void add_workload_available(ExpectationKinds& kinds);
 

@@ -80,6 +80,7 @@ void summarize(const Observers& observers, const SummaryOptions& options, Verdic
   summarize_ceph(observers.ceph(), options, verdict);
   summarize_registries(observers.registries(), options, verdict);
   summarize_platform(observers.platform(), options, verdict);
+  summarize_traffic(world, options, verdict);
   summarize_services(observers.services(), world.names, options, verdict);
   if (options.only != nullptr) return;
   summarize_nodes(observers.nodes(), world.names, options, verdict);

@@ -14,6 +14,7 @@
 #include "chaos/outages/replicas_observer.hpp"
 #include "chaos/outages/service_observer.hpp"
 #include "chaos/outages/summary.hpp"
+#include "chaos/outages/traffic_history.hpp"
 #include "chaos/verdict.hpp"
 #include "sim/models/world.hpp"
 
@@ -69,6 +70,7 @@ void summarize_control_plane(const ControlPlaneObserver& observer, const Summary
 void summarize_ceph(const CephObserver& observer, const SummaryOptions& options, Verdict& verdict);
 void summarize_registries(const RegistryObserver& observer, const SummaryOptions& options, Verdict& verdict);
 void summarize_platform(const PlatformObserver& observer, const SummaryOptions& options, Verdict& verdict);
+void summarize_traffic(const sim::World& world, const SummaryOptions& options, Verdict& verdict);
 void summarize_services(const ServiceObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 void summarize_nodes(const NodeObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);
 void summarize_replicas(const ReplicasObserver& observer, const sim::Interner& names, const SummaryOptions& options, Verdict& verdict);

@@ -10,6 +10,7 @@
 #include "chaos/mesh/cluster.hpp"
 #include "sim/cli/query_flow_control.hpp"
 #include "sim/cli/query_monitoring.hpp"
+#include "sim/cli/query_traffic.hpp"
 #include "sim/models/ceph/views/views.hpp"
 #include "sim/models/kubernetes/views/get.hpp"
 #include "sim/models/kubernetes/views/machines.hpp"
@@ -127,7 +128,7 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
   if (!machine_view_of(words).empty()) return {};
   if (first == "top") return "'top' of what? there are: top nodes, top pods";
   if (words.size() > 1) return fmt::format("'{}' is one word too many: one resource at a time", words[1]);
-  if (first == "metrics" || first == "chaos" || is_flow_control_word(first)) return {};
+  if (first == "metrics" || first == "chaos" || first == "traffic" || is_flow_control_word(first)) return {};
   if (is_monitoring_word(first)) return has_monitoring ? std::string() : "nobody looks at this cluster: the scenario has no section 'monitoring'";
   if (first == "events" || is_platform_view(first) || sim::k8s::views::resource_of(first)) return {};
   std::vector<std::string> known;
@@ -135,7 +136,7 @@ std::string view_problem(const std::vector<std::string>& words, bool has_ceph, b
   known.emplace_back("events");
   known.emplace_back("ceph");
   known.emplace_back("chaos");
-  for (const char* word : {"metrics", "rules", "alerts", "notifications", "priority-levels", "api-requests"}) known.emplace_back(word);
+  for (const char* word : {"metrics", "traffic", "rules", "alerts", "notifications", "priority-levels", "api-requests"}) known.emplace_back(word);
   for (const std::string_view view : sim::services::platform_views()) known.emplace_back(view);
   for (const std::string_view view : sim::k8s::views::machine_views()) known.emplace_back(view);
   const std::string hint = sim::scenario::did_you_mean(first, known);
@@ -172,6 +173,9 @@ View view_of(sim::World& world, std::int64_t start_unix_seconds, const std::vect
     if (first == "api-requests" && table.rows.empty()) shown.note = "requests are simulated while a fault api-overload floods the API servers: until this instant none did\n";
   } else if (is_monitoring_word(first)) {
     table = monitoring_table(world, first);
+  } else if (first == "traffic") {
+    table = traffic_table(world);
+    if (world.traffic == nullptr) shown.note = "nobody asks anything of a Service: the scenario has no section 'traffic'\n";
   } else if (first == "chaos") {
     table = chaos_table(chaos_objects, world.engine.now(), name_space);
   } else if (is_platform) {

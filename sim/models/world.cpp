@@ -9,6 +9,7 @@
 #include "sim/models/rook/rook.hpp"
 #include "sim/models/services/services.hpp"
 #include "sim/models/services/virtual_machines.hpp"
+#include "sim/models/traffic/traffic.hpp"
 #include "sim/models/webhooks/webhooks.hpp"
 
 namespace sim {
@@ -102,6 +103,7 @@ void World::start() {
   if (works(k8s::Component::kScheduler) && !scheduler.is_running()) scheduler.start();
   if (works(k8s::Component::kControllerManager) && !controllers.is_running()) controllers.start();
   if (api_load_config_ != nullptr && !api_load_config_->clients.empty()) load_of_api_servers().start();
+  if (traffic) traffic->start();
   if (monitoring) monitoring->start();
 }
 

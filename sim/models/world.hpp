@@ -44,6 +44,9 @@ namespace services {
 class Services;
 class VirtualMachines;
 }  // namespace services
+namespace traffic {
+class Traffic;
+}
 namespace webhooks {
 class Webhooks;
 }
@@ -103,6 +106,7 @@ class World {
   k8s::api_load::ApiLoad& load_of_api_servers();
   std::unique_ptr<services::Services> services;           // null: nobody needs anything
   std::unique_ptr<services::VirtualMachines> machines;    // null: no VMs of tenants
+  std::unique_ptr<traffic::Traffic> traffic;              // null: nobody asks anything of a Service
   std::unique_ptr<monitoring::Monitoring> monitoring;  // null: nobody looks
 
  private:

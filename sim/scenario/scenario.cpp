@@ -20,6 +20,7 @@
 #include "sim/scenario/scenario_fields.hpp"
 #include "sim/scenario/scheduler_configuration.hpp"
 #include "sim/scenario/services_builder.hpp"
+#include "sim/scenario/traffic.hpp"
 #include "sim/scenario/webhooks_builder.hpp"
 
 namespace sim::scenario {
@@ -125,6 +126,7 @@ class Checker {
     ceph();
     check_monitoring(spec_, diagnostics_);
     check_failures(spec_, diagnostics_);
+    check_traffic(spec_, diagnostics_);
   }
 
  private:
@@ -485,7 +487,7 @@ void expect_word(Node root, std::string_view key, std::string_view word, Diagnos
 bool is_no_misspelt_name(Node root, const Override& change, const std::string& where, Diagnostics& diagnostics) {
   std::vector<std::string> steps;
   if (!split_path(change.path, steps) || steps.size() < 3) return true;
-  static constexpr std::pair<std::string_view, std::string_view> kByName[] = {{"topology", "element"}, {"pools", "pool"}, {"services", "service"}, {"vms", "VMs"}, {"faults", "fault"}, {"expect", "expectation"}};
+  static constexpr std::pair<std::string_view, std::string_view> kByName[] = {{"topology", "element"}, {"pools", "pool"}, {"services", "service"}, {"vms", "VMs"}, {"traffic", "flow"}, {"faults", "fault"}, {"expect", "expectation"}};
   for (const auto& [section, noun] : kByName) {
     const Node entries = root.find(section);
     if (steps[0] != section || entries.is_sequence() || !entries.find(steps[1]).is_null()) continue;

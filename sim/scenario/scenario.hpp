@@ -39,6 +39,7 @@
 namespace sim::scenario {
 
 struct FailuresSpec;
+struct TrafficSpec;
 
 struct MetadataSpec {
   std::string name;
@@ -147,6 +148,7 @@ struct ScenarioSpec {
   std::vector<k8s::PodBehaviour> behaviours;
   std::vector<Reference> manifests;  // files, folders, globs
   std::shared_ptr<const FailuresSpec> failures;  // null: nothing fails by itself
+  std::shared_ptr<const TrafficSpec> traffic;    // null: nobody asks anything of a Service
   /// The sections of other layers, as they stand; absent when the file has none.
   Node faults;
   Node expect;

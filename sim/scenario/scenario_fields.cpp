@@ -99,6 +99,7 @@ void describe(Fields<ScenarioFile>& fields) {
              "What the containers of pods do, which no manifest says. Of several entries that match a pod, the last one wins, field by field.");
   sub("manifests", &ScenarioSpec::manifests, "Kubernetes manifests or dumps: files, folders, or patterns with * and ?, relative to the file in which they stand.");
   fields.add("objects", &ScenarioFile::objects, "Kubernetes manifests in place: a list of objects, or a block string of YAML documents.");
+  add_traffic(fields);
   add_failures(fields);
   sub("faults", &ScenarioSpec::faults, "What goes wrong, by name; `kind` says what it is (see docs/faults.md).");
   sub("expect", &ScenarioSpec::expect, "What must hold, by name; `kind` says how it is judged (see docs/expectations.md).");

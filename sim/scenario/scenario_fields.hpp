@@ -59,6 +59,8 @@ struct Codec<Reference> {
 void describe(Fields<ScenarioFile>& fields);
 /// Adds `failures`: its structs are known to failures_fields.cpp alone.
 void add_failures(Fields<ScenarioFile>& fields);
+/// Adds `traffic` and `kubeProxy`: traffic_fields.cpp.
+void add_traffic(Fields<ScenarioFile>& fields);
 void describe(Fields<MetadataSpec>& fields);
 void describe(Fields<RunSpec>& fields);
 void describe(Fields<ElementSpec>& fields);

@@ -18,6 +18,7 @@
 #include "sim/scenario/names.hpp"
 #include "sim/scenario/registry_builder.hpp"
 #include "sim/scenario/services_builder.hpp"
+#include "sim/scenario/traffic.hpp"
 #include "sim/scenario/webhooks_builder.hpp"
 
 namespace sim::scenario {
@@ -74,6 +75,7 @@ class Builder {
     }
     make_webhooks(spec_, world_);
     build_services(spec_, world_);
+    build_traffic(spec_, world_);
     if (spec_.monitoring) world_.monitoring = make_monitoring(spec_, world_);
   }
 

@@ -116,6 +116,7 @@ class Hosts {
   void set_partition(HostId id, std::uint32_t partition);
   /// Beside partitions: packets between two machines do not get through, although both have their network (models/network). HostId{} is the outside.
   void set_link_filter(std::function<bool(HostId, HostId)> is_cut) { is_cut_ = std::move(is_cut); }
+  bool has_link_filter() const { return static_cast<bool>(is_cut_); }
   /// What the filter says about this host may have changed; told as kNetwork. The current cause becomes the host's last one when it is `worse`.
   void links_changed(HostId id, bool worse);
 
