@@ -69,6 +69,9 @@ struct ManifestSet {
   std::vector<Manifest<k8s::PersistentVolume>> volumes;
   std::vector<Manifest<k8s::PersistentVolumeClaim>> claims;
   std::vector<Manifest<k8s::VolumeAttachment>> attachments;
+  std::vector<Manifest<k8s::ResourceQuota>> quotas;
+  std::vector<Manifest<k8s::LimitRange>> limit_ranges;
+  std::vector<Manifest<k8s::HorizontalPodAutoscaler>> autoscalers;
   std::vector<Manifest<k8s::OtherObject>> others;
   std::vector<Manifest<webhooks::Configuration>> webhooks;  // no objects of the API server here, and not in `order`; the next two likewise
   std::vector<Manifest<FlowSchemaObject>> flow_schemas;

@@ -29,16 +29,32 @@ void prepare(Json& job, const Json* before) {
 
 void validate(const Json& job, const Json* before, FieldErrors& errors) {
   const Json& spec = job.at("spec");
-  for (const std::string_view field : {"parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"}) validate_non_negative(job, field, errors);
+  for (const std::string_view field : {"parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"}) {
+    validate_non_negative(job, field, errors);
+  }
+  if (spec.at("completionMode").text() == "Indexed" && spec.at("completions").is_null()) errors.required("spec.completions", "when completion mode is Indexed");
+  validate_job_policies(spec, errors);
   validate_pod_spec(spec.at({"template", "spec"}), "spec.template.spec", errors);
   const std::string& restart = spec.at({"template", "spec", "restartPolicy"}).text();
-  if (restart == "Always") errors.required("spec.template.spec.restartPolicy", "valid values: \"OnFailure\", \"Never\"");
-  if (spec.at("completionMode").text() == "Indexed" && spec.at("completions").is_null()) errors.required("spec.completions", "when completion mode is Indexed");
+  if (restart == "Always") {
+    errors.required("spec.template.spec.restartPolicy", "valid values: \"OnFailure\", \"Never\"");
+  } else if (!spec.at("podFailurePolicy").is_null() && restart != "Never") {
+    errors.invalid("spec.template.spec.restartPolicy", restart, "only \"Never\" is supported when podFailurePolicy is specified");
+  }
   if (before == nullptr) return;
   const Json& old = before->at("spec");
   if (!(old.at("selector") == spec.at("selector"))) errors.immutable("spec.selector", spec.at("selector"));
   if (!(old.at("completionMode") == spec.at("completionMode"))) errors.immutable("spec.completionMode", spec.at("completionMode"));
-  if (!(old.at("completions") == spec.at("completions")) && spec.at("completionMode").text() != "Indexed") errors.immutable("spec.completions", spec.at("completions"));
+  if (!(old.at("completions") == spec.at("completions"))) {
+    if (spec.at("completionMode").text() != "Indexed") {
+      errors.immutable("spec.completions", spec.at("completions"));
+    } else if (!spec.at("completions").is_null() && !(spec.at("completions") == spec.at("parallelism"))) {
+      errors.invalid("spec.completions", spec.at("completions"), "can only be modified in tandem with spec.parallelism");
+    }
+  }
+  for (const std::string_view field : {"podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"}) {
+    if (!(old.at(field) == spec.at(field))) errors.immutable(fmt::format("spec.{}", field), spec.at(field));
+  }
   const bool may_change_template = old.at("suspend").as_bool() && before->at({"status", "startTime"}).is_null();
   if (!may_change_template && !(old.at("template") == spec.at("template"))) errors.immutable("spec.template", spec.at("template"));
 }

@@ -51,6 +51,8 @@ void default_pod_template(Json& workload_spec);
 void validate_pod_spec(const Json& spec, const std::string& path, FieldErrors& errors);
 /// `spec.selector` is there, not empty, selects the template's labels and did not change.
 void validate_workload_selector(const Json& document, const Json* before, FieldErrors& errors);
+/// podFailurePolicy, successPolicy, the limits per index, podReplacementPolicy and managedBy of a Job's spec.
+void validate_job_policies(const Json& spec, FieldErrors& errors);
 void validate_non_negative(const Json& document, std::string_view field, FieldErrors& errors);
 /// "a,b" of names and images of a template's containers.
 std::vector<Json> containers_and_images(const Json& pod_spec);

@@ -252,6 +252,9 @@ struct Bridge::Impl {
       case Kind::kPersistentVolume: return write<PersistentVolume>(event);
       case Kind::kPersistentVolumeClaim: return write<PersistentVolumeClaim>(event);
       case Kind::kVolumeAttachment: return write<VolumeAttachment>(event);
+      case Kind::kResourceQuota:
+      case Kind::kLimitRange:
+      case Kind::kHorizontalPodAutoscaler:
       case Kind::kOther: return;
     }
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "sim/loop/model/codec.hpp"
+#include "sim/models/kubernetes/controllers/job_policies.hpp"
 #include "sim/models/world.hpp"
 
 namespace sim::loop {
@@ -41,18 +42,33 @@ void JobCodec::render(const Job& job, Json& document, RenderContext& context) {
   set_count(status, "active", job.active);
   set_count(status, "succeeded", job.succeeded);
   set_count(status, "failed", job.failed);
+  status.set("ready", job.ready);
+  status.set("terminating", job.terminating);
+  status.set("uncountedTerminatedPods", Json::object());
+  if (!job.start_time) status.erase("startTime");
+  if (job.spec.indexed && !job.completed_indexes.empty()) status.set("completedIndexes", indexes_text(job.completed_indexes));
+  if (job.spec.indexed && job.spec.policies && job.spec.policies->backoff_limit_per_index) status.set("failedIndexes", indexes_text(job.failed_indexes));
   const std::string now = context.time(context.world.engine.now());
-  if (job.success_criteria_met || job.complete) set_condition(status, "SuccessCriteriaMet", "True", "CompletionsReached", "Reached expected number of succeeded pods", now);
-  if (job.complete) set_condition(status, "Complete", "True", "CompletionsReached", "Reached expected number of succeeded pods", now);
-  if (job.failure_target || job.failed_condition) set_condition(status, "FailureTarget", "True", context.text(job.failed_reason), "", now);
-  if (job.failed_condition) set_condition(status, "Failed", "True", context.text(job.failed_reason), "", now);
-  if (job.suspended) set_condition(status, "Suspended", "True", "JobSuspended", "Job suspended", now);
+  const std::string& success = context.text(job.success_reason);
+  const std::string& failure = context.text(job.failed_reason);
+  const std::string& message = job.condition_message;
+  if (job.suspended) {
+    set_condition(status, "Suspended", "True", "JobSuspended", "Job suspended", now);
+  } else if (find_condition(document, "Suspended") != nullptr) {
+    set_condition(status, "Suspended", "False", "JobResumed", "Job resumed", now);
+  }
+  if (job.success_criteria_met) set_condition(status, "SuccessCriteriaMet", "True", success, message, now);
+  if (job.complete) set_condition(status, "Complete", "True", success, message, now);
+  if (job.failure_target) set_condition(status, "FailureTarget", "True", failure, message, now);
+  if (job.failed_condition) set_condition(status, "Failed", "True", failure, message, now);
 }
 
 Change JobCodec::apply_spec(Job& to, Job& from, const Json&, RenderContext&) {
   to.spec.parallelism = from.spec.parallelism;
   to.spec.completions = from.spec.completions;
   to.spec.backoff_limit = from.spec.backoff_limit;
+  // The rest of the policies is immutable.
+  to.spec.policies = from.spec.policies;
   to.spec.active_deadline_seconds = from.spec.active_deadline_seconds;
   to.spec.ttl_seconds_after_finished = from.spec.ttl_seconds_after_finished;
   to.spec.suspend = from.spec.suspend;
@@ -66,14 +82,32 @@ Change JobCodec::apply_status(Job& to, const Json&, const Json& document, Render
   to.active = status.at("active").as_integer();
   to.succeeded = status.at("succeeded").as_integer();
   to.failed = status.at("failed").as_integer();
+  to.ready = status.at("ready").as_integer();
+  to.terminating = status.at("terminating").as_integer();
+  to.completed_indexes = indexes_of(status.at("completedIndexes").text(), to.spec.completions.value_or(0));
+  to.failed_indexes = indexes_of(status.at("failedIndexes").text(), to.spec.completions.value_or(0));
   const auto is_true = [&](std::string_view type) {
     const Json* condition = find_condition(document, type);
     return condition != nullptr && condition->at("status").text() == "True";
   };
+  to.success_criteria_met = is_true("SuccessCriteriaMet");
+  to.failure_target = is_true("FailureTarget");
+  to.suspended = is_true("Suspended");
   to.complete = is_true("Complete");
   to.failed_condition = is_true("Failed");
   if (to.is_finished() && !to.finished_at) to.finished_at = context.world.engine.now();
-  if (const Json* condition = find_condition(document, "Failed")) to.failed_reason = context.world.names.intern(condition->at("reason").text());
+  for (const std::string_view type : {"FailureTarget", "Failed"}) {
+    if (const Json* condition = find_condition(document, type)) {
+      to.failed_reason = context.world.names.intern(condition->at("reason").text());
+      to.condition_message = condition->at("message").text();
+    }
+  }
+  for (const std::string_view type : {"SuccessCriteriaMet", "Complete"}) {
+    if (const Json* condition = find_condition(document, type)) {
+      to.success_reason = context.world.names.intern(condition->at("reason").text());
+      to.condition_message = condition->at("message").text();
+    }
+  }
   return Change::kStatus;
 }
 

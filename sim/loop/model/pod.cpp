@@ -51,6 +51,17 @@ void PodCodec::render(const Pod& pod, Json& document, RenderContext& context) {
   if (document.at("spec").at("containers").is_null()) document.set("spec", context.pod_spec(pod.spec));
   Json& spec = document["spec"];
   if (pod.node_name) spec.set("nodeName", context.text(pod.node_name));
+  if (const OwnerReference* owner = pod.meta.controller(); owner != nullptr && owner->owner.kind == Kind::kJob) {
+    // What the Job's template was given when it was stored, and the name that a pod of an index has in its network.
+    Json& labels = document["metadata"]["labels"];
+    const std::string uid = context.store.uid_text(owner->uid);
+    labels.set("batch.kubernetes.io/controller-uid", uid);
+    labels.set("controller-uid", uid);
+    const Job* job = context.world.api.get(Ref<Job>{owner->owner.slot, owner->owner.generation});
+    if (const std::optional<Symbol> index = pod.meta.labels.find(context.world.api.well_known().job_completion_index); index && job != nullptr) {
+      document["spec"].set_default("hostname", fmt::format("{}-{}", context.text(job->meta.name), context.text(*index)));
+    }
+  }
   if (pod.spec->has_priority) spec.set("priority", std::int64_t{pod.spec->priority});
   spec.set_default("serviceAccountName", "default");
   spec.set_default("serviceAccount", "default");

@@ -60,6 +60,15 @@ void FieldErrors::not_supported(std::string field, const Json& value, const std:
   std::sort(quoted.begin(), quoted.end());
   errors_.push_back({"FieldValueNotSupported", std::move(field), fmt::format("Unsupported value: {}: supported values: {}", value.dump(), fmt::join(quoted, ", "))});
 }
+void FieldErrors::duplicate(std::string field, const Json& value) {
+  errors_.push_back({"FieldValueDuplicate", std::move(field), fmt::format("Duplicate value: {}", value.dump())});
+}
+void FieldErrors::too_many(std::string field, std::size_t count, std::size_t most) {
+  errors_.push_back({"FieldValueTooMany", std::move(field), fmt::format("Too many: {}: must have at most {} item{}", count, most, most == 1 ? "" : "s")});
+}
+void FieldErrors::invalid_without_value(std::string field, std::string_view detail) {
+  errors_.push_back({"FieldValueInvalid", std::move(field), fmt::format("Invalid value: {}", detail)});
+}
 void FieldErrors::forbidden(std::string field, std::string_view detail) {
   errors_.push_back({"FieldValueForbidden", std::move(field), fmt::format("Forbidden: {}", detail)});
 }

@@ -32,6 +32,10 @@ class FieldErrors {
   void invalid(std::string field, const Json& value, std::string_view detail);
   void not_supported(std::string field, const Json& value, const std::vector<std::string>& supported);
   void forbidden(std::string field, std::string_view detail);
+  void duplicate(std::string field, const Json& value);
+  void too_many(std::string field, std::size_t count, std::size_t most);
+  /// Without the value, where it would be a whole structure.
+  void invalid_without_value(std::string field, std::string_view detail);
   void immutable(std::string field, const Json& value) { invalid(std::move(field), value, "field is immutable"); }
   const std::vector<FieldError>& all() const { return errors_; }
   bool is_empty() const { return errors_.empty(); }

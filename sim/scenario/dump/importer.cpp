@@ -64,7 +64,7 @@ const std::vector<TakenKind>& taken_kinds() {
     list.push_back({"apps", "v1", "DaemonSet", with("spec*")});
     list.push_back({"apps", "v1", "ControllerRevision", with("revision")});
     list.push_back({"batch", "v1", "CronJob", with("spec*")});
-    list.push_back({"batch", "v1", "Job", with("spec*,status(succeeded,failed,completedIndexes,conditions(type,status,reason))")});
+    list.push_back({"batch", "v1", "Job", with("spec*,status(succeeded,failed,completedIndexes,failedIndexes,conditions(type,status,reason))")});
     list.push_back({"", "v1", "Service", with("spec*")});
     list.push_back({"policy", "v1", "PodDisruptionBudget", with("spec*")});
     list.push_back({"admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", with("webhooks*")});

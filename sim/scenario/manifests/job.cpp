@@ -11,6 +11,8 @@ constexpr Names kJobFields[] = {"parallelism", "completions", "activeDeadlineSec
                                 "maxFailedIndexes", "selector", "manualSelector", "template", "ttlSecondsAfterFinished", "completionMode", "suspend",
                                 "podReplacementPolicy", "managedBy"};
 
+constexpr std::int64_t kIndexedParallelismMax = 100'000;
+
 }  // namespace
 
 JobSpec ObjectReader::job_spec(Yaml spec) {
@@ -25,6 +27,9 @@ JobSpec ObjectReader::job_spec(Yaml spec) {
   j.active_deadline_seconds = integer(spec, "activeDeadlineSeconds");
   j.ttl_seconds_after_finished = integer(spec, "ttlSecondsAfterFinished");
   j.indexed = word<bool>(spec, "completionMode", {{"NonIndexed", false}, {"Indexed", true}});
+  if (j.indexed && j.parallelism > kIndexedParallelismMax) {
+    impossible(spec.find("parallelism"), fmt::format("must be less than or equal to {} when completion mode is Indexed", kIndexedParallelismMax));
+  }
   if (j.indexed && !j.completions) impossible(spec, "an Indexed job needs 'completions'");
   j.suspend = boolean(spec, "suspend", false);
   j.pod_template = pod_template(spec);
@@ -32,18 +37,16 @@ JobSpec ObjectReader::job_spec(Yaml spec) {
     const Yaml pods = map(map(spec, "template"), "spec");
     impossible(pods.find("restartPolicy") ? pods.find("restartPolicy") : pods, "the pods of a Job need a restartPolicy").expected = "OnFailure or Never";
   }
-  for (const std::string_view field : {"podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "maxFailedIndexes", "podReplacementPolicy", "managedBy"}) {
-    not_simulated(spec.find(field), fmt::format("Job.spec.{}", field));
-  }
+  job_policies(spec, j);
   return j;
 }
 
-/// status.completedIndexes: "1,3-5,7".
-std::vector<std::int64_t> ObjectReader::indexes(Yaml status) {
+/// status.completedIndexes and failedIndexes: "1,3-5,7".
+std::vector<std::int64_t> ObjectReader::indexes(Yaml status, std::string_view key) {
   constexpr std::int64_t kIndexesMax = 1'000'000;
   std::vector<std::int64_t> result;
-  const Yaml node = status.find("completedIndexes");
-  std::string_view left = text(status, "completedIndexes");
+  const Yaml node = status.find(key);
+  std::string_view left = text(status, key);
   const auto number = [&](std::string_view digits) {
     std::int64_t value = -1;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
@@ -73,7 +76,8 @@ void ObjectReader::job(Yaml object) {
   const Yaml status = map(object, "status");
   m.object.succeeded = integer_or(status, "succeeded", 0);
   m.object.failed = integer_or(status, "failed", 0);
-  m.object.completed_indexes = indexes(status);
+  m.object.completed_indexes = indexes(status, "completedIndexes");
+  m.object.failed_indexes = indexes(status, "failedIndexes");
   for (const Yaml condition : maps(status, "conditions")) {
     if (text(condition, "status") != "True") continue;
     if (text(condition, "type") == "Complete") m.object.complete = true;

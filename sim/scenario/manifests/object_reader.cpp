@@ -198,6 +198,9 @@ ManifestSet ObjectReader::finish() {
   refuse_duplicates(own.volumes);
   refuse_duplicates(own.claims);
   refuse_duplicates(own.attachments);
+  refuse_duplicates(own.quotas);
+  refuse_duplicates(own.limit_ranges);
+  refuse_duplicates(own.autoscalers);
   if (!own.storage_classes.empty() || !own.volumes.empty()) {
     for (const std::string_view field : {kUnsimulatedClaim, kUnsimulatedEphemeral, kUnsimulatedTemplates, kUnsimulatedObject}) {
       unmodelled.erase(std::string(field));

@@ -196,8 +196,10 @@ struct ObjectReader {
   void settle_start_times();
   void controller_revision(Yaml object);
   void settle_revisions();
+  /// podFailurePolicy, successPolicy, the limits per index, podReplacementPolicy and managedBy, into a spec whose template is read already.
+  void job_policies(Yaml spec, JobSpec& job);
   JobSpec job_spec(Yaml spec);
-  std::vector<std::int64_t> indexes(Yaml status);
+  std::vector<std::int64_t> indexes(Yaml status, std::string_view key);
   /// The driver that a volume's source stands for: of csi by its name, of an in-tree plugin by its.
   Symbol volume_driver(Yaml spec);
   void other(Yaml object, std::string_view api_version);

@@ -20,6 +20,9 @@ class Storer {
     for (const auto& m : set_.namespaces) put(m);
     for (const auto& m : set_.priority_classes) put(m);
     for (const auto& m : set_.storage_classes) put(m);
+    for (const auto& m : set_.limit_ranges) put(m);
+    for (const auto& m : set_.quotas) put(m);
+    for (const auto& m : set_.autoscalers) put(m);
     if (options_.nodes) {
       for (const auto& m : set_.nodes) put(m);
     }
@@ -51,6 +54,9 @@ class Storer {
         case Kind::kPersistentVolume: volume(set_.volumes[at.index]); break;
         case Kind::kPersistentVolumeClaim: claim(set_.claims[at.index]); break;
         case Kind::kVolumeAttachment: attachment(set_.attachments[at.index]); break;
+        case Kind::kResourceQuota:
+        case Kind::kLimitRange:
+        case Kind::kHorizontalPodAutoscaler:
         case Kind::kStorageClass:
         case Kind::kNode:
         case Kind::kEndpoints:

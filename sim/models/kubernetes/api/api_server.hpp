@@ -91,6 +91,7 @@ struct DeleteOptions {
 };
 
 class ApiServer;
+class Admission;  // api/admission_plugins.hpp
 
 /// One client's way to the API servers: the scheduler's, the controller-manager's. A leader that is cut off keeps its lease for a while, but its
 /// writes do not arrive although others' do, and it hears of nothing; when it is back it hears of all that it missed.
@@ -187,6 +188,11 @@ class ApiServer {
   /// Whoever makes an object asks before create(), and waits as long as the answer takes.
   CreateReview review(Kind kind, Symbol ns, const Labels& labels) { return reviewer_ == nullptr ? CreateReview{} : reviewer_->review(kind, ns, labels); }
 
+  // ---- admission by the plugins that are compiled in ----
+  /// Asked of an object before it is made while the simulation runs; it outlives every use. Without one all are let in.
+  void set_admission(Admission& admission) { admission_ = &admission; }
+  Admission* admission() { return admission_; }
+
   // ---- availability: set by the control plane model ----
   bool writable() const { return writable_; }  // a member is up and etcd has quorum
   bool readable() const { return readable_; }  // a member is up
@@ -235,7 +241,8 @@ class ApiServer {
   WellKnown well_known_;
   std::tuple<Table<Node>, Table<Pod>, Table<Deployment>, Table<ReplicaSet>, Table<StatefulSet>, Table<DaemonSet>, Table<Job>,
              Table<CronJob>, Table<Service>, Table<Endpoints>, Table<PodDisruptionBudget>, Table<PriorityClass>, Table<Namespace>,
-             Table<StorageClass>, Table<PersistentVolume>, Table<PersistentVolumeClaim>, Table<VolumeAttachment>, Table<OtherObject>>
+             Table<StorageClass>, Table<PersistentVolume>, Table<PersistentVolumeClaim>, Table<VolumeAttachment>,
+             Table<ResourceQuota>, Table<LimitRange>, Table<HorizontalPodAutoscaler>, Table<OtherObject>>
       tables_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
   std::vector<std::function<void()>> availability_listeners_;
@@ -243,6 +250,7 @@ class ApiServer {
   std::uint64_t resource_version_ = 0;
   std::uint64_t uid_ = 0;
   CreateReviewer* reviewer_ = nullptr;
+  Admission* admission_ = nullptr;
   bool has_storage_ = false;
   bool writable_ = true;
   bool readable_ = true;

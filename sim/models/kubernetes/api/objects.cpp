@@ -7,7 +7,7 @@ namespace sim::k8s {
 const char* to_string(Kind kind) {
   constexpr std::array<const char*, kKindCount> kNames = {
       "Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "Endpoints",
-      "PodDisruptionBudget", "PriorityClass", "Namespace", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "Other"};
+      "PodDisruptionBudget", "PriorityClass", "Namespace", "StorageClass", "PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "ResourceQuota", "LimitRange", "HorizontalPodAutoscaler", "Other"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -22,9 +22,10 @@ enum class Kind : std::uint8_t {
   kNode, kPod, kDeployment, kReplicaSet, kStatefulSet, kDaemonSet, kJob, kCronJob,
   kService, kEndpoints, kPodDisruptionBudget, kPriorityClass, kNamespace,
   kStorageClass, kPersistentVolume, kPersistentVolumeClaim, kVolumeAttachment,
+  kResourceQuota, kLimitRange, kHorizontalPodAutoscaler,
   kOther,  // kept, not simulated
 };
-inline constexpr std::size_t kKindCount = 18;
+inline constexpr std::size_t kKindCount = 21;
 const char* to_string(Kind kind);  // "Pod"
 
 /// A handle to an object of one kind: slot in its table and generation of the slot. Ref{} refers to nothing.
@@ -439,6 +440,8 @@ struct DaemonSet {
   std::int64_t updated_scheduled = 0;
 };
 
+struct JobPolicies;  // api/job_policies.hpp
+
 struct JobSpec {
   std::optional<std::int64_t> parallelism;
   std::optional<std::int64_t> completions;
@@ -447,6 +450,9 @@ struct JobSpec {
   std::optional<std::int64_t> ttl_seconds_after_finished;
   bool indexed = false;
   bool suspend = false;
+  std::shared_ptr<const JobPolicies> policies;  // null: neither a failure nor a success policy, nor limits per index
+  bool replaces_only_failed = false;            // podReplacementPolicy: Failed; also implied by a podFailurePolicy
+  Symbol managed_by;                            // empty, or kubernetes.io/job-controller: this controller's
   PodTemplate pod_template;
 };
 
@@ -461,10 +467,15 @@ struct Job {
   std::int64_t active = 0;
   std::int64_t succeeded = 0;
   std::int64_t failed = 0;
+  std::int64_t ready = 0;
+  std::int64_t terminating = 0;
   std::vector<std::int64_t> completed_indexes;  // sorted; indexed jobs
+  std::vector<std::int64_t> failed_indexes;     // sorted; with backoffLimitPerIndex
   bool complete = false;
   bool failed_condition = false;
-  Symbol failed_reason;  // "BackoffLimitExceeded", "DeadlineExceeded"; set with failure_target already
+  Symbol failed_reason;  // "BackoffLimitExceeded", "DeadlineExceeded" ...; set with failure_target already
+  Symbol success_reason;  // "CompletionsReached", "SuccessPolicy"; set with success_criteria_met already
+  std::string condition_message;  // of FailureTarget and Failed, or of SuccessCriteriaMet and Complete
   bool success_criteria_met = false;     // condition SuccessCriteriaMet: Complete follows when all pods have ended
   bool failure_target = false;           // condition FailureTarget: Failed follows when all pods have ended
   bool suspended = false;                // condition Suspended
@@ -486,6 +497,7 @@ struct CronJob {
   Labels job_labels;
   // status
   std::optional<SimTime> last_schedule_time;
+  std::optional<SimTime> last_successful_time;
 };
 
 // ---- Services, budgets, others ------------------------------------------------------------------------------------
@@ -549,6 +561,34 @@ struct PriorityClass {
 struct Namespace {
   static constexpr Kind kKind = Kind::kNamespace;
   ObjectMeta meta;
+};
+
+struct QuotaSpec;   // api/quota.hpp
+struct QuotaUsage;  // api/quota.hpp
+
+struct ResourceQuota {
+  static constexpr Kind kKind = Kind::kResourceQuota;
+  ObjectMeta meta;
+  std::shared_ptr<const QuotaSpec> spec;
+  std::shared_ptr<const QuotaUsage> usage;  // status; null: never computed
+};
+
+struct LimitRangeSpec;  // api/limit_range.hpp
+
+struct LimitRange {
+  static constexpr Kind kKind = Kind::kLimitRange;
+  ObjectMeta meta;
+  std::shared_ptr<const LimitRangeSpec> spec;
+};
+
+struct AutoscalerSpec;    // api/autoscaler.hpp
+struct AutoscalerStatus;  // api/autoscaler.hpp
+
+struct HorizontalPodAutoscaler {
+  static constexpr Kind kKind = Kind::kHorizontalPodAutoscaler;
+  ObjectMeta meta;
+  std::shared_ptr<const AutoscalerSpec> spec;
+  std::shared_ptr<const AutoscalerStatus> status;  // null: never looked at
 };
 
 // ---- Storage ------------------------------------------------------------------------------------------------------

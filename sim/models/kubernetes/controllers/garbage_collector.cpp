@@ -40,6 +40,9 @@ void with_type_of(Kind kind, Visit&& visit) {
     case Kind::kPersistentVolume: return visit(std::type_identity<PersistentVolume>{});
     case Kind::kPersistentVolumeClaim: return visit(std::type_identity<PersistentVolumeClaim>{});
     case Kind::kVolumeAttachment: return visit(std::type_identity<VolumeAttachment>{});
+    case Kind::kResourceQuota: return visit(std::type_identity<ResourceQuota>{});
+    case Kind::kLimitRange: return visit(std::type_identity<LimitRange>{});
+    case Kind::kHorizontalPodAutoscaler: return visit(std::type_identity<HorizontalPodAutoscaler>{});
     case Kind::kOther: return visit(std::type_identity<OtherObject>{});
   }
 }
@@ -69,7 +72,8 @@ class GarbageCollector final : public Controller, public Watcher {
     running_ = true;
     client_.watch({Kind::kNode, Kind::kPod, Kind::kDeployment, Kind::kReplicaSet, Kind::kStatefulSet, Kind::kDaemonSet, Kind::kJob,
                 Kind::kCronJob, Kind::kService, Kind::kEndpoints, Kind::kPodDisruptionBudget, Kind::kPriorityClass, Kind::kNamespace,
-                Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim, Kind::kVolumeAttachment, Kind::kOther},
+                Kind::kStorageClass, Kind::kPersistentVolume, Kind::kPersistentVolumeClaim, Kind::kVolumeAttachment,
+                Kind::kResourceQuota, Kind::kLimitRange, Kind::kHorizontalPodAutoscaler, Kind::kOther},
                *this);
     for (std::size_t kind = 0; kind < kKindCount; ++kind) {
       with_type_of(static_cast<Kind>(kind), [&]<class T>(std::type_identity<T>) {

@@ -2,19 +2,23 @@
 ///
 /// Source: pkg/controller/job/job_controller.go (reference chapter 2.5). A pod carries the finalizer batch.kubernetes.io/job-tracking until it
 /// has been counted, so that none is lost or counted twice when the controller was away.
-/// Leaves out: podFailurePolicy, successPolicy, backoffLimitPerIndex, maxFailedIndexes, podReplacementPolicy Failed, managedBy, the labels
-///             controller-uid; status.uncountedTerminatedPods (counting and taking the finalizer off are one step here).
-/// Checked by: tests/models/kubernetes/controllers/job_test.cpp.
+/// A Job that fails is told of (BackoffLimitExceeded ...) when its condition FailureTarget is set, which Kubernetes' event does when its pods have ended.
+/// Leaves out: status.uncountedTerminatedPods (counting and taking the finalizer off are one step here); the Workload and PodGroup objects of the alpha gate
+///             WorkloadWithJob.
+/// Checked by: tests/models/kubernetes/controllers/job_test.cpp, job_policies_test.cpp.
 
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "sim/models/kubernetes/controllers/job_decisions.hpp"
+#include "sim/models/kubernetes/controllers/job_policies.hpp"
 #include "sim/models/kubernetes/controllers/pod_factory.hpp"
 #include "sim/models/kubernetes/controllers/replica_set_ranking.hpp"
 #include "sim/models/kubernetes/controllers/workload_controller.hpp"
@@ -33,9 +37,12 @@ class JobController final : public WorkloadController<Job> {
  public:
   explicit JobController(const ControllerContext& context) : WorkloadController(context), factory_(context) {
     Interner& names = context.api.names();
-    backoff_limit_exceeded_ = names.intern("BackoffLimitExceeded");
-    deadline_exceeded_ = names.intern("DeadlineExceeded");
+    success_policy_ = names.intern("SuccessPolicy");
+    completions_reached_ = names.intern("CompletionsReached");
     legacy_job_name_ = names.intern("job-name");
+    index_failures_ = names.intern("batch.kubernetes.io/job-index-failure-count");
+    index_ignored_failures_ = names.intern("batch.kubernetes.io/job-index-ignored-failure-count");
+    own_name_ = names.intern("kubernetes.io/job-controller");
     pod_changes_ = pod_changes_ | Change::kContainers;
   }
 
@@ -45,8 +52,12 @@ class JobController final : public WorkloadController<Job> {
   struct View {
     std::vector<Ref<Pod>> active;
     std::vector<Ref<Pod>> finished;  // not counted yet, in the order in which they finished
+    std::vector<Ref<Pod>> leaving;   // being deleted, and no failure before they end: with the replacement policy Failed
+    std::vector<Ref<Pod>> failed;    // counted or not, in the order of creation
+    std::vector<std::int64_t> terminating_indexes;
     std::int64_t terminating = 0;
-    std::int64_t restarts = 0;  // of active pods
+    std::int64_t ready = 0;
+    std::int64_t restarts = 0;  // of pods that are Pending or Running
   };
 
   void open_watches() override { client_.watch({Kind::kJob, Kind::kPod}, *this); }
@@ -103,58 +114,88 @@ class JobController final : public WorkloadController<Job> {
 
   View look(ObjectRef key) {
     View view;
+    const Job& job = *api_.get(ref_of(key));
+    const bool waits_for_ends = replaces_only_failed(job.spec);
     pods_.for_each(key, [&](Ref<Pod> ref, const Pod& pod) {
-      if (pod.is_active()) {
-        view.active.push_back(ref);
+      if (!pod.is_terminal()) {
         for (const ContainerStatus& status : pod.containers) view.restarts += status.restart_count;
         for (const ContainerStatus& status : pod.init_containers) view.restarts += status.restart_count;
+      }
+      if (pod.is_active()) {
+        view.active.push_back(ref);
+        view.ready += pod.ready ? 1 : 0;
         return;
       }
-      if (!pod.is_terminal()) ++view.terminating;
+      if (!pod.is_terminal()) {
+        ++view.terminating;
+        if (job.spec.indexed) view.terminating_indexes.push_back(index_of(pod));
+        if (waits_for_ends) {
+          if (is_tracked(pod)) view.leaving.push_back(ref);
+          return;
+        }
+      }
       // A pod that is being deleted counts as failed already: policy TerminatingOrFailed.
+      if (pod.phase != PodPhase::kSucceeded) view.failed.push_back(ref);
       if (is_tracked(pod)) view.finished.push_back(ref);
     });
     const SimTime now = engine_.now();
-    std::stable_sort(view.finished.begin(), view.finished.end(),
-                     [&](Ref<Pod> a, Ref<Pod> b) { return finish_time(*api_.get(a), now) < finish_time(*api_.get(b), now); });
+    // A failure at the very time of a success counts as before it.
+    std::stable_sort(view.finished.begin(), view.finished.end(), [&](Ref<Pod> a, Ref<Pod> b) {
+      const Pod& first = *api_.get(a);
+      const Pod& second = *api_.get(b);
+      return std::pair(finish_time(first, now), first.phase == PodPhase::kSucceeded) < std::pair(finish_time(second, now), second.phase == PodPhase::kSucceeded);
+    });
     return view;
   }
 
   void sync(Ref<Job> ref) override {
-    adopt(ref);
     const ObjectRef key = key_of(ref);
     const Job& job = *api_.get(ref);
+    if (is_managed_elsewhere(job)) return;
+    adopt(ref);
     View view = look(key);
     if (job.is_finished()) {
       for (const Ref<Pod> pod : view.finished) untrack(pod);
+      for (const Ref<Pod> pod : view.leaving) untrack(pod);
       return;
     }
 
-    begin_or_suspend(ref);
-    CauseId newest_failure;
-    count_finished(ref, view, newest_failure);
-    if (!job.failure_target && !job.success_criteria_met) decide_failure(ref, view, newest_failure);
+    if (!job.start_time && !job.spec.suspend) {
+      write(ref, Change::kStatus, [&](Job& j) { j.start_time = engine_.now(); });
+    }
+    const Tally tally = tally_of(job, view);
+    if (!is_finishing(job)) decide(ref, view, tally);
+    count_finished(ref, view, tally);
 
-    if (!is_bursting(key) && !job.meta.is_deleting()) {
-      if (job.failure_target) {
-        remove_pods(ref, view.active, true);
-      } else if (!job.success_criteria_met) {
-        manage(ref, view);
-      }
+    if (is_finishing(job)) {
+      // What a failed Job still ran counts as failed; what a successful one no longer needs counts as nothing.
+      if (!is_bursting(key) && !job.meta.is_deleting()) remove_pods(ref, view.active, job.failure_target);
+    } else {
+      suspend_or_resume(ref, view);
+      if (!is_bursting(key) && !job.meta.is_deleting()) manage(ref, view, tally);
     }
     finish(ref);
   }
 
-  void begin_or_suspend(Ref<Job> ref) {
+  bool is_managed_elsewhere(const Job& job) const { return job.spec.managed_by && job.spec.managed_by != own_name_; }
+  static bool is_finishing(const Job& job) { return job.failure_target || job.success_criteria_met; }
+  static bool replaces_only_failed(const JobSpec& spec) {
+    return spec.replaces_only_failed || (spec.policies && spec.policies->failure_rules);
+  }
+  static bool has_limit_per_index(const Job& job) { return job.spec.indexed && job.spec.policies && job.spec.policies->backoff_limit_per_index; }
+  static bool is_done(const Job& job, std::int64_t active) {
+    return active == 0 && (is_work_queue(job) ? job.succeeded > 0 : job.succeeded >= completions_of(job));
+  }
+
+  void suspend_or_resume(Ref<Job> ref, const View& view) {
     const Job& job = *api_.get(ref);
-    if (job.spec.suspend != job.suspended) {
+    if (job.spec.suspend != job.suspended && !is_done(job, static_cast<std::int64_t>(view.active.size()))) {
       api_.record(ref, job.spec.suspend ? "Suspended" : "Resumed", job.spec.suspend ? "Job suspended" : "Job resumed");
       write(ref, Change::kStatus, [&](Job& j) {
         j.suspended = j.spec.suspend;
-        if (!j.suspended) j.start_time = engine_.now();
+        // The deadline counts from the last resume only (v1.36: the time is taken away while suspended).
+        j.start_time = j.suspended ? std::nullopt : std::optional(engine_.now());
       });
-    } else if (!job.start_time && !job.spec.suspend) {
-      write(ref, Change::kStatus, [&](Job& j) { j.start_time = engine_.now(); });
     }
     if (job.start_time && !job.spec.suspend && job.spec.active_deadline_seconds) {
       const SimDuration left = *job.start_time + std::chrono::seconds(*job.spec.active_deadline_seconds) - engine_.now();
@@ -162,64 +203,204 @@ class JobController final : public WorkloadController<Job> {
     }
   }
 
-  /// Counts what has ended since the last look, then takes the finalizers off.
-  void count_finished(Ref<Job> ref, View& view, CauseId& newest_failure) {
-    const Job& job = *api_.get(ref);
-    if (view.finished.empty()) return;
-    if (static_cast<std::int64_t>(view.finished.size()) > kMostPerSync) {
-      view.finished.resize(kMostPerSync);
-      queue_.add_after(key_of(ref), kBatchPeriod);
+  /// What the pods that ended and are not counted yet make of the Job's numbers.
+  struct Tally {
+    std::int64_t failed = 0;  // counted ones and those that count, without the ignored
+    CauseId newest_failure;
+    std::vector<std::int64_t> succeeded_indexes;
+    std::vector<std::int64_t> failed_indexes;
+    /// With a limit per index: the last failure of each index that is to run again. It keeps its finalizer until its replacement has inherited its count.
+    std::map<std::int64_t, Ref<Pod>> replaced_later;
+  };
+
+  bool has_valid_index(const Job& job, const Pod& pod) const {
+    if (!job.spec.indexed) return true;
+    const std::int64_t index = index_of(pod);
+    return index >= 0 && index < completions_of(job);
+  }
+
+  Tally tally_of(const Job& job, const View& view) const {
+    Tally tally;
+    tally.failed = job.failed;
+    tally.succeeded_indexes = within_completions(job, job.completed_indexes);
+    tally.failed_indexes = within_completions(job, job.failed_indexes);
+    if (view.finished.empty()) return tally;
+    std::set<std::int64_t> succeeded;
+    std::set<std::int64_t> failed;
+    for (const Ref<Pod> ref : view.finished) {
+      const Pod& pod = *api_.get(ref);
+      if (!has_valid_index(job, pod)) continue;
+      if (pod.phase == PodPhase::kSucceeded) {
+        if (job.spec.indexed) succeeded.insert(index_of(pod));
+        continue;
+      }
+      const PodFailureVerdict verdict = judge_failed_pod(job.spec.policies.get(), pod, api_.names());
+      if (verdict.counts) {
+        ++tally.failed;
+        tally.newest_failure = pod.meta.cause;
+      }
+      if (!has_limit_per_index(job)) continue;
+      const bool is_last = verdict.counts && number_in(pod, index_failures_) >= *job.spec.policies->backoff_limit_per_index;
+      if (verdict.action == PodFailureAction::kFailIndex || is_last) failed.insert(index_of(pod));
     }
+    tally.succeeded_indexes = merged_indexes(tally.succeeded_indexes, {succeeded.begin(), succeeded.end()});
+    tally.failed_indexes = merged_indexes(tally.failed_indexes, {failed.begin(), failed.end()});
+    if (has_limit_per_index(job)) tally.replaced_later = last_failures(job, view, tally);
+    return tally;
+  }
+
+  static std::vector<std::int64_t> within_completions(const Job& job, const std::vector<std::int64_t>& indexes) {
+    return {indexes.begin(), std::lower_bound(indexes.begin(), indexes.end(), completions_of(job))};
+  }
+
+  std::map<std::int64_t, Ref<Pod>> last_failures(const Job& job, const View& view, const Tally& tally) const {
+    std::set<std::int64_t> settled(tally.succeeded_indexes.begin(), tally.succeeded_indexes.end());
+    settled.insert(tally.failed_indexes.begin(), tally.failed_indexes.end());
+    for (const Ref<Pod> ref : view.active) settled.insert(index_of(*api_.get(ref)));
+    std::map<std::int64_t, Ref<Pod>> last;
+    for (const Ref<Pod> ref : view.finished) {
+      const Pod& pod = *api_.get(ref);
+      if (pod.phase == PodPhase::kSucceeded || !has_valid_index(job, pod) || settled.contains(index_of(pod))) continue;
+      const auto [entry, is_new] = last.try_emplace(index_of(pod), ref);
+      // view.finished is in the order of the ends.
+      if (!is_new && failures_of(*api_.get(entry->second)) <= failures_of(pod)) entry->second = ref;
+    }
+    return last;
+  }
+
+  /// Earlier failures of the pod's index, the ignored ones too.
+  std::int64_t failures_of(const Pod& pod) const { return number_in(pod, index_failures_) + number_in(pod, index_ignored_failures_); }
+  std::int64_t number_in(const Pod& pod, Symbol annotation) const {
+    const std::optional<Symbol> text = pod.meta.annotations.find(annotation);
+    if (!text) return 0;
+    const std::string& digits = api_.names().text(*text);
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    return error == std::errc{} && end == digits.data() + digits.size() && number >= 0 && number <= kWithoutLimit ? number : 0;
+  }
+
+  /// Counts what has ended since the last look, then takes the finalizers off.
+  void count_finished(Ref<Job> ref, View& view, const Tally& tally) {
+    const Job& job = *api_.get(ref);
+    const bool keeps_none = is_finishing(job) || job.meta.is_deleting();
+    JobBackoff* backoff = nullptr;
     std::int64_t succeeded = job.succeeded;
     std::int64_t failed = job.failed;
-    std::vector<std::int64_t> completed = job.completed_indexes;
-    JobBackoff& backoff = backoffs_[key_of(ref)];
+    std::vector<Ref<Pod>> counted;
+    std::vector<std::int64_t> completed;
+    const auto count_failure = [&](const Pod& pod) {
+      if (has_valid_index(job, pod) && judge_failed_pod(job.spec.policies.get(), pod, api_.names()).counts) ++failed;
+    };
     for (const Ref<Pod> pod_ref : view.finished) {
       const Pod& pod = *api_.get(pod_ref);
       const bool success = pod.phase == PodPhase::kSucceeded;
-      const std::int64_t index = index_of(pod);
-      if (job.spec.indexed && (index < 0 || index >= completions_of(job))) continue;
-      if (success && job.spec.indexed) {
-        const auto place = std::lower_bound(completed.begin(), completed.end(), index);
-        if (place == completed.end() || *place != index) completed.insert(place, index);
+      if (!success && !keeps_none) {
+        const auto last = tally.replaced_later.find(index_of(pod));
+        if (last != tally.replaced_later.end() && last->second == pod_ref) continue;
       }
-      (success ? succeeded : failed) += 1;
-      if (!success) newest_failure = pod.meta.cause;
-      backoff.note(success, finish_time(pod, engine_.now()));
+      if (static_cast<std::int64_t>(counted.size()) >= kMostPerSync) {
+        queue_.add_after(key_of(ref), kBatchPeriod);
+        break;
+      }
+      counted.push_back(pod_ref);
+      if (has_valid_index(job, pod)) {
+        if (backoff == nullptr) backoff = &backoffs_[key_of(ref)];
+        backoff->note(success, finish_time(pod, engine_.now()));
+      }
+      if (!success) {
+        count_failure(pod);
+      } else if (!job.spec.indexed) {
+        ++succeeded;
+      } else if (has_valid_index(job, pod)) {
+        completed.push_back(index_of(pod));
+      }
     }
-    if (job.spec.indexed) succeeded = static_cast<std::int64_t>(completed.size());
-    write(ref, Change::kStatus, [&](Job& j) {
-      j.succeeded = succeeded;
-      j.failed = failed;
-      j.completed_indexes = completed;
-    });
-    for (const Ref<Pod> pod_ref : view.finished) untrack(pod_ref);
+    if (keeps_none) {
+      // Of a failed Job, what still ends counts as failed, whatever the replacement policy.
+      for (const Ref<Pod> pod_ref : view.leaving) {
+        if (job.failure_target) count_failure(*api_.get(pod_ref));
+        counted.push_back(pod_ref);
+      }
+    }
+    if (!counted.empty() || tally.failed_indexes != job.failed_indexes) {
+      std::sort(completed.begin(), completed.end());
+      completed.erase(std::unique(completed.begin(), completed.end()), completed.end());
+      std::vector<std::int64_t> all_completed = merged_indexes(within_completions(job, job.completed_indexes), completed);
+      if (job.spec.indexed) succeeded = static_cast<std::int64_t>(all_completed.size());
+      write(ref, Change::kStatus, [&](Job& j) {
+        j.succeeded = succeeded;
+        j.failed = failed;
+        j.completed_indexes = std::move(all_completed);
+        j.failed_indexes = tally.failed_indexes;
+      });
+    }
+    for (const Ref<Pod> pod_ref : counted) untrack(pod_ref);
   }
 
-  void decide_failure(Ref<Job> ref, const View& view, CauseId newest_failure) {
+  /// Whether the Job has failed, or succeeded before all its completions. The order of the questions is Kubernetes'.
+  void decide(Ref<Job> ref, const View& view, const Tally& tally) {
     const Job& job = *api_.get(ref);
+    const JobPolicies* policies = job.spec.policies.get();
+    if (policies != nullptr && policies->failure_rules) {
+      for (const Ref<Pod> pod_ref : view.failed) {
+        const Pod& pod = *api_.get(pod_ref);
+        const PodFailureVerdict verdict = judge_failed_pod(policies, pod, api_.names());
+        if (!verdict.fails_job) continue;
+        const ScopedCause because(engine_, pod.meta.cause);
+        fail(ref, "PodFailurePolicy", *verdict.fails_job);
+        return;
+      }
+    }
     const bool on_failure = job.spec.pod_template.spec->restart_policy == RestartPolicy::kOnFailure;
     const bool restarted_too_often =
         on_failure && (job.spec.backoff_limit == 0 ? view.restarts > 0 : view.restarts >= job.spec.backoff_limit);
     const bool past_deadline = job.spec.active_deadline_seconds && job.start_time && !job.spec.suspend &&
                                engine_.now() - *job.start_time >= std::chrono::seconds(*job.spec.active_deadline_seconds);
-    if (job.failed > job.spec.backoff_limit || restarted_too_often) {
-      const ScopedCause because(engine_, newest_failure);
-      fail(ref, backoff_limit_exceeded_, "Job has reached the specified backoff limit");
-    } else if (past_deadline) {
-      fail(ref, deadline_exceeded_, "Job was active longer than specified deadline");
+    const auto fail_for_failures = [&](std::string_view reason, std::string_view message) {
+      const ScopedCause because(engine_, tally.newest_failure ? tally.newest_failure : engine_.cause());
+      fail(ref, reason, message);
+    };
+    if (tally.failed > job.spec.backoff_limit || restarted_too_often) {
+      fail_for_failures("BackoffLimitExceeded", "Job has reached the specified backoff limit");
+      return;
+    }
+    if (past_deadline) {
+      fail(ref, "DeadlineExceeded", "Job was active longer than specified deadline");
+      return;
+    }
+    if (!job.spec.indexed || policies == nullptr) return;
+    const auto succeeded = static_cast<std::int64_t>(tally.succeeded_indexes.size());
+    const auto failed = static_cast<std::int64_t>(tally.failed_indexes.size());
+    if (policies->backoff_limit_per_index) {
+      if (policies->max_failed_indexes && failed > *policies->max_failed_indexes) {
+        fail_for_failures("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
+        return;
+      }
+      if (failed > 0 && failed + succeeded >= completions_of(job)) {
+        fail_for_failures("FailedIndexes", "Job has failed indexes");
+        return;
+      }
+    }
+    if (const std::optional<std::string> met = met_success_rule(policies->success_rules, tally.succeeded_indexes)) {
+      api_.record(ref, "SuccessCriteriaMet", *met);
+      write(ref, Change::kStatus, [&](Job& j) {
+        j.success_criteria_met = true;
+        j.success_reason = success_policy_;
+        j.condition_message = *met;
+      });
     }
   }
 
-  void fail(Ref<Job> ref, Symbol reason, std::string_view message) {
-    api_.record(ref, api_.names().text(reason), message);
+  void fail(Ref<Job> ref, std::string_view reason, std::string_view message) {
+    api_.record(ref, reason, message);
     write(ref, Change::kStatus, [&](Job& j) {
       j.failure_target = true;
-      j.failed_reason = reason;
+      j.failed_reason = api_.names().intern(reason);
+      j.condition_message = message;
     });
   }
 
-  void manage(Ref<Job> ref, const View& view) {
+  void manage(Ref<Job> ref, const View& view, const Tally& tally) {
     const Job& job = *api_.get(ref);
     const ObjectRef key = key_of(ref);
     std::vector<CauseId> vacancies = pods_.take_vacancies(key);
@@ -234,32 +415,81 @@ class JobController final : public WorkloadController<Job> {
       remove_pods(ref, surplus, false);
       return;
     }
-    if (active >= wanted) return;
-    if (const auto backoff = backoffs_.find(key); backoff != backoffs_.end()) {
-      const SimDuration wait = backoff->second.remaining(engine_.now());
-      if (wait > SimDuration{}) {
-        // The reasons of the open places are needed when the wait is over.
-        for (const CauseId cause : vacancies) pods_.add_vacancy(key, cause);
-        queue_.add_after(key, wait);
+    const bool waits_for_ends = replaces_only_failed(job.spec);
+    const std::int64_t missing = wanted - active - (waits_for_ends ? view.terminating : 0);
+    const auto wait = [&](SimDuration left) {
+      // The reasons of the open places are needed when the wait is over.
+      for (const CauseId cause : vacancies) pods_.add_vacancy(key, cause);
+      if (left > SimDuration{}) queue_.add_after(key, left);
+    };
+    if (missing <= 0) {
+      if (active < wanted) wait(SimDuration{});
+      return;
+    }
+    if (const auto backoff = backoffs_.find(key); backoff != backoffs_.end() && !has_limit_per_index(job)) {
+      const SimDuration left = backoff->second.remaining(engine_.now());
+      if (left > SimDuration{}) {
+        wait(left);
         return;
       }
     }
-    const std::int64_t count = std::min(wanted - active, kMostPerSync);
-    std::vector<std::int64_t> indexes;
+    const std::int64_t count = std::min(missing, kMostPerSync);
+    std::vector<Slot> slots;
     if (job.spec.indexed) {
-      std::vector<std::int64_t> running;
-      for (const Ref<Pod> pod : view.active) running.push_back(index_of(*api_.get(pod)));
-      std::sort(running.begin(), running.end());
-      indexes = pending_indexes(completions_of(job), job.completed_indexes, running, count);
+      std::vector<std::int64_t> taken;
+      for (const Ref<Pod> pod : view.active) taken.push_back(index_of(*api_.get(pod)));
+      if (waits_for_ends) taken.insert(taken.end(), view.terminating_indexes.begin(), view.terminating_indexes.end());
+      std::sort(taken.begin(), taken.end());
+      taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
+      SimDuration shortest{};
+      for (const std::int64_t index : pending_indexes(completions_of(job), merged_indexes(tally.succeeded_indexes, tally.failed_indexes), taken, count)) {
+        const SimDuration left = fill_slot(slots, job, index, tally);
+        if (left > SimDuration{} && (shortest == SimDuration{} || left < shortest)) shortest = left;
+      }
+      if (slots.empty()) {
+        wait(shortest);
+        return;
+      }
     } else {
-      indexes.assign(static_cast<std::size_t>(count), -1);
+      slots.assign(static_cast<std::size_t>(count), Slot{});
     }
-    if (vacancies.size() > indexes.size()) vacancies.erase(vacancies.begin(), vacancies.end() - static_cast<std::ptrdiff_t>(indexes.size()));
-    const auto size = static_cast<std::int64_t>(indexes.size());
-    create_pods(key, size, [this, ref, indexes = std::move(indexes), vacancies = std::move(vacancies)](std::int64_t i, const CreateReview& review) {
-      const auto at = static_cast<std::size_t>(i);
-      return create_pod(ref, indexes[at], at < vacancies.size() ? vacancies[at] : CauseId{}, review);
+    if (vacancies.size() > slots.size()) vacancies.erase(vacancies.begin(), vacancies.end() - static_cast<std::ptrdiff_t>(slots.size()));
+    for (std::size_t i = 0; i < slots.size() && i < vacancies.size(); ++i) {
+      if (!slots[i].vacancy) slots[i].vacancy = vacancies[i];
+    }
+    const auto size = static_cast<std::int64_t>(slots.size());
+    create_pods(key, size, [this, ref, slots = std::move(slots)](std::int64_t i, const CreateReview& review) {
+      return create_pod(ref, slots[static_cast<std::size_t>(i)], review);
     });
+  }
+
+  /// One pod to be made.
+  struct Slot {
+    std::int64_t index = -1;
+    std::int64_t failures = -1;  // of its index so far; negative: without a limit per index
+    std::int64_t ignored_failures = 0;
+    CauseId vacancy;
+  };
+
+  /// Adds a slot for this index, unless the back-off of its last failure still runs: then gives what is left of it.
+  SimDuration fill_slot(std::vector<Slot>& slots, const Job& job, std::int64_t index, const Tally& tally) {
+    Slot slot;
+    slot.index = index;
+    if (has_limit_per_index(job)) {
+      slot.failures = 0;
+      if (const auto last = tally.replaced_later.find(index); last != tally.replaced_later.end()) {
+        const Pod& pod = *api_.get(last->second);
+        const JobBackoff backoff{failures_of(pod) + 1, finish_time(pod, engine_.now())};
+        const SimDuration left = backoff.remaining(engine_.now());
+        if (left > SimDuration{}) return left;
+        const bool counts = judge_failed_pod(job.spec.policies.get(), pod, api_.names()).counts;
+        slot.failures = number_in(pod, index_failures_) + (counts ? 1 : 0);
+        slot.ignored_failures = number_in(pod, index_ignored_failures_) + (counts ? 0 : 1);
+        slot.vacancy = pod.meta.cause;
+      }
+    }
+    slots.push_back(slot);
+    return SimDuration{};
   }
 
   /// Beyond the completions and duplicates of an index first, then as a ReplicaSet would choose, at least `count` in all.
@@ -310,18 +540,18 @@ class JobController final : public WorkloadController<Job> {
     });
   }
 
-  bool create_pod(Ref<Job> ref, std::int64_t index, CauseId vacancy, const CreateReview& review) {
+  bool create_pod(Ref<Job> ref, const Slot& slot, const CreateReview& review) {
     const Job* job = api_.get(ref);
-    if (job == nullptr || job->meta.is_deleting() || job->failure_target || job->is_finished()) return true;
+    if (job == nullptr || job->meta.is_deleting() || is_finishing(*job) || job->is_finished()) return true;
     Interner& names = api_.names();
-    const ScopedCause because(engine_, vacancy);
+    const ScopedCause because(engine_, slot.vacancy);
     if (!review.allowed) return refuse(ref, review, "FailedCreate", "Error creating: " + review.message);
     std::string error;
     std::shared_ptr<const PodSpec> spec = factory_.admit(job->spec.pod_template, error);
     Symbol pod_name;
     if (spec) {
       const std::string& job_name = names.text(job->meta.name);
-      pod_name = factory_.random_name(key_of(ref), job->meta, index < 0 ? job_name : fmt::format("{}-{}", job_name, index));
+      pod_name = factory_.random_name(key_of(ref), job->meta, slot.index < 0 ? job_name : name_with_index(job_name, slot.index));
     }
     if (!pod_name) {
       if (is_first_failure(key_of(ref))) {
@@ -335,30 +565,46 @@ class JobController final : public WorkloadController<Job> {
     pod.meta.finalizers.push_back(wk.job_tracking);
     pod.meta.labels.set(wk.job_name, job->meta.name);
     pod.meta.labels.set(legacy_job_name_, job->meta.name);
-    if (index >= 0) pod.meta.labels.set(wk.job_completion_index, names.intern(fmt::format("{}", index)));
+    if (slot.index >= 0) {
+      const Symbol index = names.intern(fmt::format("{}", slot.index));
+      pod.meta.labels.set(wk.job_completion_index, index);
+      pod.meta.annotations.set(wk.job_completion_index, index);
+    }
+    if (slot.failures >= 0) pod.meta.annotations.set(index_failures_, names.intern(fmt::format("{}", slot.failures)));
+    if (slot.ignored_failures > 0) pod.meta.annotations.set(index_ignored_failures_, names.intern(fmt::format("{}", slot.ignored_failures)));
     const CauseId created = api_.record(ref, "SuccessfulCreate", fmt::format("Created pod: {}", names.text(pod_name)));
     const ScopedCause because_created(engine_, created);
     pods_.refresh(api_.create(std::move(pod)));
     return true;
   }
 
-  /// The last part of a sync: SuccessCriteriaMet, the end when all pods have ended, and the number of active pods.
+  /// The last part of a sync: SuccessCriteriaMet, the end when all pods have ended, and the numbers of active, ready and terminating pods.
   void finish(Ref<Job> ref) {
     const Job& job = *api_.get(ref);
     const View view = look(key_of(ref));
     const auto active = static_cast<std::int64_t>(view.active.size());
-    const bool all_done = is_work_queue(job) ? job.succeeded > 0 : job.succeeded >= completions_of(job);
-    if (!job.failure_target && !job.success_criteria_met && all_done && active == 0) {
-      write(ref, Change::kStatus, [](Job& j) { j.success_criteria_met = true; });
+    if (!is_finishing(job) && is_done(job, active)) {
+      write(ref, Change::kStatus, [&](Job& j) {
+        j.success_criteria_met = true;
+        j.success_reason = completions_reached_;
+        j.condition_message = "Reached expected number of succeeded pods";
+      });
     }
-    const bool ended = active == 0 && view.terminating == 0 && view.finished.empty();
+    const bool ended = active == 0 && view.terminating == 0 && view.finished.empty() && view.leaving.empty();
     const bool completes = job.success_criteria_met && ended;
     const bool fails = job.failure_target && ended;
-    if (!completes && !fails && job.active == active) return;
-    if (completes) api_.record(ref, "Completed", "Job completed");
+    if (!completes && !fails && job.active == active && job.ready == view.ready && job.terminating == view.terminating) return;
+    if (completes) {
+      if (job.spec.completions && job.succeeded > *job.spec.completions) {
+        api_.record(ref, "TooManySucceededPods", "Too many succeeded pods running after completion count reached");
+      }
+      api_.record(ref, "Completed", "Job completed");
+    }
     const ScopedCause because(engine_, completes || fails ? job.meta.cause : CauseId{});
     write(ref, completes || fails ? Change::kStatus | Change::kPhase : Change::kStatus, [&](Job& j) {
       j.active = active;
+      j.ready = view.ready;
+      j.terminating = view.terminating;
       if (!completes && !fails) return;
       j.complete = completes;
       j.failed_condition = fails;
@@ -370,9 +616,12 @@ class JobController final : public WorkloadController<Job> {
 
   PodFactory factory_;
   std::map<ObjectRef, JobBackoff> backoffs_;
-  Symbol backoff_limit_exceeded_;
-  Symbol deadline_exceeded_;
+  Symbol success_policy_;
+  Symbol completions_reached_;
   Symbol legacy_job_name_;
+  Symbol index_failures_;
+  Symbol index_ignored_failures_;
+  Symbol own_name_;
 };
 
 }  // namespace

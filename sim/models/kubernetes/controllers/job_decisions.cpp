@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include <fmt/format.h>
+
 namespace sim::k8s {
 
 namespace {
@@ -30,13 +32,24 @@ SimDuration JobBackoff::remaining(SimTime now) const {
 SimTime finish_time(const Pod& pod, SimTime now) {
   SimTime last{};
   bool known = pod.is_terminal() && !pod.containers.empty();
-  for (const ContainerStatus& status : pod.containers) {
+  const auto take = [&](const ContainerStatus& status) {
     known = known && status.state == ContainerState::kTerminated;
     last = std::max(last, status.finished_at);
+  };
+  for (const ContainerStatus& status : pod.containers) take(status);
+  for (std::size_t i = 0; i < pod.init_containers.size() && i < pod.spec->init_containers.size(); ++i) {
+    if (pod.spec->init_containers[i].is_sidecar) take(pod.init_containers[i]);
   }
   if (known) return std::min(last, now);
+  if (pod.start_time && !pod.ready && pod.ready_since != SimTime{}) return std::min(now, pod.ready_since);
   if (pod.meta.is_deleting()) return std::min(now, *pod.meta.deletion_timestamp - std::chrono::seconds(pod.meta.deletion_grace_seconds));
-  return now;
+  return std::min(now, pod.meta.created);
+}
+
+std::string name_with_index(std::string_view job, std::int64_t index) {
+  constexpr std::size_t kGeneratedBase = 57;  // 63 less "-" and five letters
+  const std::string suffix = fmt::format("-{}", index);
+  return fmt::format("{}{}", job.substr(0, kGeneratedBase - suffix.size()), suffix);
 }
 
 std::vector<std::int64_t> pending_indexes(std::int64_t completions, const std::vector<std::int64_t>& completed,

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/core/time.hpp"
@@ -23,8 +25,12 @@ struct JobBackoff {
   SimDuration remaining(SimTime now) const;
 };
 
-/// When the pod's last container ended; for a pod that is being deleted, when the deletion began; else `now`.
+/// When the pod's last container (sidecars too) ended; else since when it is not Ready; else, for a pod that is being deleted, when the deletion began; else
+/// when it was created. Not after `now`.
 SimTime finish_time(const Pod& pod, SimTime now);
+
+/// "<job>-<index>", the job's part cut so that the generated name is at most 63 characters long.
+std::string name_with_index(std::string_view job, std::int64_t index);
 
 /// The lowest `count` indexes below `completions` that are neither completed nor active. Both lists are sorted.
 std::vector<std::int64_t> pending_indexes(std::int64_t completions, const std::vector<std::int64_t>& completed,

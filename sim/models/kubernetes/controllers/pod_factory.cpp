@@ -61,7 +61,9 @@ Symbol PodFactory::random_name(ObjectRef owner, const ObjectMeta& owner_meta, st
     for (char& letter : suffix) {
       letter = kNameLetters[static_cast<std::size_t>(stream->second.uniform_int(0, static_cast<std::int64_t>(kNameLetters.size()) - 1))];
     }
-    const Symbol name = names.intern(fmt::format("{}-{}", base.substr(0, kNameBaseMax), std::string_view(suffix.data(), suffix.size())));
+    // The dash is part of what is cut.
+    const std::string prefix = fmt::format("{}-", base).substr(0, kNameBaseMax);
+    const Symbol name = names.intern(fmt::format("{}{}", prefix, std::string_view(suffix.data(), suffix.size())));
     if (!api_.find<Pod>(owner_meta.ns, name)) return name;
   }
   return Symbol{};

@@ -1,6 +1,6 @@
 /// Makes pods from templates, as the controllers' client and the API server's admission do together.
 ///
-/// Source: apiserver pkg/storage/names/generate.go (name = base cut to 58 + 5 of 27 letters, 8 tries; reference chapter 4.6);
+/// Source: apiserver pkg/storage/names/generate.go ("<base>-" cut to 58 + 5 of 27 letters, 8 tries; reference chapter 4.6);
 ///         admission as in api/admission.hpp.
 /// Leaves out: what admission.hpp leaves out.
 /// Checked by: tests/models/kubernetes/controllers/pod_factory_test.cpp.

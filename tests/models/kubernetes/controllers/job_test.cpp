@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "sim/models/kubernetes/api/job_policies.hpp"
 #include "sim/models/kubernetes/controllers/job_decisions.hpp"
+#include "sim/models/kubernetes/controllers/workload_controller.hpp"
 #include "sim/models/kubernetes/controllers/workload_controllers.hpp"
 #include "tests/models/kubernetes/fake_kubelet.hpp"
 
@@ -240,6 +244,172 @@ TEST_F(JobTest, DeletingItRemovesItsPodsInSpiteOfTheirFinalizers) {
   cluster.api.remove(work);
   cluster.run_to(20s);
   EXPECT_EQ(cluster.pods().size(), 0u);
+}
+
+// ---- policies ----
+
+/// A job of four indexes at a time, with policies.
+void make_indexed(JobSpec& s, JobPolicies policies, std::int64_t completions = 4) {
+  s.indexed = true;
+  s.completions = completions;
+  s.parallelism = completions;
+  s.policies = std::make_shared<const JobPolicies>(std::move(policies));
+}
+
+TEST_F(JobTest, AnIgnoredFailureIsReplacedAndNotCounted) {
+  cluster.kubelet.runs_for = nullptr;
+  add_job([&](JobSpec& s) {
+    JobPolicies policies;
+    policies.failure_rules.emplace();
+    policies.failure_rules->push_back({PodFailureAction::kIgnore, std::nullopt, {{cluster.sym("DisruptionTarget"), ConditionStatus::kTrue}}});
+    s.policies = std::make_shared<const JobPolicies>(std::move(policies));
+    s.backoff_limit = 0;
+  });
+  cluster.run_to(5s);
+  const Ref<Pod> first = cluster.pods().front();
+  cluster.api.update(first, Change::kContainers, [](Pod& p) { p.disruption_target = true; });
+  cluster.kubelet.finish(first, 143);
+  cluster.run_to(30s);
+  EXPECT_EQ(status().failed, 0);
+  EXPECT_FALSE(status().failure_target);
+  EXPECT_EQ(status().active, 1);
+  EXPECT_TRUE(cluster.api.get(first)->meta.finalizers.empty());
+}
+
+TEST_F(JobTest, FailJobEndsTheJobAndSaysWhichPodWasIt) {
+  cluster.kubelet.runs_for = [&](const Pod& pod) { return std::pair<SimDuration, int>{5s, pod.meta.uid == cluster.api.get(cluster.pods()[0])->meta.uid ? 42 : 0}; };
+  add_job([](JobSpec& s) {
+    JobPolicies policies;
+    policies.failure_rules.emplace();
+    policies.failure_rules->push_back({PodFailureAction::kFailJob, PodFailureRule::ExitCodes{Symbol{}, true, {42}}, {}});
+    s.policies = std::make_shared<const JobPolicies>(std::move(policies));
+    s.parallelism = 2;
+    s.completions = 5;
+  });
+  cluster.run_to(1s);
+  const std::string failed = cluster.names.text(cluster.api.get(cluster.pods()[0])->meta.name);
+  cluster.run_to(60s);
+  EXPECT_TRUE(status().failed_condition);
+  EXPECT_EQ(cluster.names.text(status().failed_reason), "PodFailurePolicy");
+  EXPECT_EQ(status().condition_message, "Container main for pod default/" + failed + " failed with exit code 42 matching FailJob rule at index 0");
+  EXPECT_EQ(cluster.chain(status().meta.cause), (std::vector<std::string>{"PodFailurePolicy", "ContainerExited", "SuccessfulCreate"}));
+}
+
+TEST_F(JobTest, WithReplacementPolicyFailedAPodIsReplacedOnlyWhenItHasEnded) {
+  cluster.kubelet.runs_for = nullptr;
+  cluster.kubelet.stop_time = 20s;
+  add_job([](JobSpec& s) { s.replaces_only_failed = true; });
+  cluster.run_to(10s);
+  cluster.api.remove(cluster.pods().front());
+  cluster.run_to(25s);
+  EXPECT_EQ(cluster.pods().size(), 1u) << "the old one still terminates";
+  EXPECT_EQ(status().terminating, 1);
+  EXPECT_EQ(status().failed, 0);
+}
+
+TEST_F(JobTest, EachIndexHasItsOwnLimit) {
+  // Index 1 fails always, index 2 once.
+  std::map<std::int64_t, int> runs;
+  cluster.kubelet.runs_for = [&](const Pod& pod) {
+    const std::int64_t index = index_of(pod);
+    const int run = runs[index]++;
+    const bool fails = index == 1 || (index == 2 && run == 0);
+    return std::pair<SimDuration, int>{2s, fails ? 1 : 0};
+  };
+  add_job([](JobSpec& s) {
+    JobPolicies policies;
+    policies.backoff_limit_per_index = 2;
+    make_indexed(s, policies);
+    s.backoff_limit = kWithoutLimit;
+  });
+  cluster.run_to(8s);
+  std::map<std::int64_t, std::string> counts;
+  const Symbol annotation = cluster.sym("batch.kubernetes.io/job-index-failure-count");
+  cluster.run_to(200s);
+  for (const Ref<Pod> ref : cluster.pods()) {
+    const Pod& pod = *cluster.api.get(ref);
+    counts[index_of(pod)] += cluster.names.text(*pod.meta.annotations.find(annotation));
+    EXPECT_EQ(pod.meta.annotations.find(cluster.api.well_known().job_completion_index), pod.meta.labels.find(cluster.api.well_known().job_completion_index));
+  }
+  EXPECT_EQ(counts, (std::map<std::int64_t, std::string>{{0, "0"}, {1, "012"}, {2, "01"}, {3, "0"}}));
+  EXPECT_TRUE(status().failed_condition);
+  EXPECT_EQ(cluster.names.text(status().failed_reason), "FailedIndexes");
+  EXPECT_EQ(status().condition_message, "Job has failed indexes");
+  EXPECT_EQ(status().completed_indexes, (std::vector<std::int64_t>{0, 2, 3}));
+  EXPECT_EQ(status().failed_indexes, (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(status().failed, 4);
+  cluster.api.all<Pod>().for_each([](Ref<Pod>, const Pod& pod) { EXPECT_TRUE(pod.meta.finalizers.empty()); });
+  // 10 s, then 20 s, after the end of the one before: the back-off of the index alone.
+  EXPECT_EQ(creation_seconds(), (std::vector<std::int64_t>{0, 0, 0, 0, 12, 12, 34}));
+}
+
+TEST_F(JobTest, FailIndexGivesAnIndexUpAtOnceAndMaxFailedIndexesTheJob) {
+  cluster.kubelet.runs_for = [&](const Pod& pod) { return index_of(pod) < 2 ? std::pair<SimDuration, int>{2s, 3} : std::pair<SimDuration, int>{500s, 0}; };
+  add_job([](JobSpec& s) {
+    JobPolicies policies;
+    policies.backoff_limit_per_index = 5;
+    policies.max_failed_indexes = 1;
+    policies.failure_rules.emplace();
+    policies.failure_rules->push_back({PodFailureAction::kFailIndex, PodFailureRule::ExitCodes{Symbol{}, true, {3}}, {}});
+    make_indexed(s, policies);
+    s.backoff_limit = kWithoutLimit;
+  });
+  cluster.run_to(100s);
+  EXPECT_TRUE(status().failed_condition);
+  EXPECT_EQ(cluster.names.text(status().failed_reason), "MaxFailedIndexesExceeded");
+  EXPECT_EQ(status().failed_indexes, (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(status().failed, 4) << "what still ran when it failed counts as failed";
+  EXPECT_EQ(cluster.active_pods(), 0);
+  ASSERT_FALSE(cluster.records("MaxFailedIndexesExceeded").empty());
+}
+
+TEST_F(JobTest, ASuccessPolicyEndsTheJobBeforeItsCompletions) {
+  cluster.kubelet.runs_for = [&](const Pod& pod) { return std::pair<SimDuration, int>{index_of(pod) == 0 ? 10s : 500s, 0}; };
+  add_job([](JobSpec& s) {
+    JobPolicies policies;
+    policies.success_rules.push_back(SuccessRule{std::vector<std::int64_t>{0}, std::nullopt});
+    make_indexed(s, policies);
+  });
+  cluster.run_to(30s);
+  EXPECT_TRUE(status().complete);
+  EXPECT_EQ(cluster.names.text(status().success_reason), "SuccessPolicy");
+  EXPECT_EQ(status().condition_message, "Matched rules at index 0");
+  EXPECT_EQ(status().succeeded, 1);
+  EXPECT_EQ(status().failed, 0) << "what was stopped counts as nothing";
+  EXPECT_EQ(cluster.active_pods(), 0);
+  EXPECT_EQ(cluster.records("SuccessCriteriaMet"), (std::vector<std::string>{"Job/default/work Matched rules at index 0"}));
+}
+
+TEST_F(JobTest, AJobOfAnotherControllerIsLeftAlone) {
+  add_job([&](JobSpec& s) { s.managed_by = cluster.sym("example.com/queue"); });
+  cluster.run_to(60s);
+  EXPECT_EQ(cluster.pods().size(), 0u);
+  EXPECT_FALSE(status().start_time);
+}
+
+TEST_F(JobTest, WhileSuspendedItHasNoStartTime) {
+  add_job();
+  cluster.run_to(10s);
+  EXPECT_TRUE(status().start_time);
+  cluster.api.update(work, Change::kSpec, [](Job& j) { j.spec.suspend = true; });
+  cluster.run_to(20s);
+  EXPECT_FALSE(status().start_time);
+}
+
+TEST_F(JobTest, CompletionsOfAnIndexedJobCanShrink) {
+  cluster.kubelet.runs_for = [&](const Pod& pod) { return std::pair<SimDuration, int>{index_of(pod) < 2 ? 10s : 500s, 0}; };
+  add_job([](JobSpec& s) {
+    s.indexed = true;
+    s.completions = 4;
+    s.parallelism = 4;
+  });
+  cluster.run_to(20s);
+  EXPECT_EQ(status().completed_indexes, (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(status().ready, 2);
+  cluster.api.update(work, Change::kSpec, [](Job& j) { j.spec.completions = j.spec.parallelism = 2; });
+  cluster.run_to(30s);
+  EXPECT_TRUE(status().complete);
+  EXPECT_EQ(cluster.active_pods(), 0);
 }
 
 TEST(JobDecisions, BackoffDoublesToItsCap) {

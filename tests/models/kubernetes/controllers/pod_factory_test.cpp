@@ -42,7 +42,7 @@ TEST(PodFactory, TheBaseOfANameIsCut) {
   owner.ns = cluster.ns();
   owner.name = cluster.sym(std::string(80, 'a'));
   const Symbol name = factory.random_name(ObjectRef{Kind::kReplicaSet, 1, 1}, owner, cluster.names.text(owner.name));
-  EXPECT_EQ(cluster.names.text(name).size(), 58u + 1 + 5);
+  EXPECT_EQ(cluster.names.text(name).size(), 58u + 5);
 }
 
 TEST(PodFactory, EncodedHashUsesTheLettersOfNames) {
