@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "sim/loop/kinds/rules.hpp"
+#include "sim/models/kubernetes/controllers/cron_schedule.hpp"
 
 namespace sim::loop {
 
@@ -19,7 +20,14 @@ void prepare(Json& job, const Json* before) { job.set("status", before == nullpt
 
 void validate(const Json& job, const Json*, FieldErrors& errors) {
   const Json& spec = job.at("spec");
-  if (spec.at("schedule").text().empty()) errors.required("spec.schedule", "");
+  if (spec.at("schedule").text().empty()) {
+    errors.required("spec.schedule", "");
+  } else if (const std::optional<std::string> why = k8s::check_cron_schedule(spec.at("schedule").text())) {
+    errors.invalid("spec.schedule", spec.at("schedule"), *why);
+  }
+  if (!spec.at("timeZone").is_null()) {
+    if (const std::optional<std::string> why = k8s::check_cron_time_zone(spec.at("timeZone").text())) errors.invalid("spec.timeZone", spec.at("timeZone"), *why);
+  }
   const std::string& policy = spec.at("concurrencyPolicy").text();
   if (policy != "Allow" && policy != "Forbid" && policy != "Replace") errors.not_supported("spec.concurrencyPolicy", policy, {"Allow", "Forbid", "Replace"});
   validate_pod_spec(spec.at({"jobTemplate", "spec", "template", "spec"}), "spec.jobTemplate.spec.template.spec", errors);

@@ -16,6 +16,7 @@ void CronJobCodec::render(const CronJob& job, Json& document, RenderContext& con
   if (status.is_null()) status = Json::object();
   if (context.external_controllers) return;
   if (job.last_schedule_time) status.set("lastScheduleTime", context.time(*job.last_schedule_time));
+  if (job.last_successful_time) status.set("lastSuccessfulTime", context.time(*job.last_successful_time));
   Json active = Json::array();
   context.world.api.all<Job>().for_each([&](Ref<Job>, const Job& made) {
     const OwnerReference* owner = made.meta.controller();
@@ -37,6 +38,7 @@ Change CronJobCodec::apply_spec(CronJob& to, CronJob& from, const Json&, RenderC
 
 Change CronJobCodec::apply_status(CronJob& to, const Json&, const Json& document, RenderContext& context) {
   to.last_schedule_time = context.sim_time(document.at({"status", "lastScheduleTime"}));
+  to.last_successful_time = context.sim_time(document.at({"status", "lastSuccessfulTime"}));
   return Change::kStatus;
 }
 

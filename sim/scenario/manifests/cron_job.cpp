@@ -24,7 +24,7 @@ void ObjectReader::cron_job(Yaml object) {
       }
     }
     c.time_zone = text(spec, "timeZone");
-    if (!c.time_zone.empty()) {
+    if (spec.find("timeZone").is_string()) {
       if (const std::optional<std::string> why = check_cron_time_zone(c.time_zone)) impossible(spec.find("timeZone"), *why);
     }
     c.starting_deadline_seconds = integer(spec, "startingDeadlineSeconds", 0, INT64_MAX / 2'000'000'000);

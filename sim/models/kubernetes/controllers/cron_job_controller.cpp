@@ -1,14 +1,18 @@
 /// CronJob controller: Jobs by the clock.
 ///
 /// Source: pkg/controller/cronjob/cronjob_controllerv2.go (reference chapter 2.6).
-/// Leaves out: time zones other than UTC (refused on input); status.active and status.lastSuccessfulTime as fields (they follow from the Jobs);
-///             adoption of Jobs without an owner; the annotation with the scheduled time (it is in the Job's name).
+/// A sync costs what has changed since the last one, however many Jobs a CronJob has left.
+/// Leaves out: status.active as a field (it follows from the Jobs); the local zone of the controller-manager is UTC.
 /// Checked by: tests/models/kubernetes/controllers/cron_job_test.cpp.
 
 #include <algorithm>
+#include <array>
+#include <compare>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -34,6 +38,7 @@ class CronJobController final : public Controller, public Watcher {
         start_(start_unix_seconds),
         budget_(context),
         queue_(context.engine, budget_, [this](ObjectRef key) { dispatch(key); }) {
+    scheduled_ = api_.names().intern("batch.kubernetes.io/cronjob-scheduled-timestamp");
     client_.on_availability([this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) on_availability();
     });
@@ -77,11 +82,7 @@ class CronJobController final : public Controller, public Watcher {
     const OwnerReference* controller = job == nullptr ? nullptr : job->meta.controller();
     if (controller == nullptr || controller->owner.kind != Kind::kCronJob) return;
     if (event.type == WatchEvent::Type::kDeleted) {
-      const auto state = states_.find(controller->owner);
-      if (state != states_.end()) {
-        std::erase(state->second.jobs, event.ref<Job>());
-        state->second.active.erase(event.ref<Job>());
-      }
+      if (const auto state = states_.find(controller->owner); state != states_.end()) forget(state->second, event.ref<Job>(), job->meta.name);
     } else {
       note(event.ref<Job>(), *job);
       // Counters of a running Job change nothing here; its end does.
@@ -91,23 +92,54 @@ class CronJobController final : public Controller, public Watcher {
   }
 
  private:
+  /// Orders ended Jobs as Kubernetes removes them: by start time, those without one last, then by name.
+  struct Ended {
+    bool never_started = false;
+    SimTime start{};
+    std::string name;
+    Ref<Job> job;
+    friend auto operator<=>(const Ended&, const Ended&) = default;
+  };
   /// What the controller remembers of a CronJob.
   struct State {
-    std::vector<Ref<Job>> jobs;     // in the order in which they were seen
-    std::set<Ref<Job>> active;      // status.active
+    std::set<Ref<Job>> active;   // status.active
+    std::vector<Ref<Job>> ends;  // ended since the last sync
+    std::set<Ended> succeeded;
+    std::set<Ended> failed;
+    std::map<Ref<Job>, Ended> ended;  // where each is in the sets
+    std::vector<std::string> missing;  // active ones that are gone
+    std::string parsed_schedule;
+    std::string parsed_zone;
+    std::optional<CronSchedule> schedule;
     std::optional<std::int64_t> told_missed;  // scheduled times about which the log says already why nothing was started
     std::optional<std::int64_t> told_active;
     std::optional<std::int64_t> told_refused;
     bool told_many = false;
+    bool told_impossible = false;
   };
 
   void note(Ref<Job> ref, const Job& job) {
     const OwnerReference* controller = job.meta.controller();
     if (controller == nullptr || controller->owner.kind != Kind::kCronJob) return;
     State& state = states_[controller->owner];
-    if (std::find(state.jobs.begin(), state.jobs.end(), ref) != state.jobs.end()) return;
-    state.jobs.push_back(ref);
-    if (!job.is_finished()) state.active.insert(ref);
+    if (state.ended.contains(ref)) return;
+    if (!job.is_finished()) {
+      state.active.insert(ref);
+      return;
+    }
+    Ended entry{!job.start_time, job.start_time.value_or(SimTime{}), api_.names().text(job.meta.name), ref};
+    (job.complete ? state.succeeded : state.failed).insert(entry);
+    state.ended.emplace(ref, std::move(entry));
+    state.ends.push_back(ref);
+  }
+
+  void forget(State& state, Ref<Job> ref, Symbol name) {
+    if (state.active.erase(ref) != 0) state.missing.push_back(api_.names().text(name));
+    if (const auto entry = state.ended.find(ref); entry != state.ended.end()) {
+      state.succeeded.erase(entry->second);
+      state.failed.erase(entry->second);
+      state.ended.erase(entry);
+    }
   }
 
   void dispatch(ObjectRef key) {
@@ -137,30 +169,45 @@ class CronJobController final : public Controller, public Watcher {
   std::int64_t now_unix() const { return unix_of(engine_.now() + skew_); }
   SimTime time_of(std::int64_t unix_seconds) const { return SimTime{} + std::chrono::seconds(unix_seconds - start_); }
 
+  /// "Thu, 01 Jan 2026 00:05:00 +0000"
   static std::string clock_text(std::int64_t unix_seconds) {
-    const std::int64_t days = unix_seconds / 86'400;
-    const std::int64_t rest = unix_seconds % 86'400;
-    const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days(days)}};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                       static_cast<unsigned>(date.day()), rest / 3600, rest % 3600 / 60, rest % 60);
+    constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const TimeZone::Local at = TimeZone::find("UTC")->local(unix_seconds);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} +0000", kDays[at.weekday], at.day, kMonths[at.month - 1], at.year, at.hour, at.minute, at.second);
+  }
+  /// RFC 3339 in the CronJob's zone: "2026-03-29T03:00:00+02:00".
+  static std::string stamp_text(std::int64_t unix_seconds, const TimeZone* zone) {
+    if (zone == nullptr) zone = TimeZone::find("UTC");
+    const TimeZone::Local at = zone->local(unix_seconds);
+    const std::int64_t offset = zone->offset_at(unix_seconds) / 60;
+    const std::string date = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", at.year, at.month, at.day, at.hour, at.minute, at.second);
+    if (offset == 0) return date + "Z";
+    const std::int64_t minutes = offset < 0 ? -offset : offset;
+    return fmt::format("{}{}{:02}:{:02}", date, offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
   }
 
   void sync(Ref<CronJob> ref) {
     const ObjectRef key = ApiServer::untyped(ref);
     State& state = states_[key];
-    std::erase_if(state.jobs, [&](Ref<Job> job) { return api_.get(job) == nullptr; });
-    std::erase_if(state.active, [&](Ref<Job> job) { return api_.get(job) == nullptr; });
-    see_finished(ref, state);
+    see_ended(ref, state);
+    run(ref, state);
     clean_up_history(ref, state);
+  }
 
+  void run(Ref<CronJob> ref, State& state) {
     const CronJob& cron = *api_.get(ref);
-    if (cron.meta.is_deleting() || cron.suspend || check_cron_time_zone(cron.time_zone)) return;
-    std::string error;
-    const std::optional<CronSchedule> schedule = CronSchedule::parse(cron.schedule, error);
-    if (!schedule) return;  // the input reader refuses such
-
-    start_due(ref, state, *schedule);
-    wait_for_next(ref, *schedule);
+    if (cron.meta.is_deleting() || cron.suspend || (!cron.time_zone.empty() && check_cron_time_zone(cron.time_zone))) return;
+    if (!state.schedule || state.parsed_schedule != cron.schedule || state.parsed_zone != cron.time_zone) {
+      std::string error;
+      state.schedule = CronSchedule::parse(cron.schedule, error);
+      state.parsed_schedule = cron.schedule;
+      state.parsed_zone = cron.time_zone;
+      state.told_impossible = false;
+      if (state.schedule && !cron.time_zone.empty()) state.schedule->set_zone(TimeZone::find(cron.time_zone));
+    }
+    if (!state.schedule) return;  // the input reader refuses such
+    if (start_due(ref, state, *state.schedule)) wait_for_next(ref, *state.schedule);
   }
 
   std::int64_t earliest_of(const CronJob& cron) const { return unix_of(cron.last_schedule_time.value_or(cron.meta.created)); }
@@ -169,7 +216,7 @@ class CronJobController final : public Controller, public Watcher {
     const CronJob& cron = *api_.get(ref);
     const std::int64_t earliest = earliest_of(cron);
     const MissedRuns missed = missed_runs(schedule, earliest, now_unix());
-    const std::optional<std::int64_t> next = schedule.next(missed.most_recent.value_or(earliest));
+    const std::optional<std::int64_t> next = schedule.next(missed.most_recent.value_or(missed.count == 0 && !missed.is_impossible ? earliest : now_unix()));
     if (!next) return;
     // The clock causes the run, not what made the controller look just now.
     const CauseId now_because = engine_.cause();
@@ -178,36 +225,49 @@ class CronJobController final : public Controller, public Watcher {
     engine_.set_cause(now_because);
   }
 
-  void see_finished(Ref<CronJob> ref, State& state) {
-    std::vector<Ref<Job>> finished;
-    for (const Ref<Job> job : state.active) {
-      if (api_.get(job)->is_finished()) finished.push_back(job);
-    }
-    for (const Ref<Job> job_ref : finished) {
-      const Job& job = *api_.get(job_ref);
-      state.active.erase(job_ref);
-      const ScopedCause because(engine_, job.meta.cause);
+  void see_ended(Ref<CronJob> ref, State& state) {
+    std::vector<Ref<Job>> ends = std::exchange(state.ends, {});
+    std::sort(ends.begin(), ends.end());
+    std::optional<SimTime> success = api_.get(ref)->last_successful_time;
+    for (const Ref<Job> job_ref : ends) {
+      const Job* job = api_.get(job_ref);
+      if (job == nullptr) continue;
+      if (job->complete && job->completion_time && (!success || *job->completion_time > *success)) success = job->completion_time;
+      if (state.active.erase(job_ref) == 0) continue;
+      const ScopedCause because(engine_, job->meta.cause);
       api_.record(ref, "SawCompletedJob",
-                  fmt::format("Saw completed job: {}, condition: {}", api_.names().text(job.meta.name), job.complete ? "Complete" : "Failed"));
+                  fmt::format("Saw completed job: {}, condition: {}", api_.names().text(job->meta.name), job->complete ? "Complete" : "Failed"));
     }
+    for (const std::string& name : std::exchange(state.missing, {})) {
+      api_.record(ref, "MissingJob", fmt::format("Active job went missing: {}", name));
+    }
+    if (success == api_.get(ref)->last_successful_time) return;
+    budget_.take();
+    api_.update(ref, Change::kStatus, [&](CronJob& c) { c.last_successful_time = success; });
   }
 
   void clean_up_history(Ref<CronJob> ref, State& state) {
     for (const bool success : {true, false}) {
       const CronJob& cron = *api_.get(ref);
-      const std::int64_t limit = success ? cron.successful_history : cron.failed_history;
-      std::vector<Ref<Job>> ended;
-      for (const Ref<Job> job_ref : state.jobs) {
-        const Job& job = *api_.get(job_ref);
-        if (job.is_finished() && job.complete == success && !job.meta.is_deleting()) ended.push_back(job_ref);
+      std::set<Ended>& ended = success ? state.succeeded : state.failed;
+      const auto limit = static_cast<std::size_t>(success ? cron.successful_history : cron.failed_history);
+      while (ended.size() > limit) {
+        const Ref<Job> oldest = ended.begin()->job;
+        if (api_.get(oldest) == nullptr || api_.get(oldest)->meta.is_deleting()) {
+          drop_ended(state, oldest);
+        } else {
+          remove_job(ref, state, oldest);
+        }
       }
-      const std::int64_t surplus = static_cast<std::int64_t>(ended.size()) - limit;
-      if (surplus <= 0) continue;
-      std::stable_sort(ended.begin(), ended.end(), [&](Ref<Job> a, Ref<Job> b) {
-        return api_.get(a)->start_time.value_or(api_.get(a)->meta.created) < api_.get(b)->start_time.value_or(api_.get(b)->meta.created);
-      });
-      for (std::int64_t i = 0; i < surplus; ++i) remove_job(ref, state, ended[static_cast<std::size_t>(i)]);
     }
+  }
+
+  static void drop_ended(State& state, Ref<Job> job) {
+    const auto entry = state.ended.find(job);
+    if (entry == state.ended.end()) return;
+    state.succeeded.erase(entry->second);
+    state.failed.erase(entry->second);
+    // The entry itself stays until the Job is gone: later events about it are no news.
   }
 
   void remove_job(Ref<CronJob> ref, State& state, Ref<Job> job) {
@@ -215,23 +275,28 @@ class CronJobController final : public Controller, public Watcher {
     const CauseId deleted = api_.record(ref, "SuccessfulDelete", fmt::format("Deleted job {}", api_.names().text(api_.get(job)->meta.name)));
     const ScopedCause because(engine_, deleted);
     state.active.erase(job);
-    std::erase(state.jobs, job);
+    drop_ended(state, job);
     api_.remove(job);
   }
 
-  void start_due(Ref<CronJob> ref, State& state, const CronSchedule& schedule) {
+  /// False: there is nothing to wait for.
+  bool start_due(Ref<CronJob> ref, State& state, const CronSchedule& schedule) {
     const CronJob& cron = *api_.get(ref);
     const std::int64_t now = now_unix();
     std::int64_t earliest = earliest_of(cron);
     if (cron.starting_deadline_seconds) earliest = std::max(earliest, now - *cron.starting_deadline_seconds);
     const MissedRuns missed = missed_runs(schedule, earliest, now);
-    if (missed.count > kTooManyMissedRuns && !state.told_many) {
-      state.told_many = true;
-      api_.record(ref, "TooManyMissedTimes",
-                  fmt::format("too many missed start times: {}. Set or decrease .spec.startingDeadlineSeconds or check clock skew", missed.count));
+    if (missed.is_impossible) {
+      if (!std::exchange(state.told_impossible, true)) {
+        api_.record(ref, "InvalidSchedule", fmt::format("invalid schedule: {} : time difference between two schedules is less than 1 second", cron.schedule));
+      }
+      return false;
     }
     if (missed.count <= kTooManyMissedRuns) state.told_many = false;
-    if (!missed.most_recent) return;
+    if (!missed.most_recent) return true;
+    if (missed.count > kTooManyMissedRuns && !std::exchange(state.told_many, true)) {
+      api_.record(ref, "TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew");
+    }
     const std::int64_t due = *missed.most_recent;
 
     if (cron.starting_deadline_seconds && due + *cron.starting_deadline_seconds < now) {
@@ -239,24 +304,33 @@ class CronJobController final : public Controller, public Watcher {
         state.told_missed = due;
         api_.record(ref, "MissSchedule", fmt::format("Missed scheduled time to start a job: {}", clock_text(due)));
       }
-      return;
+      return true;
     }
     const Symbol job_name = api_.names().intern(fmt::format("{}-{}", api_.names().text(cron.meta.name), due / 60));
-    if (cron.last_schedule_time && unix_of(*cron.last_schedule_time) == due) return;
-    if (api_.find<Job>(cron.meta.ns, job_name)) return;
+    if (cron.last_schedule_time && unix_of(*cron.last_schedule_time) == due) return true;
+    if (const Ref<Job> there = api_.find<Job>(cron.meta.ns, job_name)) {
+      const OwnerReference* owner = api_.get(there)->meta.controller();
+      if (owner == nullptr || owner->owner != ApiServer::untyped(ref) || state.active.contains(there)) return true;
+      // Made by a leader that could not say so any more.
+      if (!api_.get(there)->is_finished()) state.active.insert(there);
+      budget_.take();
+      api_.update(ref, Change::kStatus, [&](CronJob& c) { c.last_schedule_time = time_of(due); });
+      return true;
+    }
     if (cron.concurrency == CronJob::Concurrency::kForbid && !state.active.empty()) {
       // lastScheduleTime stays: the run is made up for when the active Job ends, if it is still the latest one then.
       if (state.told_active != due) {
         state.told_active = due;
         api_.record(ref, "JobAlreadyActive", "Not starting job because prior execution is running and concurrency policy is Forbid");
       }
-      return;
+      return true;
     }
     if (cron.concurrency == CronJob::Concurrency::kReplace) {
       const std::set<Ref<Job>> active = state.active;
       for (const Ref<Job> job : active) remove_job(ref, state, job);
     }
     create_job(ref, state, job_name, due);
+    return true;
   }
 
   void create_job(Ref<CronJob> ref, State& state, Symbol job_name, std::int64_t due) {
@@ -265,6 +339,8 @@ class CronJobController final : public Controller, public Watcher {
     job.meta.ns = cron.meta.ns;
     job.meta.name = job_name;
     job.meta.labels = cron.job_labels;
+    const TimeZone* zone = cron.time_zone.empty() ? nullptr : TimeZone::find(cron.time_zone);
+    job.meta.annotations.set(scheduled_, api_.names().intern(stamp_text(due, zone)));
     job.meta.owners.push_back(OwnerReference{ApiServer::untyped(ref), cron.meta.uid, true});
     job.spec = cron.job_template;
     if (const CreateReview review = api_.review(Kind::kJob, job.meta.ns, job.meta.labels); !review.allowed) {
@@ -282,7 +358,6 @@ class CronJobController final : public Controller, public Watcher {
     const CauseId created = api_.record(ref, "SuccessfulCreate", fmt::format("Created job {}", api_.names().text(job_name)));
     const ScopedCause because(engine_, created);
     const Ref<Job> made = api_.create(std::move(job));
-    state.jobs.push_back(made);
     state.active.insert(made);
     budget_.take();
     api_.update(ref, Change::kStatus, [&](CronJob& c) { c.last_schedule_time = time_of(due); });
@@ -292,6 +367,7 @@ class CronJobController final : public Controller, public Watcher {
   ApiServer& api_;
   ApiClient& client_;
   std::int64_t start_;
+  Symbol scheduled_;
   SimDuration skew_{};
   ClientBudget budget_;
   WorkQueue queue_;

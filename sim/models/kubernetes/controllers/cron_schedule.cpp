@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -134,7 +135,7 @@ bool has_bit(std::uint64_t bits, unsigned value) { return (bits >> value & 1) !=
 }  // namespace
 
 std::optional<CronSchedule> CronSchedule::parse(std::string_view text, std::string& error) {
-  if (text.starts_with("TZ=") || text.starts_with("CRON_TZ=")) {
+  if (text.find("TZ") != std::string_view::npos) {
     error = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
     return std::nullopt;
   }
@@ -190,6 +191,7 @@ std::optional<CronSchedule> CronSchedule::parse(std::string_view text, std::stri
 
 std::optional<std::int64_t> CronSchedule::next(std::int64_t unix_seconds) const {
   if (every_ > 0) return unix_seconds + every_;
+  if (zone_ != nullptr) return next_in_zone(unix_seconds);
   const std::int64_t first = (unix_seconds / 60 + 1) * 60;
   std::int64_t day = first / kSecondsPerDay;
   auto minute_of_day = static_cast<unsigned>(first % kSecondsPerDay / 60);
@@ -197,9 +199,7 @@ std::optional<std::int64_t> CronSchedule::next(std::int64_t unix_seconds) const 
     const std::chrono::sys_days date{std::chrono::days(day)};
     const std::chrono::year_month_day civil(date);
     if (!has_bit(months_, static_cast<unsigned>(civil.month()))) continue;
-    const bool day_matches = has_bit(days_, static_cast<unsigned>(civil.day()));
-    const bool weekday_matches = has_bit(weekdays_, std::chrono::weekday(date).c_encoding());
-    if (any_day_ || any_weekday_ ? !(day_matches && weekday_matches) : !(day_matches || weekday_matches)) continue;
+    if (!day_matches(static_cast<unsigned>(civil.day()), std::chrono::weekday(date).c_encoding())) continue;
     for (unsigned hour = minute_of_day / 60; hour < 24; ++hour) {
       if (!has_bit(hours_, hour)) continue;
       for (unsigned minute = hour == minute_of_day / 60 ? minute_of_day % 60 : 0; minute < 60; ++minute) {
@@ -210,20 +210,87 @@ std::optional<std::int64_t> CronSchedule::next(std::int64_t unix_seconds) const 
   return std::nullopt;
 }
 
+bool CronSchedule::day_matches(unsigned day, unsigned weekday) const {
+  const bool by_day = has_bit(days_, day);
+  const bool by_weekday = has_bit(weekdays_, weekday);
+  return any_day_ || any_weekday_ ? by_day && by_weekday : by_day || by_weekday;
+}
+
+/// Step by step as robfig/cron's SpecSchedule.Next does it, because what becomes of a local time that is left out, or there twice, follows from its steps:
+/// field by field from the month down, days by the calendar, hours and minutes by the clock.
+std::optional<std::int64_t> CronSchedule::next_in_zone(std::int64_t unix_seconds) const {
+  constexpr std::int64_t kYearsSearched = 5;
+  constexpr int kStepsMax = 100'000;  // five years take far fewer
+  std::int64_t t = unix_seconds + 1;
+  TimeZone::Local at = zone_->local(t);
+  const auto go_to = [&](std::int64_t instant) {
+    t = instant;
+    at = zone_->local(t);
+  };
+  const auto begin_of = [&](unsigned day, unsigned hour) { return zone_->instant(at.year, at.month, day, hour, 0, 0); };
+  const std::int64_t last_year = at.year + kYearsSearched;
+  bool is_moved = false;
+  int field = 0;  // looked at now: month, day, hour, minute, second
+  for (int step = 0; step < kStepsMax; ++step) {
+    if (field == 0 && at.year > last_year) return std::nullopt;
+    const bool matches[] = {has_bit(months_, at.month), day_matches(at.day, at.weekday), has_bit(hours_, at.hour), has_bit(minutes_, at.minute), at.second == 0};
+    if (matches[field]) {
+      if (field == 4) return t;
+      ++field;
+      continue;
+    }
+    const bool is_first = !std::exchange(is_moved, true);
+    bool wraps = false;  // a greater field changed: they are looked at again
+    switch (field) {
+      case 0:
+        if (is_first) go_to(begin_of(1, 0));
+        go_to(zone_->instant(at.year, at.month + 1, at.day, at.hour, at.minute, at.second));
+        wraps = at.month == 1;
+        break;
+      case 1:
+        if (is_first) go_to(begin_of(at.day, 0));
+        go_to(zone_->instant(at.year, at.month, at.day + 1, at.hour, at.minute, at.second));
+        // Midnight can be what a clock change leaves out.
+        if (at.hour > 12) {
+          go_to(t + std::int64_t{24 - at.hour} * 3600);
+        } else if (at.hour != 0) {
+          go_to(t - std::int64_t{at.hour} * 3600);
+        }
+        wraps = at.day == 1;
+        break;
+      case 2:
+        if (is_first) go_to(begin_of(at.day, at.hour));
+        go_to(t + 3600);
+        wraps = at.hour == 0;
+        break;
+      case 3:
+        if (is_first) go_to(t - t % 60);
+        go_to(t + 60);
+        wraps = at.minute == 0;
+        break;
+      default:
+        go_to(t + 1);
+        wraps = at.second == 0;
+    }
+    if (wraps) field = 0;
+  }
+  return std::nullopt;
+}
+
 MissedRuns missed_runs(const CronSchedule& schedule, std::int64_t earliest, std::int64_t now) {
   const std::optional<std::int64_t> first = schedule.next(earliest);
-  if (!first || now < *first) return {};
+  if (!first) return MissedRuns{std::nullopt, 0, true};
+  if (now < *first) return {};
   const std::optional<std::int64_t> second = schedule.next(*first);
-  if (!second || now < *second) return MissedRuns{first, 1};
+  if (!second) return MissedRuns{std::nullopt, 0, true};
+  if (now < *second) return MissedRuns{first, 1, false};
   const std::int64_t gap = *second - *first;
   const std::int64_t count = (now - *first) / gap + 1;
-  // Near the end if the gaps are equal; an irregular schedule may have nothing there, then from the beginning.
+  // One gap before the end that equal gaps would give. An irregular schedule may have nothing from there to now: then, as in Kubernetes, the runs that
+  // were missed before are not made up for.
   std::optional<std::int64_t> recent;
-  for (const std::int64_t from : {*first + (count - 2) * gap, *first}) {
-    for (std::optional<std::int64_t> t = schedule.next(from); t && *t <= now; t = schedule.next(*t)) recent = t;
-    if (recent) break;
-  }
-  return MissedRuns{recent, count};
+  for (std::optional<std::int64_t> t = schedule.next(*first + (count - 2) * gap); t && *t <= now; t = schedule.next(*t)) recent = t;
+  return MissedRuns{recent, count, false};
 }
 
 std::optional<std::string> check_cron_schedule(std::string_view schedule) {
@@ -233,10 +300,14 @@ std::optional<std::string> check_cron_schedule(std::string_view schedule) {
 }
 
 std::optional<std::string> check_cron_time_zone(std::string_view zone) {
-  for (const std::string_view known : {"", "UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu"}) {
-    if (zone == known) return std::nullopt;
+  constexpr std::string_view kLocal = "local";
+  const auto is_letter_of = [](char a, char b) { return a == b || (a >= 'A' && a <= 'Z' && a - 'A' + 'a' == b); };
+  if (std::equal(zone.begin(), zone.end(), kLocal.begin(), kLocal.end(), is_letter_of)) {
+    return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
   }
-  return fmt::format("time zone '{}' is not modelled: only UTC is", zone);
+  if (zone.empty()) return "timeZone must be nil or non-empty string";
+  if (TimeZone::find(zone) == nullptr) return fmt::format("unknown time zone {}", zone);
+  return std::nullopt;
 }
 
 }  // namespace sim::k8s

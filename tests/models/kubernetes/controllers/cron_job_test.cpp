@@ -140,6 +140,42 @@ TEST_F(CronJobTest, ManyMissedRunsWarnAndStartTheLatest) {
   EXPECT_EQ(cluster.records("TooManyMissedTimes").size(), 1u);
 }
 
+TEST_F(CronJobTest, ATimeZoneDecidesWhenADayBegins) {
+  // 2026-01-01T00:00Z is 01:00 in Berlin, 19:00 of the day before in New York.
+  add_cron("0 3 * * *", [](CronJob& c) { c.time_zone = "Europe/Berlin"; });
+  cluster.run_to(3h);
+  EXPECT_EQ(starts_ms(), (std::vector<std::int64_t>{2 * 3'600'000 + 100}));
+  const Ref<Job> job = cluster.api.all<Job>().refs().front();
+  const std::optional<Symbol> stamp = cluster.api.get(job)->meta.annotations.find(cluster.sym("batch.kubernetes.io/cronjob-scheduled-timestamp"));
+  ASSERT_TRUE(stamp);
+  EXPECT_EQ(cluster.names.text(*stamp), "2026-01-01T03:00:00+01:00");
+}
+
+TEST_F(CronJobTest, AJobThatSomebodyDeletedIsMissed) {
+  run_time = 1h;
+  add_cron("* * * * *", [](CronJob& c) { c.concurrency = CronJob::Concurrency::kForbid; });
+  cluster.run_to(70s);
+  cluster.api.remove(cluster.api.all<Job>().refs().front());
+  cluster.run_to(80s);
+  EXPECT_EQ(cluster.records("MissingJob"), (std::vector<std::string>{"CronJob/default/tick Active job went missing: tick-29453761"}));
+  cluster.run_to(130s);
+  EXPECT_EQ(starts_ms().size(), 2u);
+}
+
+TEST_F(CronJobTest, TellsWhenAJobSucceededLast) {
+  add_cron("* * * * *");
+  cluster.run_to(100s);
+  ASSERT_TRUE(cluster.api.get(tick)->last_successful_time);
+  EXPECT_GT(*cluster.api.get(tick)->last_successful_time, SimTime{} + 70s);
+}
+
+TEST_F(CronJobTest, AnImpossibleDayIsTold) {
+  add_cron("59 23 31 2 *");
+  cluster.run_to(1h);
+  EXPECT_EQ(cluster.records("InvalidSchedule"),
+            (std::vector<std::string>{"CronJob/default/tick invalid schedule: 59 23 31 2 * : time difference between two schedules is less than 1 second"}));
+}
+
 TEST_F(CronJobTest, DeletingItTakesItsJobsAndPods) {
   run_time = 1h;
   add_cron("* * * * *");

@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
 #include <chrono>
 
 #include "sim/models/kubernetes/controllers/cron_schedule.hpp"
@@ -110,9 +115,50 @@ TEST(CronSchedule, Refusals) {
 }
 
 TEST(CronSchedule, TimeZones) {
-  EXPECT_EQ(check_cron_time_zone(""), std::nullopt);
   EXPECT_EQ(check_cron_time_zone("Etc/UTC"), std::nullopt);
-  EXPECT_EQ(check_cron_time_zone("Europe/Berlin"), "time zone 'Europe/Berlin' is not modelled: only UTC is");
+  EXPECT_EQ(check_cron_time_zone("Europe/Berlin"), std::nullopt);
+  EXPECT_EQ(check_cron_time_zone(""), "timeZone must be nil or non-empty string");
+  EXPECT_EQ(check_cron_time_zone("LOCAL"), "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+  EXPECT_EQ(check_cron_time_zone("Europe/Bonn"), "unknown time zone Europe/Bonn");
+}
+
+// tests/data/time_zones/schedules.txt was written by robfig/cron v3.0.1 with Go 1.26 (tools/time_zones/golden): schedules around clock changes.
+TEST(CronSchedule, AgreesWithRobfigCronAroundClockChanges) {
+  std::ifstream file(SQUALL_SOURCE_DIR "/tests/data/time_zones/schedules.txt");
+  const auto instant = [](const std::string& text) {
+    int y = 0, mo = 0, d = 0, h = 0, mi = 0, s = 0;
+    EXPECT_EQ(std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%dZ", &y, &mo, &d, &h, &mi, &s), 6) << text;
+    return at(y, mo, d, h, mi, s);
+  };
+  int count = 0;
+  for (std::string line; std::getline(file, line);) {
+    SCOPED_TRACE(line);
+    std::vector<std::string> parts;
+    for (std::size_t begin = 0; begin <= line.size();) {
+      const std::size_t end = std::min(line.find(" | ", begin), line.size());
+      parts.push_back(line.substr(begin, end - begin));
+      begin = end + 3;
+    }
+    ASSERT_EQ(parts.size(), 4u);
+    CronSchedule schedule = parsed(parts[1]);
+    schedule.set_zone(TimeZone::find(parts[0]));
+    std::int64_t t = instant(parts[2]);
+    std::istringstream wants(parts[3]);
+    for (std::string want; wants >> want;) {
+      const std::optional<std::int64_t> next = schedule.next(t);
+      ASSERT_TRUE(next);
+      EXPECT_EQ(*next, instant(want)) << want;
+      t = *next;
+    }
+    ++count;
+  }
+  EXPECT_EQ(count, 462);
+}
+
+TEST(CronSchedule, ADayThatAZoneLeftOutEndsTheSearch) {
+  CronSchedule schedule = parsed("0 3 * * 0");
+  schedule.set_zone(TimeZone::find("Pacific/Apia"));
+  EXPECT_EQ(schedule.next(at(2011, 12, 29, 20)), std::nullopt);
 }
 
 // Reference: */5, controller away 12:01 to 12:31: only the 12:30 run; with a deadline of 60 s nothing at 12:31:05.
