@@ -37,6 +37,7 @@ struct Arguments {
   std::string output;
   std::string format = "text";
   std::string request_log;
+  std::string object_log;
   bool many_cpus = false;
   bool trap_tsc = true;
 };
@@ -123,6 +124,7 @@ int run_loop(const Arguments& arguments) {
   sim::loop::SessionStatistics seen;
   std::optional<VirtualRun> virtual_run;
   std::string requests;  // for --request-log
+  std::string objects;   // for --object-log
   const std::uint64_t seed = arguments.flags.seed.value_or(prepared->loaded.seed);
   options.drive = [&](sim::World& world, sim::SimTime until) {
     prepared->session.seed = seed;
@@ -155,6 +157,7 @@ int run_loop(const Arguments& arguments) {
       progress.update(sim::seconds(now) / std::max(sim::seconds(until), 1e-9), fmt::format("{} of {}", sim::humanize(now.time_since_epoch()), sim::humanize(until.time_since_epoch())));
     };
     if (!arguments.request_log.empty()) hooks.request = [&](std::string line) { requests += std::move(line) + '\n'; };
+    if (!arguments.object_log.empty()) hooks.object = [&](const std::string& line) { objects += line + '\n'; };
     sim::RunEnd end = session.run(until, hooks);
     if (hooks.enough()) end = sim::RunEnd::kRequested;  // it ended with the run
     if (supervisor) {
@@ -202,8 +205,9 @@ int run_loop(const Arguments& arguments) {
   if (virtual_run && !arguments.flags.quiet) {
     for (const std::string& warning : virtual_run->warnings) std::fputs(fmt::format("squall: warning: {}\n", warning).c_str(), stderr);
   }
-  if (!arguments.request_log.empty()) {
-    if (const std::string error = analysis::write_whole_file(arguments.request_log, requests); !error.empty()) {
+  for (const auto& [path, text] : {std::pair(&arguments.request_log, &requests), std::pair(&arguments.object_log, &objects)}) {
+    if (path->empty()) continue;
+    if (const std::string error = analysis::write_whole_file(*path, *text); !error.empty()) {
       std::fputs(fmt::format("squall: {}\n", error).c_str(), stderr);
       return kCannotWrite;
     }
@@ -247,6 +251,8 @@ void add_loop_command(CLI::App& app, int& exit_code) {
   command->add_flag("!--real-tsc", arguments->trap_tsc, "In virtual time: rdtsc shows the machine's counter. Faster; programs of Go before 1.22 draw random numbers from it")->needs("--virtual");
   command->add_option("-o,--output", arguments->output, "Folder for summary.json, report.html, events.jsonl, metrics.h5, trace.perfetto")->option_text("DIR");
   command->add_option("--request-log", arguments->request_log, "File for a line a request, in order: moment, client, method, URI, size and hash of the body. Two runs that differ, differ there first")
+      ->option_text("FILE");
+  command->add_option("--object-log", arguments->object_log, "File for a line of JSON a change of an object (all kinds but Events and Leases), in order: moment, type, object. Shows what a controller did")
       ->option_text("FILE");
   command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
   command->footer(

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "sim/core/hash.hpp"
+#include "sim/loop/session/object_log.hpp"
 #include "sim/loop/session/session_impl.hpp"
 
 namespace sim::loop {
@@ -254,6 +255,8 @@ VirtualClock Session::clock_at(SimTime when) const { return impl_->clock_at(when
 
 RunEnd Session::run(SimTime until, const RunHooks& hooks) {
   impl_->tell_request = hooks.request;
+  std::optional<ObjectLog> object_log;
+  if (hooks.object) object_log.emplace(impl_->store, [this] { return impl_->world.engine.now(); }, hooks.object);
   switch (impl_->options.coupling) {
     case Coupling::kPaced: return impl_->run_paced(until, hooks);
     case Coupling::kQuiescent: return impl_->run_quiescent(until, hooks);

@@ -62,6 +62,8 @@ struct RunHooks {
   Supervisor* supervisor = nullptr;  // in virtual time
   /// A line for each request, in order: moment, client, method, URI, size of the body.
   std::function<void(std::string)> request;
+  /// A line for each change of an object, in order: see ObjectLog.
+  std::function<void(std::string)> object;
 };
 
 class Session {
