@@ -24,6 +24,7 @@
 #include "sim/cli/merge_command.hpp"
 #include "sim/cli/mpi_ranks.hpp"
 #include "sim/cli/loop_command.hpp"
+#include "sim/cli/plan_command.hpp"
 #include "sim/cli/query_command.hpp"
 #include "sim/cli/replay_command.hpp"
 #include "sim/cli/run_command.hpp"
@@ -130,6 +131,7 @@ int dispatch(int argc, char** argv) {
   add_import_command(app, exit_code);
   add_fit_command(app, exit_code);
   add_what_if_command(app, exit_code);
+  add_plan_command(app, exit_code);
   add_validate_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_catalog_command(app, exit_code);

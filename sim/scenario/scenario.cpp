@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sim/models/kubernetes/api/admission.hpp"
+#include "sim/scenario/capacity_plan.hpp"
 #include "sim/scenario/ceph_builder.hpp"
 #include "sim/scenario/cycles.hpp"
 #include "sim/scenario/failures.hpp"
@@ -127,6 +128,7 @@ class Checker {
     check_monitoring(spec_, diagnostics_);
     check_failures(spec_, diagnostics_);
     check_traffic(spec_, diagnostics_);
+    check_capacity_plan(spec_, diagnostics_);
   }
 
  private:

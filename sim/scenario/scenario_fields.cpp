@@ -103,6 +103,7 @@ void describe(Fields<ScenarioFile>& fields) {
   add_failures(fields);
   sub("faults", &ScenarioSpec::faults, "What goes wrong, by name; `kind` says what it is (see docs/faults.md).");
   sub("expect", &ScenarioSpec::expect, "What must hold, by name; `kind` says how it is judged (see docs/expectations.md).");
+  add_capacity_plan(fields);
 }
 
 void describe(Fields<MetadataSpec>& fields) {

@@ -61,6 +61,8 @@ void describe(Fields<ScenarioFile>& fields);
 void add_failures(Fields<ScenarioFile>& fields);
 /// Adds `traffic` and `kubeProxy`: traffic_fields.cpp.
 void add_traffic(Fields<ScenarioFile>& fields);
+/// Adds `plan` (capacity_plan_fields.cpp).
+void add_capacity_plan(Fields<ScenarioFile>& fields);
 void describe(Fields<MetadataSpec>& fields);
 void describe(Fields<RunSpec>& fields);
 void describe(Fields<ElementSpec>& fields);
