@@ -259,11 +259,40 @@ class ServicesChecker {
       diagnostics_.error(service.service.text.empty() ? service.where : service.service.where, fmt::format("{}: no pod and no pod template matches", what));
       return;
     }
+    probes(service, what);
     const bool remembers = service.mode == services::Mode::kQuorum || service.mode == services::Mode::kRaft || service.mode == services::Mode::kBroker;
     if (remembers && makers.size() > lasting) {
       diagnostics_.error(service.where, fmt::format("{}: members of mode {} keep their names, and the pods of {} do not", what, services::to_string(service.mode), makers[lasting])).expected =
           "pods of a StatefulSet";
     }
+  }
+
+  /// What a probe looks at changes nothing where nobody probes.
+  void probes(const ServiceSpec& service, const std::string& what) {
+    bool readiness = false;
+    bool liveness = false;
+    const auto look = [&](Symbol ns, const k8s::Labels& labels, const k8s::PodSpec* spec) {
+      if (spec == nullptr || !selects(service, ns, labels)) return;
+      for (const k8s::Container& container : spec->containers) {
+        readiness = readiness || container.readiness_probe.has_value();
+        liveness = liveness || container.liveness_probe.has_value();
+      }
+    };
+    const ManifestSet& set = spec_.objects;
+    const auto templates = [&](const auto& list) {
+      for (const auto& m : list) look(m.object.meta.ns, m.object.pod_template.labels, m.object.pod_template.spec.get());
+    };
+    templates(set.stateful_sets);
+    templates(set.deployments);
+    templates(set.daemon_sets);
+    templates(set.replica_sets);
+    for (const Manifest<k8s::Pod>& m : set.pods) look(m.object.meta.ns, m.object.meta.labels, m.object.spec.get());
+    const auto tell = [&](std::string_view key, bool wanted, bool there) {
+      if (wanted && !there) diagnostics_.warning(service.where, fmt::format("{}: '{}' has no effect, none of its pods has a {}Probe", what, key, key == "liveness" ? "liveness" : "readiness"));
+    };
+    tell("readiness", service.readiness != services::ProbeDepth::kProcess, readiness);
+    tell("liveness", service.liveness != services::ProbeDepth::kProcess, liveness);
+    tell("probesNeed", !service.probes_need.empty(), readiness || liveness);
   }
 
   /// A count of members that its workloads do not have is one that it never reaches, unless somebody scales them.

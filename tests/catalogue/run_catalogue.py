@@ -54,6 +54,7 @@ STORIES = {
     "controllers-certificates-one-day": ("no-controller-manager", [r"CertificateExpired .*401", r"FaultInjected .*certificates"]),
     "clocks-ntp-inside": ("node-not-ready", [r"CertificateNotValid .*x509.* behind", r"PowerLost", r"FaultInjected .*power"]),
     "api-overload-agents": [("api-unwritable", [r"ApiServerUnavailable", r"OOMKilling .*lists that it serves at once", r"FaultInjected .*telemetry"])],
+    "retries-keep-overload-up": ("requests-failing", [r"RequestsFailing .*no answer", r"FaultInjected .*crash"]),
     "incident-5-few-large": ("pod-pending", [r"FailedScheduling", r"FaultInjected"]),
 }
 

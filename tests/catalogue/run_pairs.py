@@ -51,6 +51,7 @@ PAIRS = [
     ("incident-5-few-large", "incident-5-many-small", "longest wait of a Pending pod"),
     ("cron-stampede-untainted", "cron-stampede-tainted", "etcd availability"),
     ("restart-stampede-takes-next-node", "restart-stampede-limited", "Service/shop/web availability"),
+    ("retries-keep-overload-up", "retries-with-headroom", "Traffic/shop requests answered"),
     ("ceph-rack-loss-host-domain", "ceph-rack-loss-rack-domain", "CephPool/rbd availability"),
     ("ceph-one-reboot-osd-domain", "ceph-one-reboot-host-domain", "Service/shop/postgres availability"),
     ("volumes-attach-limit-block", "volumes-attach-limit-nfs", "longest wait of a Pending pod"),

@@ -129,7 +129,9 @@ TEST(Traffic, ARollingUpdateLosesNothingThatServes) {
   ASSERT_NE(outcome.world, nullptr);
   // SIGTERM and the endpoint's removal race: a pod that stops listening at once loses what still comes, for less than two seconds each.
   const Outage* outage = find(outcome, OutageKind::kRequestsFailing, "Traffic/shop");
-  if (outage != nullptr) EXPECT_LT(outage->length(), 3s);
+  if (outage != nullptr) {
+    EXPECT_LT(outage->length(), 3s);
+  }
   EXPECT_GT(outcome.verdict.requests[0].success, 0.998);
 }
 

@@ -116,6 +116,12 @@ TEST(ServicesSection, SaysWhatIsWrongAndWhere) {
   }
 }
 
+TEST(ServicesSection, TellsOfProbesThatNobodyMakes) {
+  EXPECT_NE(problems("services:\n  api: {service: os/api, needs: [os/db], readiness: needs}\n").find("'readiness' has no effect, none of its pods has a readinessProbe"), std::string::npos);
+  EXPECT_NE(problems("services:\n  api: {service: os/api, needs: [os/db], liveness: needs}\n").find("'liveness' has no effect, none of its pods has a livenessProbe"), std::string::npos);
+  EXPECT_EQ(problems("services:\n  api: {service: os/api, needs: [os/db]}\n").find("has no effect"), std::string::npos);
+}
+
 TEST(ServicesSection, TellsOfMembersThatThereAreNot) {
   EXPECT_NE(problems("services:\n  db: {service: os/db, minMembers: 4}\n").find("test.yaml:34:3: warning: service 'db' answers with 4 members, and its workloads have 3"), std::string::npos)
       << problems("services:\n  db: {service: os/db, minMembers: 4}\n");
