@@ -7,6 +7,7 @@ namespace analysis::assets {
 
 std::string_view report_html();
 std::string_view compare_html();
+std::string_view plan_html();
 std::string_view page_css();
 
 }  // namespace analysis::assets

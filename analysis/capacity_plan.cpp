@@ -332,16 +332,19 @@ class VariantSearch {
   const PlanOptions& options_;
   CapacityPlan& plan_;
   std::shared_ptr<const PlanGround> ground_;
-  Placement placement_;
+  PlanPlacement placement_;
 };
 
 void mark_front(CapacityPlan& plan) {
-  const auto availability = [](const PlanDesign& d) { return d.runs ? d.runs->availability.estimate : 1.0; };
+  // Better for certain: the difference of two means that lie in each other's intervals says nothing.
+  const auto is_less_available = [](const PlanDesign& a, const PlanDesign& b) {
+    return a.runs && b.runs && a.runs->availability.estimate < b.runs->availability.estimate && (a.runs->availability.high < b.runs->availability.estimate || a.runs->is_constant) && a.runs->availability.estimate < b.runs->availability.low;
+  };
   for (PlanDesign& one : plan.designs) {
     one.is_best_of_its_cost = one.placement.is_good && std::none_of(plan.designs.begin(), plan.designs.end(), [&](const PlanDesign& other) {
       if (!other.placement.is_good) return false;
-      const bool no_worse = other.cost <= one.cost && availability(other) >= availability(one) && other.placement.largest_node_share <= one.placement.largest_node_share;
-      const bool better = other.cost < one.cost || availability(other) > availability(one) || other.placement.largest_node_share < one.placement.largest_node_share;
+      const bool no_worse = other.cost <= one.cost && !is_less_available(other, one) && other.placement.largest_node_share <= one.placement.largest_node_share;
+      const bool better = other.cost < one.cost || is_less_available(one, other) || other.placement.largest_node_share < one.placement.largest_node_share;
       return no_worse && better;
     });
   }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/assets.hpp"
 #include "analysis/json_text.hpp"
+#include "analysis/page.hpp"
 #include "analysis/run_report.hpp"
 #include "analysis/text_layout.hpp"
 #include "sim/core/time.hpp"
@@ -333,6 +335,8 @@ std::string plan_json(const PlanReport& report) {
   writer.EndObject();
   return std::string(buffer.GetString(), buffer.GetSize()) + "\n";
 }
+
+std::string plan_html(const std::string& json) { return page_with_data(assets::plan_html(), json); }
 
 std::string compaction_text(const CompactionReport& report) {
   const Compaction& c = *report.compaction;

@@ -20,6 +20,8 @@ struct PlanReport {
 std::string design_name(const CapacityPlan& plan, const PlanDesign& design);
 std::string plan_text(const PlanReport& report, bool colour, int width);
 std::string plan_json(const PlanReport& report);
+/// One self-contained page; `json` is plan_json().
+std::string plan_html(const std::string& json);
 
 struct CompactionReport {
   std::string scenario;

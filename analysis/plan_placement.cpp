@@ -431,7 +431,7 @@ std::vector<UseOfResource> use_of(const Board& board, const Board::Places& place
 
 }  // namespace
 
-PlacementReport Placement::look(const Counts& counts, bool in_full) const {
+PlacementReport PlanPlacement::look(const Counts& counts, bool in_full) const {
   const std::shared_ptr<const scenario::ScenarioSpec> spec = ground_.with(counts);
   const scenario::CapacityPlanSpec& plan = ground_.plan();
   PlacementReport report;
@@ -512,7 +512,7 @@ PlacementReport Placement::look(const Counts& counts, bool in_full) const {
   return report;
 }
 
-std::optional<Misplaced> Placement::first_loss_that_breaks(const Counts& counts, std::size_t most, std::size_t tries) const {
+std::optional<Misplaced> PlanPlacement::first_loss_that_breaks(const Counts& counts, std::size_t most, std::size_t tries) const {
   const std::shared_ptr<const scenario::ScenarioSpec> spec = ground_.with(counts);
   Board board(*spec);
   const Board::Outcome start = board.place(nullptr, {});
@@ -532,7 +532,7 @@ std::optional<Misplaced> Placement::first_loss_that_breaks(const Counts& counts,
   return std::nullopt;
 }
 
-Placement::Placement(const PlanGround& ground) : ground_(ground), bounds_(make_bounds()) {
+PlanPlacement::PlanPlacement(const PlanGround& ground) : ground_(ground), bounds_(make_bounds()) {
   const scenario::PlanSurviveSpec& survive = ground_.plan().survive;
   loss_.nodes = survive.nodes + (survive.during_drain ? 1 : 0);
   // With k of Z zones gone, whichever, the rest carries everything; on average over the choices it costs (Z - k) / Z of the whole. That needs every node to be in a zone.
@@ -551,7 +551,7 @@ Placement::Placement(const PlanGround& ground) : ground_(ground), bounds_(make_b
   factor(racks_, survive.racks);
 }
 
-PlanBounds Placement::make_bounds() {
+PlanBounds PlanPlacement::make_bounds() {
   // A node of each searched pool in each of its places, to see what it offers and who may run there.
   Counts samples;
   {
@@ -726,7 +726,7 @@ PlanBounds Placement::make_bounds() {
   return bounds;
 }
 
-bool Placement::may_survive(const PlanBounds& bounds, const Counts& counts) const {
+bool PlanPlacement::may_survive(const PlanBounds& bounds, const Counts& counts) const {
   const auto is_carried = [&](const Counts& rest) { return bounds.may_carry(rest, PlanBounds::Of::kRest); };
   for (std::size_t s = 0; loss_.nodes > 0 && s < ground_.pools().size(); ++s) {
     if (counts[s] <= 0) continue;

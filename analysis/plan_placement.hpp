@@ -88,9 +88,9 @@ struct PlacementReport {
   std::string largest_place;
 };
 
-class Placement {
+class PlanPlacement {
  public:
-  explicit Placement(const PlanGround& ground);
+  explicit PlanPlacement(const PlanGround& ground);
 
   /// Shapes and classes for the bounds. The nodes of pools that are not searched are shapes without a price, behind the searched ones.
   /// The counts of a search are those of the searched pools, then those of such shapes.

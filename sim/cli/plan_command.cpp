@@ -164,6 +164,7 @@ int plan(const Arguments& arguments) {
       const std::string text = design_file(arguments, base, found, found.designs[d], sets[found.designs[d].variant]);
       if (const std::string error = analysis::write_whole_file(fmt::format("{}/design-{}.yaml", arguments.output, d + 1), text); !error.empty()) return cannot_write(error);
     }
+    if (const std::string error = analysis::write_whole_file(arguments.output + "/report.html", analysis::plan_html(json)); !error.empty()) return cannot_write(error);
     if (const std::string error = analysis::write_whole_file(arguments.output + "/plan.json", json); !error.empty()) return cannot_write(error);
   }
   if (!found.is_complete) return kInterrupted;

@@ -53,7 +53,7 @@ std::string alone(const std::string& name) {
   return "affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchLabels: {app: " + name + "}}, topologyKey: kubernetes.io/hostname}]}}";
 }
 
-TEST(Placement, CountsWhatDaemonSetsAndTheSystemTake) {
+TEST(PlanPlacement, CountsWhatDaemonSetsAndTheSystemTake) {
   // 4 cores, 200m reserved, 300m for the DaemonSet: 3.5 are left, so three pods of one core a node. 7 pods need three nodes.
   const auto spec = read(std::string(kHead) + R"(pools:
   cp: {count: 1, controlPlane: true, cpu: 4, memory: 16Gi}
@@ -72,7 +72,7 @@ objects:
   const auto plan = scenario::capacity_plan(*spec);
   ASSERT_TRUE(plan);
   const PlanGround ground(*spec, *plan, {});
-  const Placement placement(ground);
+  const PlanPlacement placement(ground);
   EXPECT_FALSE(placement.is_good({2}));
   EXPECT_TRUE(placement.is_good({3}));
   EXPECT_FALSE(placement.bounds().may_carry({2, 1}));
@@ -89,7 +89,7 @@ objects:
   EXPECT_NE(short_one.first->message.find("Insufficient cpu"), std::string::npos) << short_one.first->message;
 }
 
-TEST(Placement, StandsLossesAndSaysWhichItDoesNot) {
+TEST(PlanPlacement, StandsLossesAndSaysWhichItDoesNot) {
   // 8 pods of one core on nodes of 4 cores: two carry them, three after the loss of one, four when another one is drained.
   const std::string pools = R"(pools:
   cp: {count: 1, controlPlane: true, cpu: 4, memory: 16Gi}
@@ -98,7 +98,7 @@ TEST(Placement, StandsLossesAndSaysWhichItDoesNot) {
   const auto good = [&](const std::string& survive, std::int64_t nodes) {
     const auto spec = read(std::string(kHead) + pools + "plan: {survive: " + survive + ", pools: {node: {price: 2, max: 9}}}\nobjects:\n" + deployment("web", 8, "1", "1Gi"));
     const PlanGround ground(*spec, *scenario::capacity_plan(*spec), {});
-    const Placement placement(ground);
+    const PlanPlacement placement(ground);
     const bool is_good = placement.is_good({nodes});
     EXPECT_TRUE(!is_good || placement.may_survive(placement.bounds(), {nodes, 1}));
     return is_good;
@@ -118,7 +118,7 @@ TEST(Placement, StandsLossesAndSaysWhichItDoesNot) {
 
   const auto spec = read(std::string(kHead) + pools + "plan: {survive: {nodes: 1}, pools: {node: {price: 2, max: 9}}}\nobjects:\n" + deployment("web", 8, "1", "1Gi"));
   const PlanGround ground(*spec, *scenario::capacity_plan(*spec), {});
-  const Placement placement(ground);
+  const PlanPlacement placement(ground);
   const PlacementReport report = placement.report({2});
   ASSERT_TRUE(report.first);
   EXPECT_EQ(report.first->loss.nodes.size(), 1u);
@@ -130,7 +130,7 @@ TEST(Placement, StandsLossesAndSaysWhichItDoesNot) {
   EXPECT_NEAR(placement.loss_bound().factor, 1.0, 1e-12);
 }
 
-TEST(Placement, KeepsHeadroomOfTheWhole) {
+TEST(PlanPlacement, KeepsHeadroomOfTheWhole) {
   const auto spec = read(std::string(kHead) + R"(pools:
   cp: {count: 1, controlPlane: true, cpu: 4, memory: 16Gi}
   node: {count: 1, cpu: 4, memory: 16Gi}
@@ -138,7 +138,7 @@ plan: {headroom: 25%, pools: {node: {price: 2, max: 9}}}
 objects:
 )" + deployment("web", 8, "1", "1Gi"));
   const PlanGround ground(*spec, *scenario::capacity_plan(*spec), {});
-  const Placement placement(ground);
+  const PlanPlacement placement(ground);
   EXPECT_FALSE(placement.is_good({2}));
   EXPECT_EQ(placement.report({2}).short_of, "cpu");
   EXPECT_FALSE(placement.bounds().may_carry({2, 1}));
@@ -194,7 +194,7 @@ TEST(CapacityPlan, IsWithinItsToleranceOfEnumerationAndNeverInfeasible) {
     const auto plan = scenario::capacity_plan(*spec);
     ASSERT_TRUE(plan);
     const PlanGround ground(*spec, *plan, {});
-    const Placement placement(ground);
+    const PlanPlacement placement(ground);
     // Every count of every pool, by the scheduler.
     std::optional<double> best;
     Counts counts(ground.pools().size(), 0);

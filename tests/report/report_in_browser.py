@@ -64,6 +64,16 @@ def main():
                        stdout=subprocess.DEVNULL, timeout=120)
         page = dom(browser, folder / "pair/report.html", folder / "profile")
         check('data-ready="true"' in page and "objectives held" in page, "the comparison's page works as well")
+        subprocess.run([squall, "plan", source / "scenarios/plan-shop.yaml", "--replications", "4", "-o", folder / "plan", "--quiet"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+        plan = json.loads((folder / "plan/plan.json").read_text())
+        source_text = (folder / "plan/report.html").read_text()
+        check(not re.search(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", source_text), "the plan's page refers to nothing outside of itself")
+        page = dom(browser, folder / "plan/report.html", folder / "profile")
+        check('data-ready="true"' in page, "the plan's script ran to its end")
+        chosen = plan["designs"][plan["chosen"]]
+        check(" + ".join(f"{n} × {pool}" for pool, n in chosen["counts"].items()) + " —" in page, "the chosen design stands first")
+        check(len(re.findall(r'<div class="card[^"]*" id="d\d', page)) == len(plan["designs"]), "each design says how it fails first")
+        check(page.count("<circle") + page.count("<rect") + page.count("<path") == len(plan["designs"]), "each design is in the picture")
 
 
 if __name__ == "__main__":
