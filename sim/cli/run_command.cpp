@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "analysis/atomic_file.hpp"
 #include "analysis/run_report.hpp"
+#include "analysis/scrape_recorder.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/load.hpp"
 #include "sim/cli/many_runs.hpp"
@@ -17,6 +19,7 @@
 #include "sim/cli/rare_events_flags.hpp"
 #include "sim/cli/replay_note.hpp"
 #include "sim/cli/run_options.hpp"
+#include "sim/scenario/scenario.hpp"
 
 namespace cli {
 
@@ -30,6 +33,7 @@ struct Arguments {
   RunFlags flags;
   ManyFlags many;
   RareEventFlags rare;
+  std::string scrape;  // an interval; empty: nobody scrapes
 };
 
 double seconds_since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
@@ -53,6 +57,10 @@ int run_scenario(const Arguments& given) {
     return kWrongInput;
   }
   const bool is_rare = !arguments.rare.subject.empty();
+  if (!arguments.scrape.empty() && (arguments.flags.output.empty() || is_rare || arguments.flags.replications > 1 || !arguments.many.until_ci.empty())) {
+    std::fputs("squall: --scrape writes the metrics of one run: it needs -o DIR, and goes neither with --replications, --until-ci nor --rare-event\n", stderr);
+    return kWrongInput;
+  }
   if (!is_rare && (arguments.flags.replications > 1 || !arguments.many.until_ci.empty())) return run_many("run", {arguments.scenario}, arguments.flags, arguments.many);
   std::string problem;
   const std::unique_ptr<analysis::Ranks> ranks = join_ranks(problem);
@@ -82,13 +90,21 @@ int run_scenario(const Arguments& given) {
     progress.update(sim::seconds(now) / std::max(sim::seconds(until), 1e-9),
                     fmt::format("{} of {}", sim::humanize(now.time_since_epoch()), sim::humanize(until.time_since_epoch())));
   };
+  std::optional<analysis::ScrapeRecorder> recorder;
+  if (!arguments.scrape.empty()) {
+    recorder.emplace(*sim::parse_duration(arguments.scrape), loaded.spec->run.start_unix_seconds);
+    recorder->attach(options);
+  }
   const auto began = Clock::now();
   const chaos::RunOutcome outcome = chaos::run_scenario(*loaded.spec, arguments.flags.seed.value_or(loaded.seed), options);
   progress.finish();
   const analysis::RunReport report{loaded.name, loaded.description, loaded.file, outcome.verdict.seed, &outcome, seconds_since(began)};
   std::fputs((arguments.flags.format == "json" ? analysis::summary_json(report) : analysis::terminal_summary(report, use_colour(), terminal_width())).c_str(), stdout);
   if (!arguments.flags.output.empty()) {
-    std::string error = analysis::write_run_folder(report, arguments.flags.output);
+    std::string error;
+    if (recorder) error = analysis::write_whole_file(arguments.flags.output + "/metrics.prom", recorder->last());
+    if (recorder && error.empty()) error = analysis::write_whole_file(arguments.flags.output + "/metrics.openmetrics", recorder->openmetrics());
+    if (error.empty()) error = analysis::write_run_folder(report, arguments.flags.output);
     if (error.empty()) error = write_replay_note({arguments.scenario, outcome.verdict.seed, arguments.flags.until_text, arguments.flags.overrides,
                                                 outcome.verdict.complete ? outcome.event_log_hash : std::string()},
                                                arguments.flags.output);
@@ -117,7 +133,13 @@ void add_run_command(CLI::App& app, int& exit_code) {
       ->expected(1)
       ->allow_extra_args(false)
       ->option_text("FILE[@TIME]");
-  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s\n          squall run scenarios/incident-1-shared.yaml --until-ci 5% --ci-of 'longest outage of a component'\n          mpirun -n 8 squall run scenarios/incident-1-shared.yaml --replications 10000 -o out\n          squall run scenarios/machine-repair.yaml --rare-event etcd --replications 40");
+  command->add_option("--scrape", arguments->scrape, "With -o: also metrics.openmetrics, what a Prometheus with this interval would have scraped (30s), and metrics.prom, its last scrape")
+      ->option_text("INTERVAL")
+      ->check([](const std::string& text) {
+        const auto span = sim::parse_duration(text);
+        return span && *span >= std::chrono::seconds(1) ? std::string() : "'" + text + "' is no scrape interval (30s, 1m; at least 1s)";
+      });
+  command->footer("The exit code is 0 whatever the expectations say: `squall test` judges.\n\nExamples: squall run scenarios/incident-1-shared.yaml --seed 7 -o out\n          squall run scenarios/incident-1-shared.yaml --replications 100 --set faults.prometheus-leak.rate=50Mi/s\n          squall run scenarios/incident-1-shared.yaml --until-ci 5% --ci-of 'longest outage of a component'\n          mpirun -n 8 squall run scenarios/incident-1-shared.yaml --replications 10000 -o out\n          squall run scenarios/machine-repair.yaml --rare-event etcd --replications 40\n          squall run scenarios/incident-4-monitoring-outside.yaml -o out --scrape 30s && promtool tsdb create-blocks-from openmetrics out/metrics.openmetrics data");
   command->callback([arguments, command, &exit_code] {
     arguments->many.has_replications = command->count("--replications") > 0;
     exit_code = run_scenario(*arguments);
