@@ -14,6 +14,7 @@
 #include "analysis/run_report.hpp"
 #include "sim/cli/catalog_command.hpp"
 #include "sim/cli/compare_command.hpp"
+#include "sim/cli/completion_command.hpp"
 #include "sim/cli/crush_command.hpp"
 #include "sim/cli/explain_command.hpp"
 #include "sim/cli/fit_command.hpp"
@@ -137,6 +138,7 @@ int dispatch(int argc, char** argv) {
   add_catalog_command(app, exit_code);
   add_crush_command(app, exit_code);
   add_generate_command(app, exit_code);
+  add_completion_command(app, exit_code);
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) {

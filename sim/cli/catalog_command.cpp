@@ -18,12 +18,27 @@ namespace cli {
 namespace {
 
 struct Arguments {
-  std::string folder = "scenarios";
+  std::string folder;  // empty: scenarios, or what was installed
   std::string format = "text";
 };
 
-int list_catalog(const Arguments& arguments) {
+/// The scenarios that were installed with the program; empty when there are none.
+std::string installed_scenarios() {
   std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const std::filesystem::path folder = program.parent_path().parent_path() / "share/squall/scenarios";
+  return std::filesystem::is_directory(folder, error) ? folder.string() : std::string();
+}
+
+int list_catalog(const Arguments& given) {
+  Arguments arguments = given;
+  std::error_code error;
+  if (arguments.folder.empty()) {
+    arguments.folder = "scenarios";
+    if (const std::string installed = installed_scenarios(); !std::filesystem::is_directory(arguments.folder, error) && !installed.empty()) arguments.folder = installed;
+    error.clear();
+  }
   std::vector<std::string> files;
   for (std::filesystem::recursive_directory_iterator it(arguments.folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
@@ -68,7 +83,7 @@ int list_catalog(const Arguments& arguments) {
 void add_catalog_command(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("catalog", "Lists the scenarios of a folder with the first line of their story");
-  command->add_option("folder", arguments->folder, "Where the scenarios are (default: scenarios)")->option_text(" ");
+  command->add_option("folder", arguments->folder, "Where the scenarios are (default: scenarios, else those that were installed with the program)")->option_text(" ");
   command->add_option("--format", arguments->format, "text for people (the default), json for programs")->check(CLI::IsMember({"text", "json"}))->option_text("text|json");
   command->footer("Example: squall catalog scenarios");
   command->callback([arguments, &exit_code] { exit_code = list_catalog(*arguments); });
