@@ -26,6 +26,17 @@ namespace scenario = sim::scenario;
 /// What kubeadm's static pods of a control-plane node ask for: 250m + 200m + 100m + 100m.
 constexpr std::int64_t kStaticPodsCpuMilli = 650;
 
+/// It looks for a place anew, wherever it was. A dump's spec names the node as well, and a new pod of its owner would not.
+void unbind(k8s::Pod& pod) {
+  pod.node = {};
+  pod.node_name = pod.nominated_node = sim::Symbol{};
+  pod.phase = k8s::PodPhase::kPending;
+  if (!pod.spec->node_name) return;
+  auto spec = std::make_shared<k8s::PodSpec>(*pod.spec);
+  spec->node_name = sim::Symbol{};
+  pod.spec = std::move(spec);
+}
+
 std::string node_name(const scenario::PoolSpec& pool, std::int64_t number) {
   const std::string pattern = pool.node_name.empty() ? pool.name + "-{n}" : pool.node_name;
   const std::size_t open = pattern.find('{');
@@ -102,8 +113,7 @@ PlanGround::PlanGround(const scenario::ScenarioSpec& given, const scenario::Capa
     });
     for (scenario::Manifest<k8s::Pod>& m : base->objects.pods) {
       if (!m.object.node_name || kept.contains(m.object.node_name.value) || m.object.is_terminal()) continue;
-      m.object.node_name = sim::Symbol{};
-      m.object.phase = k8s::PodPhase::kPending;
+      unbind(m.object);
     }
   }
   base->names = names;
@@ -209,14 +219,17 @@ class Board {
         api.remove(pods_[i].ref, k8s::DeleteOptions{.grace_period_seconds = 0, .uid = std::nullopt});
         continue;
       }
-      if (before == nullptr) continue;
+      if (before == nullptr && !is_lost(at)) continue;
       const sim::Symbol to = is_lost(at) ? sim::Symbol{} : at;
       if (to == api.get(pods_[i].ref)->node_name) continue;
       const k8s::Ref<k8s::Node> node = to ? api.find<k8s::Node>(sim::Symbol{}, to) : k8s::Ref<k8s::Node>{};
       api.update(pods_[i].ref, k8s::Change::kBinding, [&](k8s::Pod& pod) {
+        if (!to) {
+          analysis::unbind(pod);
+          return;
+        }
         pod.node = node;
         pod.node_name = to;
-        if (!to) pod.phase = k8s::PodPhase::kPending;
       });
     }
     for (const sim::Symbol name : lost) api.remove(api.find<k8s::Node>(sim::Symbol{}, name));
@@ -240,11 +253,7 @@ class Board {
   void unbind() {
     for (const Entry& entry : pods_) {
       if (entry.stays || !world_->api.get(entry.ref)->node_name) continue;
-      world_->api.update(entry.ref, k8s::Change::kBinding, [](k8s::Pod& pod) {
-        pod.node = {};
-        pod.node_name = pod.nominated_node = sim::Symbol{};
-        pod.phase = k8s::PodPhase::kPending;
-      });
+      world_->api.update(entry.ref, k8s::Change::kBinding, [](k8s::Pod& pod) { analysis::unbind(pod); });
     }
   }
 

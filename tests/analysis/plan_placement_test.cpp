@@ -320,6 +320,52 @@ objects:
   EXPECT_NE(result.bottleneck[0].find("Insufficient cpu"), std::string::npos);
 }
 
+/// What an imported cluster looks like: nodes of manifests, and pods that say on which they are.
+std::string imported(const std::string& plan) {
+  std::string text = std::string(kHead) + plan + "objects:\n";
+  const auto node = [](const std::string& name, const std::string& labels, int cpu) {
+    return fmt::format("- {{apiVersion: v1, kind: Node, metadata: {{name: {0}, labels: {{{1}}}}}, status: {{capacity: {{cpu: \"{2}\", memory: 64Gi, pods: \"110\"}}, allocatable: {{cpu: \"{2}\", memory: 64Gi, pods: \"110\"}}}}}}\n", name, labels, cpu);
+  };
+  text += "- {apiVersion: v1, kind: Node, metadata: {name: cp, labels: {node-role.kubernetes.io/control-plane: \"\"}}, spec: {taints: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}]}, "
+          "status: {capacity: {cpu: \"4\", memory: 16Gi, pods: \"110\"}, allocatable: {cpu: \"4\", memory: 16Gi, pods: \"110\"}}}\n";
+  for (int n = 1; n <= 4; ++n) text += node(fmt::format("old-{}", n), "", 16);
+  for (int n = 1; n <= 4; ++n) {
+    text += fmt::format("- {{apiVersion: v1, kind: Pod, metadata: {{name: p{0}, namespace: shop}}, spec: {{nodeName: old-{0}, containers: [{{name: m, image: x, resources: {{requests: {{cpu: \"6\"}}}}}}]}}, status: {{phase: Running}}}}\n", n);
+  }
+  return text;
+}
+
+TEST(Compaction, PacksPodsThatAreBoundFromScratch) {
+  // Four pods of 6 cores, each on a node of 16 of its own: two nodes would do.
+  const Compaction result = compact(*read(imported("")), {});
+  EXPECT_EQ(result.nodes, 4u);
+  EXPECT_EQ(result.quantile_90, 2u);
+}
+
+TEST(CapacityPlan, KeepsOrDropsTheNodesThatThereAre) {
+  for (const bool drops : {false, true}) {
+    const auto spec = read(imported(fmt::format("pools: {{new: {{count: 0, cpu: 8, memory: 32Gi}}}}\nplan: {{existingNodes: {}, pools: {{new: {{price: 1, max: 9}}}}}}\n", drops ? "drop" : "keep")));
+    ASSERT_NE(spec, nullptr);
+    const CapacityPlan result = make_plan({{"", "", spec, *scenario::capacity_plan(*spec), {}}}, {});
+    ASSERT_TRUE(result.chosen);
+    // A node of 8 cores takes one of them.
+    EXPECT_EQ(result.designs[*result.chosen].counts[0], drops ? 4 : 0);
+    EXPECT_EQ(result.designs[*result.chosen].placement.nodes, 5u);
+  }
+}
+
+TEST(PlanPlacement, PodsThatAreBoundLookForAPlaceAfterALoss) {
+  // Three nodes of 16 cores take two pods of 6 each: any one may go. Of two that may go the two left have room for four pods.
+  const auto spec = read(imported("pools: {new: {count: 0, cpu: 8, memory: 32Gi}}\nplan: {survive: {nodes: 3}, pools: {new: {price: 1, max: 9}}}\n"));
+  const PlanGround ground(*spec, *scenario::capacity_plan(*spec), {});
+  const PlanPlacement placement(ground);
+  const PlacementReport report = placement.report({0});
+  ASSERT_TRUE(report.first);
+  EXPECT_EQ(report.first->loss.nodes.size(), 3u);
+  EXPECT_EQ(report.first->pods, 2u);
+  EXPECT_NE(report.first->message.find("Insufficient cpu"), std::string::npos) << report.first->message;
+}
+
 TEST(Compaction, DependsOnTheOrderWhereNodesDiffer) {
   // One node of 8 cores and four of 2: with the large one kept few are needed, without it all.
   const auto spec = read(std::string(kHead) + R"(pools:
