@@ -290,8 +290,9 @@ class ServicesChecker {
     const auto tell = [&](std::string_view key, bool wanted, bool there) {
       if (wanted && !there) diagnostics_.warning(service.where, fmt::format("{}: '{}' has no effect, none of its pods has a {}Probe", what, key, key == "liveness" ? "liveness" : "readiness"));
     };
-    tell("readiness", service.readiness != services::ProbeDepth::kProcess, readiness);
-    tell("liveness", service.liveness != services::ProbeDepth::kProcess, liveness);
+    // A template says `state` of software that has such probes; `needs` somebody has written here.
+    tell("readiness", service.readiness == services::ProbeDepth::kNeeds, readiness);
+    tell("liveness", service.liveness == services::ProbeDepth::kNeeds, liveness);
     tell("probesNeed", !service.probes_need.empty(), readiness || liveness);
   }
 

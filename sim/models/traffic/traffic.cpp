@@ -60,6 +60,7 @@ void Traffic::start() {
   }));
   systems_.hosts.on_change(guarded([this](const host::Hosts::Change& change) {
     look_at_host(change.host, change.what == host::Hosts::Change::What::kDown || change.what == host::Hosts::Change::What::kBooting);
+    look_at_ways();
     touch_all();
   }));
   systems_.hosts.on_slowdown(guarded([this](HostId) { touch_all(); }));
@@ -151,7 +152,8 @@ ClientGroup Traffic::group_of(const Flow& flow, HostId from, std::map<Ref<Pod>, 
     const HostId on = pod == nullptr ? HostId{} : systems_.kubelets.host_of(pod->node);
     if (!on || !systems_.hosts.reachable(from, on)) {
       ++group.silent;
-    } else if (systems_.kubelets.is_serving(ref)) {
+    } else if (systems_.kubelets.is_serving(ref) || (!systems_.hosts.has_network(on) && systems_.kubelets.is_really_running(ref))) {
+      // Of a machine that is cut off nobody calls a pod serving; those who are cut off with it reach it.
       const auto [place, is_new] = backends.try_emplace(ref, slowdowns.size());
       if (is_new) slowdowns.push_back(systems_.hosts.slowdown(on));
       group.backends.push_back(place->second);
@@ -226,7 +228,8 @@ void Traffic::recompute(std::size_t index) {
   // A state that lasted for no time left nothing behind.
   const bool replaces = !flow.steps.empty() && flow.steps.back().at == step.at;
   const std::size_t lasting = flow.steps.size() - (replaces ? 1 : 0);
-  step.mix = RequestMix(demand, groups, slowdowns, lasting == 0 ? nullptr : &flow.steps[lasting - 1].mix);
+  // Before the Service first worked its users were not there: they flood nobody who starts.
+  step.mix = RequestMix(demand, groups, slowdowns, lasting == 0 || !flow.has_served ? nullptr : &flow.steps[lasting - 1].mix);
   step.endpoints = rules_.rules(flow.service)->size();
   step.serving = slowdowns.size();
   step.cause = systems_.engine.cause();
