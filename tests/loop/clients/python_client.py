@@ -136,7 +136,7 @@ def deployments(core, apps):
     body = client.V1DeleteOptions(propagation_policy="Foreground")
     apps.delete_namespaced_deployment("api", NS, body=body)
     until("nothing is left", lambda: not core.list_namespaced_pod(NS, label_selector="app=api").items)
-    assert not apps.list_namespaced_replica_set(NS).items
+    until("no replica set is left", lambda: not apps.list_namespaced_replica_set(NS).items)
 
 
 def applied(api):
